@@ -1,0 +1,227 @@
+//! One backend compilation as a self-contained, content-addressed action.
+//!
+//! An [`Action`] knows nothing of linking: it is a compiler, arguments and inputs under canonical names. Its key comes
+//! from the one traversal in [`Action::visit`], which also feeds the explanation; so an explanation cannot omit what
+//! the key includes. docs/cache-key.md gives the format.
+
+use crate::digest::{Digest, Hasher};
+
+/// Raised whenever the meaning of a field or the way a backend is run changes, so that old results are never met.
+const KEY_VERSION: u32 = 1;
+
+/// The file name of the own bitcode in the action root.
+pub const MODULE_NAME: &str = "module.bc";
+/// The file name of the canonical individual index in the action root.
+pub const INDEX_NAME: &str = "index.thinlto.bc";
+/// The file name of the native object in the action root.
+pub const NATIVE_OBJECT_NAME: &str = "module.thinlto-native.o";
+
+/// The name under which the import of this rank is found in the action root.
+///
+/// Ranks follow the sort order of the linker's module identifiers: LLVM links imports in that order, and its output
+/// depends on it. Zero-padding keeps the order of names equal to the order of ranks.
+#[must_use]
+pub fn import_name(rank: usize) -> String {
+    format!("import-{rank:06}.bc")
+}
+
+/// A module that a backend reads besides its own.
+///
+/// The whole module's content counts today. A finer notion of "imported" (only what is imported from it) would change
+/// this type and nothing that uses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedModule {
+    /// The digest of the module's bitcode.
+    pub bitcode: Digest,
+}
+
+/// A file that the code itself names, as `.incbin` does: found, hashed and shipped.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExtraInput {
+    /// The path exactly as the code names it, relative to the directory that the linker ran in, or absolute.
+    pub path: String,
+    /// The digest of the file's content.
+    pub digest: Digest,
+}
+
+/// Everything that one backend compilation's native object depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// The digest of the compiler's identity: the binary's content and that of each library it loads.
+    pub compiler: Digest,
+    /// The arguments after the compiler's name. Canonical: they name files of the action root only.
+    pub arguments: Vec<String>,
+    /// The own bitcode, [`MODULE_NAME`] in the root.
+    pub module: Digest,
+    /// The individual index with canonical identifiers, [`INDEX_NAME`] in the root.
+    pub index: Digest,
+    /// The imported modules by rank; each is [`import_name`] of its position in the root.
+    pub imports: Vec<ImportedModule>,
+    /// Declared extra inputs, sorted.
+    pub extra_inputs: Vec<ExtraInput>,
+    /// How many directories below the root the compiler runs, so that `..` in an extra input stays inside it.
+    pub working_directory_depth: u32,
+    /// `e_machine` of the native object, from the module's triple; the executor checks it.
+    pub elf_machine: u16,
+}
+
+/// Receives each field of an action, in order.
+pub trait ActionVisitor {
+    /// One field: what it is called and its bytes.
+    fn field(&mut self, name: &str, value: FieldValue<'_>);
+}
+
+/// The value of one field of an action.
+#[derive(Debug, Clone, Copy)]
+pub enum FieldValue<'a> {
+    /// A number, or the length of the list whose elements follow.
+    Number(u64),
+    /// Text such as an argument or a path.
+    Text(&'a str),
+    /// A blob by its digest.
+    Blob(&'a Digest),
+}
+
+impl Action {
+    /// Shows every field to `visitor`. The key and the explanation both come from here.
+    pub fn visit(&self, visitor: &mut impl ActionVisitor) {
+        visitor.field("key version", FieldValue::Number(u64::from(KEY_VERSION)));
+        visitor.field("compiler", FieldValue::Blob(&self.compiler));
+        visitor.field("arguments", FieldValue::Number(self.arguments.len() as u64));
+        for argument in &self.arguments {
+            visitor.field("argument", FieldValue::Text(argument));
+        }
+        visitor.field("module", FieldValue::Blob(&self.module));
+        visitor.field("individual index", FieldValue::Blob(&self.index));
+        visitor.field("imports", FieldValue::Number(self.imports.len() as u64));
+        for import in &self.imports {
+            visitor.field("import", FieldValue::Blob(&import.bitcode));
+        }
+        visitor.field("extra inputs", FieldValue::Number(self.extra_inputs.len() as u64));
+        for extra in &self.extra_inputs {
+            visitor.field("extra input", FieldValue::Text(&extra.path));
+            visitor.field("its content", FieldValue::Blob(&extra.digest));
+        }
+        visitor.field("working directory depth", FieldValue::Number(u64::from(self.working_directory_depth)));
+        visitor.field("ELF machine", FieldValue::Number(u64::from(self.elf_machine)));
+    }
+
+    /// The action's key in the action cache.
+    #[must_use]
+    pub fn key(&self) -> Digest {
+        let mut hash = KeyHasher::default();
+        self.visit(&mut hash);
+        hash.0.finish()
+    }
+
+    /// One line a field, as `thindist explain` prints them.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        let mut text = Explanation::default();
+        self.visit(&mut text);
+        text.0
+    }
+}
+
+/// Each field is a tag byte, a little-endian length where the value has one, and the value.
+#[derive(Default)]
+struct KeyHasher(Hasher);
+
+impl ActionVisitor for KeyHasher {
+    fn field(&mut self, _name: &str, value: FieldValue<'_>) {
+        match value {
+            FieldValue::Number(number) => {
+                self.0.update(&[0]);
+                self.0.update(&number.to_le_bytes());
+            }
+            FieldValue::Text(text) => {
+                self.0.update(&[1]);
+                self.0.update(&(text.len() as u64).to_le_bytes());
+                self.0.update(text.as_bytes());
+            }
+            FieldValue::Blob(digest) => {
+                self.0.update(&[2]);
+                self.0.update(digest.hash());
+                self.0.update(&digest.size().to_le_bytes());
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+struct Explanation(String);
+
+impl ActionVisitor for Explanation {
+    fn field(&mut self, name: &str, value: FieldValue<'_>) {
+        use std::fmt::Write as _;
+        let written = match value {
+            FieldValue::Number(number) => writeln!(self.0, "{name}: {number}"),
+            FieldValue::Text(text) => writeln!(self.0, "{name}: {text}"),
+            FieldValue::Blob(digest) => writeln!(self.0, "{name}: {digest}"),
+        };
+        // Writing to a String cannot fail.
+        let _ = written;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Action {
+        Action {
+            compiler: Digest::of(b"clang"),
+            arguments: vec!["-O2".into(), "-c".into()],
+            module: Digest::of(b"module"),
+            index: Digest::of(b"index"),
+            imports: vec![ImportedModule { bitcode: Digest::of(b"imported") }],
+            extra_inputs: vec![ExtraInput { path: "kernel/config_data.gz".into(), digest: Digest::of(b"config") }],
+            working_directory_depth: 0,
+            elf_machine: 62,
+        }
+    }
+
+    /// Pins the format: a change here is a change of KEY_VERSION.
+    #[test]
+    fn golden_key() {
+        assert_eq!(sample().key().hex(), "b885731b9221dea7f07b6bdaf051b9e79558c77c3a4112133b4098da2b112221");
+    }
+
+    type Flip = fn(&mut Action);
+
+    /// A change of any one field is a change of the key.
+    const FLIPS: &[(&str, Flip)] = &[
+        ("compiler", |a| a.compiler = Digest::of(b"other clang")),
+        ("an argument", |a| a.arguments[0] = "-O3".into()),
+        ("one more argument", |a| a.arguments.push(String::new())),
+        ("arguments joined", |a| a.arguments = vec!["-O2-c".into()]),
+        ("arguments swapped", |a| a.arguments.swap(0, 1)),
+        ("module", |a| a.module = Digest::of(b"modulf")),
+        ("index", |a| a.index = Digest::of(b"indey")),
+        ("import", |a| a.imports[0].bitcode = Digest::of(b"importee")),
+        ("no import", |a| a.imports.clear()),
+        ("extra input's path", |a| a.extra_inputs[0].path.push('x')),
+        ("extra input's content", |a| a.extra_inputs[0].digest = Digest::of(b"confih")),
+        ("no extra input", |a| a.extra_inputs.clear()),
+        ("working directory", |a| a.working_directory_depth = 1),
+        ("machine", |a| a.elf_machine = 183),
+    ];
+
+    #[test]
+    fn every_field_is_in_the_key_and_in_the_explanation() {
+        let mut keys = std::collections::BTreeMap::from([(sample().key(), "as it is")]);
+        let mut texts = std::collections::BTreeSet::from([sample().explanation()]);
+        for (what, flip) in FLIPS {
+            let mut action = sample();
+            flip(&mut action);
+            assert_eq!(keys.insert(action.key(), what), None, "{what} has the key of another action");
+            assert!(texts.insert(action.explanation()), "{what} does not show in the explanation");
+        }
+    }
+
+    #[test]
+    fn names_of_imports_sort_as_their_ranks() {
+        let names: Vec<_> = [0, 9, 10, 99, 100, 99_999, 100_000].map(import_name).into();
+        assert!(names.is_sorted());
+    }
+}

@@ -1,0 +1,206 @@
+//! Archives as a linker meets them: regular ones and thin ones, with GNU's long names.
+//!
+//! It reads names, offsets and sizes; whether a member is bitcode is for the caller to ask of its first bytes.
+
+/// The first eight bytes of a regular archive.
+pub const MAGIC: &[u8; 8] = b"!<arch>\n";
+/// The first eight bytes of a thin archive, whose members are files of their own.
+pub const THIN_MAGIC: &[u8; 8] = b"!<thin>\n";
+
+const HEADER_SIZE: usize = 60;
+const TERMINATOR: &[u8] = b"`\n";
+
+/// An archive's members in order, without the symbol tables and the table of names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive<'a> {
+    /// The members' content is in other files.
+    pub thin: bool,
+    /// The members.
+    pub members: Vec<Member<'a>>,
+}
+
+/// One member of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// Its name; in a thin archive its path, relative to the directory that the archive is in, or absolute.
+    pub name: &'a str,
+    /// Where its header begins, from the archive's first byte: the number that lld puts into its identifier.
+    pub header_offset: u64,
+    /// Its content, which a thin archive does not have.
+    pub data: Option<&'a [u8]>,
+    /// How long its content is, or was when the thin archive was made.
+    pub size: u64,
+}
+
+/// What is wrong with an archive, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArchiveError {
+    /// No archive at all.
+    #[error("not an archive: it does not begin with `!<arch>` or `!<thin>`")]
+    NotAnArchive,
+    /// A header or a member's content is cut off.
+    #[error("archive truncated: {what} at offset {offset} goes beyond the end at {end}")]
+    Truncated {
+        /// What is cut off.
+        what: &'static str,
+        /// Where it begins.
+        offset: usize,
+        /// How long the archive is.
+        end: usize,
+    },
+    /// A header makes no sense.
+    #[error("archive malformed: {what} in the member header at offset {offset}")]
+    Malformed {
+        /// What makes no sense.
+        what: &'static str,
+        /// Where the header begins.
+        offset: usize,
+    },
+    /// A kind of archive that lld's users on ELF do not make.
+    #[error("archive not supported: {what} in the member header at offset {offset}; make it anew with GNU or LLVM ar")]
+    Unsupported {
+        /// What it has.
+        what: &'static str,
+        /// Where the header begins.
+        offset: usize,
+    },
+}
+
+/// Whether these are the first bytes of an archive, thin or not.
+#[must_use]
+pub fn is_archive(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC) || bytes.starts_with(THIN_MAGIC)
+}
+
+/// Reads an archive.
+///
+/// # Errors
+/// It is truncated, malformed or of a kind other than GNU's; the text says where.
+pub fn parse(bytes: &[u8]) -> Result<Archive<'_>, ArchiveError> {
+    if !is_archive(bytes) {
+        return Err(ArchiveError::NotAnArchive);
+    }
+    let mut parser = Parser { bytes, thin: bytes.starts_with(THIN_MAGIC), at: MAGIC.len(), names: None };
+    let mut members = Vec::new();
+    while parser.at < bytes.len() {
+        members.extend(parser.member()?);
+    }
+    Ok(Archive { thin: parser.thin, members })
+}
+
+/// lld's module identifier for a member: `lib/x.a(member.o at 78)`, the same for thin and regular archives.
+///
+/// `archive_path` is the archive as lld opened it: as given on the line, or as found through `-L`. Of a member's path
+/// only the last component is in it; the offset tells equal ones apart. (`--thinlto-object-suffix-replace` applies to
+/// the member's name before, and under DTLTO the members of thin archives have their real path instead.)
+#[must_use]
+pub fn identifier(archive_path: &str, member: &Member<'_>) -> String {
+    format!("{archive_path}({} at {})", file_name(member.name), member.header_offset)
+}
+
+/// The last component; of a path that ends in a slash LLVM says it is the directory itself.
+fn file_name(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some((_, "")) => ".",
+        Some((_, name)) => name,
+        None => path,
+    }
+}
+
+struct Parser<'a> {
+    bytes: &'a [u8],
+    thin: bool,
+    at: usize,
+    /// The content of the member `//`.
+    names: Option<&'a [u8]>,
+}
+
+struct Header<'a> {
+    offset: usize,
+    name: &'a [u8],
+    size: usize,
+}
+
+impl<'a> Parser<'a> {
+    /// The next member, or `None` where it is a table for the linker's own use.
+    fn member(&mut self) -> Result<Option<Member<'a>>, ArchiveError> {
+        let header = self.header()?;
+        match header.name {
+            b"/" | b"/SYM64/" => self.content(&header).map(|_| None),
+            b"//" => {
+                self.names = Some(self.content(&header)?);
+                Ok(None)
+            }
+            _ => {
+                let name = self.name(&header)?;
+                let data = if self.thin { None } else { Some(self.content(&header)?) };
+                let (header_offset, size) = (header.offset as u64, header.size as u64);
+                Ok(Some(Member { name, header_offset, data, size }))
+            }
+        }
+    }
+
+    fn header(&mut self) -> Result<Header<'a>, ArchiveError> {
+        let offset = self.at;
+        let truncated = || ArchiveError::Truncated { what: "the member header", offset, end: self.bytes.len() };
+        let malformed = |what| ArchiveError::Malformed { what, offset };
+        let field = |from, to| self.bytes.get(offset + from..offset + to);
+        let (name, size) = field(0, 16).zip(field(48, 58)).ok_or_else(truncated)?;
+        if field(58, HEADER_SIZE).ok_or_else(truncated)? != TERMINATOR {
+            return Err(malformed("no terminator"));
+        }
+        let size = decimal(size.trim_ascii_end()).ok_or_else(|| malformed("a size that is no decimal number"))?;
+        self.at += HEADER_SIZE;
+        Ok(Header { offset, name: name.trim_ascii_end(), size })
+    }
+
+    /// The content, passed over with the byte that keeps headers at even offsets.
+    fn content(&mut self, header: &Header<'_>) -> Result<&'a [u8], ArchiveError> {
+        let from = self.at;
+        let content = from.checked_add(header.size).and_then(|to| self.bytes.get(from..to));
+        let what = "the content of the member";
+        let content = content.ok_or(ArchiveError::Truncated { what, offset: header.offset, end: self.bytes.len() })?;
+        self.at = from + content.len() + content.len() % 2;
+        Ok(content)
+    }
+
+    fn name(&self, header: &Header<'a>) -> Result<&'a str, ArchiveError> {
+        let offset = header.offset;
+        let name = match header.name {
+            [b'/', digits @ ..] => self.long_name(digits, offset)?,
+            [b'#', b'1', b'/', ..] => {
+                return Err(ArchiveError::Unsupported { what: "a BSD long name", offset });
+            }
+            name if name.starts_with(b"__.SYMDEF") => {
+                return Err(ArchiveError::Unsupported { what: "a BSD symbol table", offset });
+            }
+            name => name.strip_suffix(b"/").unwrap_or(name),
+        };
+        let name =
+            str::from_utf8(name).map_err(|_| ArchiveError::Unsupported { what: "a name that is not UTF-8", offset })?;
+        if name.is_empty() {
+            return Err(ArchiveError::Malformed { what: "an empty name", offset });
+        }
+        Ok(name)
+    }
+
+    /// `/123` is the name that begins at byte 123 of the table and ends before `/` and a line feed.
+    fn long_name(&self, digits: &[u8], offset: usize) -> Result<&'a [u8], ArchiveError> {
+        if digits.contains(&b':') {
+            return Err(ArchiveError::Unsupported { what: "a thin archive nested in a thin archive", offset });
+        }
+        let malformed = |what| ArchiveError::Malformed { what, offset };
+        let place = decimal(digits).ok_or_else(|| malformed("a long name that is no decimal number"))?;
+        let names = self.names.ok_or_else(|| malformed("a long name without a table of names before it"))?;
+        let rest = names.get(place..).ok_or_else(|| malformed("a long name beyond the end of the table of names"))?;
+        let end = rest.windows(2).position(|pair| pair == b"/\n");
+        end.and_then(|end| rest.get(..end)).ok_or_else(|| malformed("a long name without an end"))
+    }
+}
+
+fn decimal(digits: &[u8]) -> Option<usize> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(digits).ok()?.parse().ok()
+}

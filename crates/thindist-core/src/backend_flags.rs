@@ -1,0 +1,231 @@
+//! What a backend compilation is told: lld's LTO options in clang's spelling, and what the bitcode asks for.
+//!
+//! In-process, lld makes one LTO configuration for the whole link and LLVM completes it from each module's flags.
+//! clang completes it from its driver's defaults instead. So each default that differs is stated here:
+//! - the optimisation level is lld's, never the one that the file was compiled with;
+//! - position independence comes from the kind of output, or with `-r` from the module's "PIC Level" flag;
+//! - a function without `target-cpu` is compiled for LLVM's generic CPU, where clang would put `x86-64`;
+//! - the code model, the ABI and the large-data threshold clang leaves to the module's flags, as lld does.
+
+use crate::action::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
+use crate::bitcode::ModuleFacts;
+use crate::link_line::options::{Carried, Lto, Role};
+use crate::link_line::{LinkLine, OutputKind, Refusal};
+
+/// What the link line says to every backend of the link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkFlags {
+    output_kind: OutputKind,
+    opt_level: u8,
+    cpu: String,
+    features: Vec<String>,
+    mllvm: Vec<String>,
+    others: Vec<String>,
+}
+
+/// `-mllvm` options that lld 19 or 22 registers and clang of the same version does not: clang would reject them. (A
+/// test holds the list against both tools.)
+#[rustfmt::skip]
+const LLD_ONLY_MLLVM: &[&str] = &[
+    "addrsig", "align-loops", "basic-block-address-map", "basic-block-sections", "call-graph-section",
+    "code-model", "data-sections", "debug-entry-values", "debugger-tune", "denormal-fp-math",
+    "denormal-fp-math-f32", "disable-tail-calls", "emit-call-site-info", "emulated-tls",
+    "enable-approx-func-fp-math", "enable-jmc-instrument", "enable-no-infs-fp-math", "enable-no-nans-fp-math",
+    "enable-no-signed-zeros-fp-math", "enable-no-trapping-fp-math", "enable-sign-dependent-rounding-fp-math",
+    "enable-tlsdesc", "enable-unsafe-fp-math", "exception-model", "filetype", "float-abi",
+    "force-dwarf-frame-section", "fp-contract", "frame-pointer", "function-sections",
+    "ignore-xcoff-visibility", "large-data-threshold", "load", "march", "meabi", "mxcoff-roptr",
+    "no-integrated-as", "nozero-initialized-in-bss", "partition-static-data-sections", "relocation-model",
+    "separate-named-sections", "split-machine-functions", "stack-size-section", "stack-symbol-ordering",
+    "stackrealign", "strict-dwarf", "swift-async-fp", "tailcallopt", "thread-model", "tls-size", "trap-func",
+    "unique-basic-block-section-names", "unique-section-names", "use-ctors", "vec-extabi", "vector-library",
+    "xcoff-traceback-table", "xray-function-index",
+];
+
+/// `-mllvm` options that both accept, but that clang overrides with settings of its own.
+#[rustfmt::skip]
+const OVERRIDDEN_MLLVM: &[&str] = &[
+    "crel", "dwarf-directory", "dwarf-version", "dwarf64", "emit-compact-unwind-non-canonical", "emit-dwarf-unwind",
+    "fatal-warnings", "implicit-mapsyms", "no-deprecated-warn", "no-type-check", "no-warn", "relax-elf-relocations",
+    "save-temp-labels", "target-abi", "x86-relax-relocations", "x86-sse2avx",
+];
+
+impl LinkFlags {
+    /// Reads the flags off the line.
+    ///
+    /// # Errors
+    /// An LTO option, or its value, has no equivalent in a separate compilation.
+    pub fn of(line: &LinkLine) -> Result<Self, Refusal> {
+        if let Some(refusal) = line.refusal() {
+            return Err(refusal);
+        }
+        let mut flags = Self {
+            output_kind: line.output_kind(),
+            opt_level: 2,
+            cpu: String::new(),
+            features: Vec::new(),
+            mllvm: Vec::new(),
+            others: Vec::new(),
+        };
+        let mut codegen_level = None;
+        for (spec, value) in line.options() {
+            let Role::Lto(Lto::Carried(how)) = spec.role else { continue };
+            let refuse =
+                |reason: &str| Refusal { option: format!("--{}{value}", spec.name), reason: reason.to_owned() };
+            match how {
+                Carried::OptLevel => {
+                    flags.opt_level = level(value).ok_or_else(|| refuse("it is no level from 0 to 3"))?
+                }
+                Carried::CodegenLevel => codegen_level = Some((level(value), refuse("it differs from --lto-O"))),
+                Carried::Mllvm => flags.add_mllvm(value, value)?,
+                Carried::PluginMllvm => flags.add_mllvm(&format!("-{value}"), value)?,
+                Carried::Cpu => flags.set_cpu(value)?,
+                Carried::Partitions if value == "1" => {}
+                Carried::Partitions => return Err(refuse("regular LTO would make several objects")),
+                Carried::Kind if value == "thin" => {}
+                Carried::Kind => return Err(refuse("only ThinLTO has backends to separate")),
+                Carried::BasicBlockSections if matches!(value, "all" | "none") => {
+                    flags.others.push(format!("-fbasic-block-sections={value}"));
+                }
+                Carried::BasicBlockSections => return Err(refuse("only `all` and `none` are carried")),
+                Carried::BasicBlockAddressMap => flags.switch("basic-block-address-map", spec.negated),
+                Carried::UniqueBasicBlockSectionNames => flags.switch("unique-basic-block-section-names", spec.negated),
+            }
+        }
+        flags.check_codegen_level(codegen_level)?;
+        Ok(flags)
+    }
+
+    fn switch(&mut self, name: &str, negated: bool) {
+        self.others.push(format!("-f{}{name}", if negated { "no-" } else { "" }));
+    }
+
+    /// lld keeps the level of code generation apart from that of optimisation; clang has one for both.
+    fn check_codegen_level(&self, explicit: Option<(Option<u8>, Refusal)>) -> Result<(), Refusal> {
+        match explicit {
+            Some((Some(level), _)) if level == self.opt_level => Ok(()),
+            Some((_, refusal)) => Err(refusal),
+            None if self.opt_level >= 2 => Ok(()),
+            None => Err(Refusal {
+                option: format!("--lto-O{}", self.opt_level),
+                reason: format!(
+                    "lld generates code at level 2 under it, clang cannot; add --lto-CGO{} to have both",
+                    self.opt_level
+                ),
+            }),
+        }
+    }
+
+    fn set_cpu(&mut self, cpu: &str) -> Result<(), Refusal> {
+        if cpu == "native" {
+            let reason = "the machine that runs a backend is not always this one".to_owned();
+            return Err(Refusal { option: "-plugin-opt=mcpu=native".to_owned(), reason });
+        }
+        cpu.clone_into(&mut self.cpu);
+        Ok(())
+    }
+
+    fn add_mllvm(&mut self, option: &str, shown: &str) -> Result<(), Refusal> {
+        let name = option.trim_start_matches('-').split('=').next().unwrap_or_default();
+        let refuse = |reason: &str| Err(Refusal { option: format!("-mllvm {shown}"), reason: reason.to_owned() });
+        if let Some(cpu) = option.trim_start_matches('-').strip_prefix("mcpu=") {
+            return self.set_cpu(cpu);
+        }
+        if let Some(features) = option.trim_start_matches('-').strip_prefix("mattr=") {
+            self.features.extend(features.split(',').map(str::to_owned));
+            return Ok(());
+        }
+        if LLD_ONLY_MLLVM.contains(&name) {
+            return refuse("clang has no such -mllvm option");
+        }
+        if OVERRIDDEN_MLLVM.contains(&name) {
+            return refuse("clang overrides it with a setting of its own");
+        }
+        if option.contains('/') {
+            return refuse("it seems to name a file, which would be an undeclared input of every backend");
+        }
+        self.mllvm.push(option.to_owned());
+        Ok(())
+    }
+
+    /// The arguments of the backend of a module with these facts, after the compiler's name.
+    #[must_use]
+    pub fn arguments(&self, module: &ModuleFacts) -> Vec<String> {
+        let mut arguments = vec![
+            // A clang configuration file of the user must not reach a backend.
+            "--no-default-config".to_owned(),
+            format!("--target={}", module.triple),
+            format!("-O{}", self.opt_level),
+        ];
+        let mut add = |flags: &[&str]| arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        if self.opt_level == 1 {
+            // clang unrolls from -O2 on, lld's pipeline at every level.
+            add(&["-funroll-loops"]);
+        }
+        add(&["-ffunction-sections", "-fdata-sections", "-faddrsig"]);
+        add(&[if self.is_pic(module) { "-fPIC" } else { "-fno-pic" }]);
+        add(&["-Xclang", "-target-cpu", "-Xclang", &self.cpu]);
+        for feature in &self.features {
+            add(&["-Xclang", "-target-feature", "-Xclang", feature]);
+        }
+        for option in &self.mllvm {
+            add(&["-mllvm", option]);
+        }
+        arguments.extend(self.others.iter().cloned());
+        arguments.extend(
+            ["-c", "-x", "ir", MODULE_NAME, &format!("-fthinlto-index={INDEX_NAME}"), "-o", NATIVE_OBJECT_NAME]
+                .map(str::to_owned),
+        );
+        arguments
+    }
+
+    /// The options that every backend of the link shares, for reports.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut words = vec![format!("-O{}", self.opt_level), format!("{:?}", self.output_kind)];
+        words.extend((!self.cpu.is_empty()).then(|| format!("CPU {}", self.cpu)));
+        words.extend(self.features.iter().map(|feature| format!("feature {feature}")));
+        words.extend(self.mllvm.iter().map(|option| format!("-mllvm {option}")));
+        words.extend(self.others.iter().cloned());
+        words.join(" ")
+    }
+
+    fn is_pic(&self, module: &ModuleFacts) -> bool {
+        match self.output_kind {
+            OutputKind::Relocatable => module.pic_level.is_some_and(|level| level > 0),
+            OutputKind::PositionIndependent => true,
+            OutputKind::Static => false,
+        }
+    }
+}
+
+fn level(value: &str) -> Option<u8> {
+    value.parse().ok().filter(|level| *level <= 3)
+}
+
+/// ELF's `e_machine` for the architecture of a target triple; `None` if thindist does not know it.
+#[must_use]
+pub fn elf_machine(triple: &str) -> Option<u16> {
+    let architecture = triple.split('-').next().unwrap_or_default();
+    Some(match architecture {
+        "x86_64" => 62,
+        "i386" | "i486" | "i586" | "i686" => 3,
+        "aarch64" | "aarch64_be" | "arm64" => 183,
+        "riscv32" | "riscv64" => 243,
+        "powerpc64" | "powerpc64le" | "ppc64" | "ppc64le" => 21,
+        "powerpc" | "ppc" => 20,
+        "s390x" => 22,
+        "loongarch64" | "loongarch32" => 258,
+        "mips" | "mipsel" | "mips64" | "mips64el" => 8,
+        "sparcv9" => 43,
+        "hexagon" => 164,
+        arm if arm.starts_with("arm") || arm.starts_with("thumb") => 40,
+        _ => return None,
+    })
+}
+
+/// The `-mllvm` options that are refused because clang lacks them: for the test that holds them against real tools.
+#[must_use]
+pub fn lld_only_mllvm() -> &'static [&'static str] {
+    LLD_ONLY_MLLVM
+}

@@ -1,0 +1,220 @@
+//! The individual index: one module's `.thinlto.bc`, a cut-out of the combined summary index.
+//!
+//! Only the names and hashes of the modules in it are read here. Every block in it is a whole number of 32-bit words
+//! that refers to no position outside itself, so the block with the names can be replaced and all others stay bit for
+//! bit as the linker wrote them; tests/real_llvm/rename.rs has real compilers confirm it.
+
+use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
+use crate::bitstream_writer::BlockWriter;
+use std::collections::BTreeSet;
+
+const MODULE_BLOCK: u32 = 8;
+const MODULE_STRTAB_BLOCK: u32 = 19;
+const GLOBALVAL_SUMMARY_BLOCK: u32 = 20;
+const MST_ENTRY: u64 = 1;
+const MST_HASH: u64 = 2;
+const FS_FLAGS: u64 = 20;
+/// Set for a module that the link did not select, whose index exists only because a build system expects the file.
+const FLAG_SKIP_BACKEND: u64 = 1 << 1;
+
+/// One module that an index names: the module itself or one that it imports from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexModule {
+    /// The number by which the index's summaries name it.
+    pub id: u64,
+    /// The linker's name for it, which a backend opens as a file.
+    pub identifier: String,
+    /// The hash of its bitcode; zeros where the linker wrote none.
+    pub hash: [u32; 5],
+}
+
+/// What an individual index says of modules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IndividualIndex {
+    /// The modules in the index's order.
+    pub modules: Vec<IndexModule>,
+    /// The link did not select this module, so its backend makes an empty object.
+    pub skip: bool,
+    /// Zero bytes: the bitcode was not indexed and is compiled without importing.
+    pub empty: bool,
+}
+
+/// Why an individual index could not be read or renamed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IndexError {
+    /// The container is broken.
+    #[error("individual index: {0}")]
+    Bitstream(#[from] BitstreamError),
+    /// A block that every individual index has is not there.
+    #[error("individual index: no {0} block in it")]
+    Missing(&'static str),
+    /// A record that makes no sense.
+    #[error("individual index: malformed {0}")]
+    Malformed(&'static str),
+    /// A file name that is no UTF-8.
+    #[error("individual index: the module name {0:?} is not UTF-8")]
+    NotUtf8(String),
+    /// The caller knows no new name for a module.
+    #[error("individual index: no canonical name for module {0:?}")]
+    Unnamed(String),
+    /// The caller gives two modules one name, which would make them one.
+    #[error("individual index: the canonical name {0:?} is given to two modules")]
+    Ambiguous(String),
+    /// The renamed index would not fit a block's 32-bit length.
+    #[error("individual index: too large with the new names")]
+    TooLarge,
+}
+
+/// Reads an individual index.
+///
+/// # Errors
+/// The bytes are neither empty nor an individual index.
+pub fn read(bytes: &[u8]) -> Result<IndividualIndex, IndexError> {
+    if bytes.is_empty() {
+        return Ok(IndividualIndex { empty: true, ..IndividualIndex::default() });
+    }
+    let bytes = bitstream::unwrap_bitcode(bytes)?;
+    let found = Found::locate(bytes)?;
+    Ok(IndividualIndex { modules: found.modules, skip: found.flags & FLAG_SKIP_BACKEND != 0, empty: false })
+}
+
+/// The same index with other module names: same numbers, order and hashes.
+///
+/// Equal input and names give equal bytes. An empty index stays empty.
+///
+/// # Errors
+/// The bytes are no individual index, or `new_name` has no name of its own for a module in it.
+pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<String>) -> Result<Vec<u8>, IndexError> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bytes = bitstream::unwrap_bitcode(bytes)?;
+    let found = Found::locate(bytes)?;
+    let mut content = BlockWriter::new(found.names.width);
+    let mut names = BTreeSet::new();
+    for module in &found.modules {
+        let name = new_name(&module.identifier).ok_or_else(|| IndexError::Unnamed(module.identifier.clone()))?;
+        if !names.insert(name.clone()) {
+            return Err(IndexError::Ambiguous(name));
+        }
+        let entry: Vec<u64> = std::iter::once(module.id).chain(name.bytes().map(u64::from)).collect();
+        content.record(MST_ENTRY, entry.into_iter());
+        if module.hash != [0; 5] {
+            content.record(MST_HASH, module.hash.into_iter().map(u64::from));
+        }
+    }
+    splice(bytes, found.module, found.names, &content.finish())
+}
+
+/// `bytes` with the content of block `inner`, which is in block `outer`, replaced.
+fn splice(bytes: &[u8], outer: Extent, inner: Extent, content: &[u8]) -> Result<Vec<u8>, IndexError> {
+    let part = |range: std::ops::Range<usize>| bytes.get(range).ok_or(IndexError::TooLarge);
+    let outer_size = outer.end - outer.start - (inner.end - inner.start) + content.len();
+    let mut out = Vec::with_capacity(bytes.len() + content.len());
+    // A block's content follows the word that holds its length.
+    out.extend_from_slice(part(0..outer.start - 4)?);
+    out.extend_from_slice(&words(outer_size)?);
+    out.extend_from_slice(part(outer.start..inner.start - 4)?);
+    out.extend_from_slice(&words(content.len())?);
+    out.extend_from_slice(content);
+    out.extend_from_slice(part(inner.end..bytes.len())?);
+    Ok(out)
+}
+
+fn words(bytes: usize) -> Result<[u8; 4], IndexError> {
+    u32::try_from(bytes / 4).map(u32::to_le_bytes).map_err(|_| IndexError::TooLarge)
+}
+
+/// What is where in an individual index.
+struct Found {
+    module: Extent,
+    names: Extent,
+    modules: Vec<IndexModule>,
+    flags: u64,
+}
+
+impl Found {
+    fn locate(bytes: &[u8]) -> Result<Self, IndexError> {
+        let (mut info, mut record) = (BlockInfo::default(), Record::default());
+        let mut top = Block::top_level(bytes);
+        loop {
+            match top.next(&mut info, &mut record)? {
+                Item::Block(extent) if extent.id == MODULE_BLOCK => {
+                    return Self::in_module(top.enter(extent, &info), extent, &mut info);
+                }
+                Item::Block(_) | Item::Record => {}
+                Item::End => return Err(IndexError::Missing("module")),
+            }
+        }
+    }
+
+    fn in_module(mut block: Block<'_>, module: Extent, info: &mut BlockInfo) -> Result<Self, IndexError> {
+        let mut record = Record::default();
+        let mut names = None;
+        let mut flags = None;
+        loop {
+            match block.next(info, &mut record)? {
+                Item::Block(extent) if extent.id == MODULE_STRTAB_BLOCK && names.is_none() => {
+                    names = Some((extent, read_names(block.enter(extent, info), info)?));
+                }
+                Item::Block(extent) if extent.id == MODULE_STRTAB_BLOCK => {
+                    return Err(IndexError::Malformed("second table of module names"));
+                }
+                Item::Block(extent) if extent.id == GLOBALVAL_SUMMARY_BLOCK => {
+                    flags = Some(read_flags(block.enter(extent, info), info)?);
+                }
+                Item::Block(_) | Item::Record => {}
+                Item::End => break,
+            }
+        }
+        let (names, modules) = names.ok_or(IndexError::Missing("module name"))?;
+        Ok(Self { module, names, modules, flags: flags.ok_or(IndexError::Missing("summary"))? })
+    }
+}
+
+fn read_names(mut block: Block<'_>, info: &mut BlockInfo) -> Result<Vec<IndexModule>, IndexError> {
+    let mut record = Record::default();
+    let mut modules: Vec<IndexModule> = Vec::new();
+    loop {
+        match block.next(info, &mut record)? {
+            Item::Record if record.code == MST_ENTRY => modules.push(read_entry(&record)?),
+            Item::Record if record.code == MST_HASH => {
+                let module = modules.last_mut().ok_or(IndexError::Malformed("hash of no module"))?;
+                module.hash = read_hash(&record)?;
+            }
+            // What we do not know we could not write back.
+            Item::Record | Item::Block(_) => {
+                return Err(IndexError::Malformed("table of module names: unknown record"));
+            }
+            Item::End => return Ok(modules),
+        }
+    }
+}
+
+fn read_entry(record: &Record<'_>) -> Result<IndexModule, IndexError> {
+    let malformed = || IndexError::Malformed("module name");
+    let id = record.value(0).ok_or_else(malformed)?;
+    let name = record.bytes_from(1).ok_or_else(malformed)?;
+    let identifier = String::from_utf8(name)
+        .map_err(|error| IndexError::NotUtf8(String::from_utf8_lossy(error.as_bytes()).into_owned()))?;
+    Ok(IndexModule { id, identifier, hash: [0; 5] })
+}
+
+fn read_hash(record: &Record<'_>) -> Result<[u32; 5], IndexError> {
+    let words: Option<Vec<u32>> = record.values.iter().map(|value| u32::try_from(*value).ok()).collect();
+    words.and_then(|words| words.try_into().ok()).ok_or(IndexError::Malformed("module hash"))
+}
+
+/// The flags are in front of all summaries; without any, none is set.
+fn read_flags(mut block: Block<'_>, info: &mut BlockInfo) -> Result<u64, IndexError> {
+    let mut record = Record::default();
+    loop {
+        match block.next(info, &mut record)? {
+            Item::Record if record.code == FS_FLAGS => {
+                return record.value(0).ok_or(IndexError::Malformed("summary flags"));
+            }
+            Item::Record | Item::Block(_) => {}
+            Item::End => return Ok(0),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Bytes in, plan out: what thindist knows of link lines, bitcode, indexes and keys.
+//!
+//! Nothing here reads a file, a clock, the environment or a process; so nothing here can fail for reasons of the
+//! world, and every test is `check(input, expect)`.
+
+pub mod action;
+pub mod archive;
+pub mod archive_writer;
+pub mod asm_inputs;
+mod asm_lexer;
+pub mod backend_flags;
+pub mod bitcode;
+pub mod bitstream;
+pub mod bitstream_writer;
+pub mod digest;
+pub mod file_kind;
+pub mod final_line;
+pub mod index;
+pub mod link_line;
+pub mod module_flags;
+pub mod plan;

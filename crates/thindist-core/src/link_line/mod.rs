@@ -1,0 +1,379 @@
+//! A linker's command line: its arguments with what each means, and the questions that a ThinLTO link asks of it.
+//!
+//! What it does not know: the file system. Whether `-lx` is an archive or a shared object, and what is in a file, the
+//! program finds out; it asks [`LinkLine::inputs`] where to look.
+
+pub mod options;
+pub mod response_file;
+
+use options::{Lto, Role, Spec};
+
+/// One argument, with its value where that stood apart.
+#[derive(Debug, Clone)]
+pub struct Argument {
+    /// The words as they stood on the line, one or two.
+    pub words: Vec<String>,
+    /// What it is.
+    pub kind: ArgumentKind,
+}
+
+/// What an argument is.
+#[derive(Debug, Clone)]
+pub enum ArgumentKind {
+    /// A file named on the line.
+    File(String),
+    /// An option with a row in the table, and its value.
+    Option(Spec, Option<String>),
+    /// Begins with a dash and has no row.
+    Unknown(String),
+}
+
+/// A parsed link line.
+#[derive(Debug, Clone)]
+pub struct LinkLine {
+    arguments: Vec<Argument>,
+}
+
+/// The last option on the line lacks its value.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}: missing argument")]
+pub struct MissingValue(String);
+
+/// The kind of output, as far as code generation depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputKind {
+    /// `-r`
+    Relocatable,
+    /// `-shared` or `-pie`
+    PositionIndependent,
+    /// An executable at a fixed address.
+    Static,
+}
+
+/// Where an input comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputName {
+    /// A path on the line.
+    Path(String),
+    /// `-lNAME`, to be searched for.
+    Library(LibrarySearch),
+}
+
+/// One `-l` with the state that decides how it is searched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LibrarySearch {
+    /// What follows `-l`.
+    pub name: String,
+    /// `-Bstatic` was in force.
+    pub only_static: bool,
+}
+
+/// One input of the link, in the order of the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// The position of its argument in [`LinkLine::arguments`].
+    pub argument: usize,
+    /// Where it comes from.
+    pub name: InputName,
+    /// All members of an archive are taken.
+    pub whole_archive: bool,
+    /// Between `--start-lib` and `--end-lib`: read as an archive member.
+    pub in_lib: bool,
+    /// `--format=binary`: the content is data, whatever it looks like.
+    pub binary: bool,
+}
+
+impl LinkLine {
+    /// Parses the arguments after the linker's name, response files already expanded.
+    ///
+    /// # Errors
+    /// The last option lacks its value.
+    pub fn parse(words: &[String]) -> Result<Self, MissingValue> {
+        let mut arguments = Vec::with_capacity(words.len());
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut taken = vec![word.clone()];
+            let kind = match options::find(word) {
+                Some(found) => {
+                    let value = match found.joined {
+                        Some(value) => Some(value.to_owned()),
+                        None if takes_next(found.spec) => {
+                            let value = words.next().ok_or_else(|| MissingValue(word.clone()))?;
+                            taken.push(value.clone());
+                            Some(value.clone())
+                        }
+                        None => None,
+                    };
+                    ArgumentKind::Option(found.spec, value)
+                }
+                // A lone dash is a file name to lld (which then fails to open it).
+                None if word.starts_with('-') && word != "-" => ArgumentKind::Unknown(word.clone()),
+                None => ArgumentKind::File(word.clone()),
+            };
+            arguments.push(Argument { words: taken, kind });
+        }
+        Ok(Self { arguments })
+    }
+
+    /// Every argument in order.
+    #[must_use]
+    pub fn arguments(&self) -> &[Argument] {
+        &self.arguments
+    }
+
+    /// Each option in order with its value, or the empty string where it has none.
+    pub fn options(&self) -> impl DoubleEndedIterator<Item = (&Spec, &str)> {
+        self.arguments.iter().filter_map(|argument| match &argument.kind {
+            ArgumentKind::Option(spec, value) => Some((spec, value.as_deref().unwrap_or_default())),
+            ArgumentKind::File(_) | ArgumentKind::Unknown(_) => None,
+        })
+    }
+
+    fn last_value(&self, wanted: impl Fn(&Spec) -> bool) -> Option<&str> {
+        self.options().rev().find(|(spec, _)| wanted(spec)).map(|(_, value)| value)
+    }
+
+    fn has(&self, names: &[&str]) -> bool {
+        self.options().any(|(spec, _)| names.contains(&spec.name) && !spec.negated)
+    }
+
+    /// The output path; lld's default is `a.out`.
+    #[must_use]
+    pub fn output(&self) -> &str {
+        self.last_value(|spec| spec.role == Role::Output).unwrap_or("a.out")
+    }
+
+    /// lld is asked for something that is no link at all, or that it must see the line unchanged for.
+    #[must_use]
+    pub fn is_immediate(&self) -> bool {
+        self.options().any(|(spec, _)| spec.role == Role::Immediate) || self.runs_its_own_thin_link()
+    }
+
+    /// The build runs the thin link itself: kernel 7.2's own mode and Bazel's.
+    fn runs_its_own_thin_link(&self) -> bool {
+        self.options().any(|(spec, _)| {
+            matches!(spec.name, "thinlto-index-only" | "thinlto-index-only=" | "plugin-opt=thinlto-index-only")
+                || spec.name == "plugin-opt=thinlto-index-only="
+                || spec.name == "thinlto-distributor"
+        })
+    }
+
+    /// The kind of output.
+    #[must_use]
+    pub fn output_kind(&self) -> OutputKind {
+        if self.has(&["relocatable", "r"]) {
+            return OutputKind::Relocatable;
+        }
+        let pie = self
+            .options()
+            .rev()
+            .find(|(spec, _)| matches!(spec.name, "pie" | "pic-executable"))
+            .is_some_and(|(spec, _)| !spec.negated);
+        if pie || self.has(&["shared", "Bshareable"]) { OutputKind::PositionIndependent } else { OutputKind::Static }
+    }
+
+    /// The number of backends that the line allows at a time; 0 or `all` is the machine's.
+    #[must_use]
+    pub fn jobs(&self) -> Option<usize> {
+        let of =
+            |names: &[&str]| self.last_value(|spec| names.contains(&spec.name)).and_then(|value| value.parse().ok());
+        of(&["thinlto-jobs=", "plugin-opt=jobs="]).or_else(|| of(&["threads"])).filter(|jobs| *jobs > 0)
+    }
+
+    /// The first argument that keeps the link from being carried, and why.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.arguments.iter().find_map(|argument| {
+            let reason = match &argument.kind {
+                ArgumentKind::Option(Spec { role: Role::Lto(Lto::Refused(why)), .. }, _) => *why,
+                ArgumentKind::Unknown(_) => "thindist does not know this option",
+                _ => return None,
+            };
+            Some(Refusal { option: argument.words.join(" "), reason: reason.to_owned() })
+        })
+    }
+
+    /// Paths of the files beside the inputs that lld reads: scripts, lists, profiles.
+    pub fn read_files(&self) -> impl Iterator<Item = &str> {
+        self.options().filter(|(spec, _)| spec.role == Role::Reads).map(|(_, value)| value)
+    }
+
+    /// Nothing but the output and diagnostics comes of this link, so that its result can be kept whole.
+    #[must_use]
+    pub fn has_one_output(&self) -> bool {
+        !self.options().any(|(spec, _)| matches!(spec.role, Role::Writes | Role::Prints | Role::SelectionReport))
+    }
+
+    /// The directories of `-L`, in order, with `=` and `$SYSROOT` replaced as lld does.
+    #[must_use]
+    pub fn search_directories(&self) -> Vec<String> {
+        let sysroot = self.last_value(|spec| spec.name == "sysroot").unwrap_or_default();
+        self.options()
+            .filter(|(spec, _)| matches!(spec.name, "L" | "library-path" | "library-path="))
+            .map(|(_, directory)| match directory.strip_prefix('=').or_else(|| directory.strip_prefix("$SYSROOT")) {
+                Some(rest) => format!("{sysroot}{rest}"),
+                None => directory.to_owned(),
+            })
+            .collect()
+    }
+
+    /// Every input in order.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<Input> {
+        let mut state = InputState::default();
+        let mut saved = Vec::new();
+        let mut inputs = Vec::new();
+        for (position, argument) in self.arguments.iter().enumerate() {
+            match &argument.kind {
+                ArgumentKind::File(path) => inputs.push(state.input(position, InputName::Path(path.clone()))),
+                ArgumentKind::Option(spec, value) if spec.role == Role::Input => {
+                    let search =
+                        LibrarySearch { name: value.clone().unwrap_or_default(), only_static: state.only_static };
+                    inputs.push(state.input(position, InputName::Library(search)));
+                }
+                ArgumentKind::Option(spec, value) if spec.role == Role::State => {
+                    state.apply(spec, value.as_deref(), &mut saved);
+                }
+                ArgumentKind::Option(..) | ArgumentKind::Unknown(_) => {}
+            }
+        }
+        inputs
+    }
+}
+
+fn takes_next(spec: Spec) -> bool {
+    use options::Shape;
+    matches!(spec.shape, Shape::Separate | Shape::JoinedOrSeparate | Shape::Equals)
+}
+
+/// Why a link is left to in-process ThinLTO.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{option} cannot be carried to separate backends: {reason}")]
+pub struct Refusal {
+    /// The option or input.
+    pub option: String,
+    /// Why it cannot be carried.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct InputState {
+    whole_archive: bool,
+    only_static: bool,
+    in_lib: bool,
+    binary: bool,
+}
+
+impl InputState {
+    fn input(self, argument: usize, name: InputName) -> Input {
+        let Self { whole_archive, in_lib, binary, .. } = self;
+        Input { argument, name, whole_archive, in_lib, binary }
+    }
+
+    fn apply(&mut self, spec: &Spec, value: Option<&str>, saved: &mut Vec<Self>) {
+        match spec.name {
+            "whole-archive" => self.whole_archive = !spec.negated,
+            "Bstatic" | "dn" | "non_shared" | "static" | "nmagic" | "n" | "omagic" | "N" => self.only_static = true,
+            "Bdynamic" | "call_shared" | "dy" => self.only_static = false,
+            "start-lib" => self.in_lib = true,
+            "end-lib" => self.in_lib = false,
+            "format" | "b" => self.binary = value == Some("binary"),
+            "push-state" => saved.push(*self),
+            "pop-state" => *self = saved.pop().unwrap_or(*self),
+            _ => {}
+        }
+    }
+}
+
+impl LibrarySearch {
+    /// The paths to try in turn; the first that exists is the library.
+    #[must_use]
+    pub fn candidates(&self, directories: &[String]) -> Vec<String> {
+        let in_each = |name: &str| directories.iter().map(|directory| format!("{directory}/{name}")).collect();
+        if let Some(exact) = self.name.strip_prefix(':') {
+            return in_each(exact);
+        }
+        let shared = format!("lib{}.so", self.name);
+        let archive = format!("lib{}.a", self.name);
+        let pair = |directory: &String| {
+            let archive = format!("{directory}/{archive}");
+            if self.only_static { vec![archive] } else { vec![format!("{directory}/{shared}"), archive] }
+        };
+        directories.iter().flat_map(pair).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> LinkLine {
+        LinkLine::parse(&response_file::tokenize(text)).unwrap()
+    }
+
+    const KERNEL: &str = "-m elf_x86_64 -mllvm -import-instr-limit=5 -z noexecstack -r -o vmlinux.o -T .tmp_initcalls.lds \
+                          --whole-archive vmlinux.a --no-whole-archive --start-group --end-group";
+
+    #[test]
+    fn the_kernels_line() {
+        let line = line(KERNEL);
+        assert_eq!(line.output(), "vmlinux.o");
+        assert_eq!(line.output_kind(), OutputKind::Relocatable);
+        assert_eq!(line.refusal(), None);
+        assert!(line.has_one_output());
+        assert_eq!(line.read_files().collect::<Vec<_>>(), [".tmp_initcalls.lds"]);
+        let [input] = line.inputs().try_into().unwrap();
+        assert_eq!(input.name, InputName::Path("vmlinux.a".into()));
+        assert!(input.whole_archive);
+    }
+
+    #[test]
+    fn state_of_inputs() {
+        let inputs =
+            line("a.o --push-state --whole-archive -Bstatic -lx --pop-state -ly --start-lib b.o --end-lib c.o")
+                .inputs();
+        let flags: Vec<_> = inputs.iter().map(|input| (input.whole_archive, input.in_lib)).collect();
+        assert_eq!(flags, [(false, false), (true, false), (false, false), (false, true), (false, false)]);
+        let statics: Vec<_> = inputs
+            .iter()
+            .filter_map(|input| match &input.name {
+                InputName::Library(search) => Some((search.name.as_str(), search.only_static)),
+                InputName::Path(_) => None,
+            })
+            .collect();
+        assert_eq!(statics, [("x", true), ("y", false)]);
+    }
+
+    #[test]
+    fn libraries_are_searched_directory_by_directory() {
+        let directories = ["d".to_owned(), "e".to_owned()];
+        let search = |name: &str, only_static| LibrarySearch { name: name.into(), only_static };
+        assert_eq!(search("x", false).candidates(&directories), ["d/libx.so", "d/libx.a", "e/libx.so", "e/libx.a"]);
+        assert_eq!(search("x", true).candidates(&directories), ["d/libx.a", "e/libx.a"]);
+        assert_eq!(search(":x.o", true).candidates(&directories), ["d/x.o", "e/x.o"]);
+    }
+
+    #[test]
+    fn refusals_name_the_option() {
+        let refusal = line("-r a.o --lto-emit-asm").refusal().unwrap();
+        assert_eq!(refusal.option, "--lto-emit-asm");
+        let refusal = line("a.o --lto-frobnicate=3").refusal().unwrap();
+        assert_eq!(refusal.option, "--lto-frobnicate=3");
+        assert!(line("--opt-remarks-filename out.yml a.o").refusal().is_some());
+    }
+
+    #[test]
+    fn a_value_that_is_missing_is_an_error() {
+        assert!(LinkLine::parse(&["-o".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn kinds_of_output() {
+        assert_eq!(line("-pie a.o").output_kind(), OutputKind::PositionIndependent);
+        assert_eq!(line("-pie -no-pie a.o").output_kind(), OutputKind::Static);
+        assert_eq!(line("-shared a.o").output_kind(), OutputKind::PositionIndependent);
+        assert_eq!(line("a.o").output_kind(), OutputKind::Static);
+        assert_eq!(line("--threads=1 --thinlto-jobs=3").jobs(), Some(3));
+        assert_eq!(line("--threads=all").jobs(), None);
+    }
+}

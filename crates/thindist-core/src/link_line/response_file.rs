@@ -1,0 +1,73 @@
+//! Response files: how `@file`'s text becomes arguments.
+
+/// Splits a response file as lld does with its default, GNU, quoting: white space separates, `'…'` and `"…"` hold
+/// together, a backslash keeps the next character (inside `'…'` it does not).
+#[must_use]
+pub fn tokenize(text: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut token: Option<String> = None;
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            ' ' | '\t' | '\n' | '\r' | '\0' => tokens.extend(token.take()),
+            '\'' | '"' => read_quoted(character, &mut characters, token.get_or_insert_default()),
+            '\\' => token.get_or_insert_default().extend(characters.next()),
+            other => token.get_or_insert_default().push(other),
+        }
+    }
+    tokens.extend(token);
+    tokens
+}
+
+fn read_quoted(quote: char, characters: &mut impl Iterator<Item = char>, token: &mut String) {
+    while let Some(character) = characters.next() {
+        match character {
+            _ if character == quote => return,
+            '\\' if quote == '"' => token.extend(characters.next()),
+            other => token.push(other),
+        }
+    }
+}
+
+/// Writes `arguments` so that [`tokenize`] and lld read the same ones back.
+#[must_use]
+pub fn join(arguments: &[String]) -> String {
+    let mut text = String::new();
+    for argument in arguments {
+        text.push('"');
+        for character in argument.chars() {
+            if matches!(character, '"' | '\\') {
+                text.push('\\');
+            }
+            text.push(character);
+        }
+        text.push_str("\"\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expect: &[&str]) {
+        assert_eq!(tokenize(text), expect);
+    }
+
+    #[test]
+    fn tokens() {
+        check("", &[]);
+        check(" a\tb\nc\r\n", &["a", "b", "c"]);
+        check(r#"'a b' "c d" e\ f"#, &["a b", "c d", "e f"]);
+        check(r#"x'y'z"w" '' """#, &["xyzw", "", ""]);
+        check(r#""a\"b" 'a\b' a\\b"#, &["a\"b", "a\\b", "a\\b"]);
+        check("'open", &["open"]);
+    }
+
+    #[test]
+    fn joined_arguments_are_read_back() {
+        let arguments: Vec<String> = ["a b", "", "\"\\'", "tab\there", "new\nline"].map(String::from).into();
+        assert_eq!(tokenize(&join(&arguments)), arguments);
+    }
+}

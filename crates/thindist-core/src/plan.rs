@@ -1,0 +1,255 @@
+//! From individual indexes to backend actions.
+//!
+//! The plan decides what each backend reads and under which names. It does not know where content is on this host:
+//! the program keeps that beside each [`Backend`].
+
+use crate::action::{Action, ExtraInput, INDEX_NAME, ImportedModule, MODULE_NAME, import_name};
+use crate::asm_inputs::AsmInput;
+use crate::backend_flags::{LinkFlags, elf_machine};
+use crate::bitcode::ModuleFacts;
+use crate::digest::Digest;
+use crate::index;
+use crate::link_line::Refusal;
+use std::collections::BTreeMap;
+
+/// A selected bitcode module, as far as the plan needs it.
+#[derive(Debug)]
+pub struct Module {
+    /// lld's identifier: a path, or `archive(member at offset)`.
+    pub identifier: String,
+    /// What its bitcode says.
+    pub facts: ModuleFacts,
+    /// Its content.
+    pub bitcode: Digest,
+}
+
+/// One backend compilation with all that makes it up.
+#[derive(Debug)]
+pub struct Backend {
+    /// Position of the own module among the modules given to [`Plan::new`].
+    pub module: usize,
+    /// The action.
+    pub action: Action,
+    /// The individual index with canonical identifiers: the action's `index` blob.
+    pub index: Vec<u8>,
+    /// Positions of the imported modules, by rank.
+    pub imports: Vec<usize>,
+}
+
+/// Why a plan cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A link that in-process ThinLTO can do and separate backends cannot.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// An individual index that cannot be read.
+    #[error("the individual index of {module} is damaged: {source}")]
+    Index {
+        /// The module's identifier.
+        module: String,
+        /// What is wrong.
+        source: index::IndexError,
+    },
+    /// An index names a module that is not among the link's.
+    #[error("the individual index of {module} imports from {imported}, which is not a module of this link")]
+    UnknownImport {
+        /// The module's identifier.
+        module: String,
+        /// The identifier that it names.
+        imported: String,
+    },
+    /// An architecture without a known `e_machine`.
+    #[error("{module}: thindist does not know the architecture of the target triple `{triple}`")]
+    UnknownTarget {
+        /// The module's identifier.
+        module: String,
+        /// Its triple.
+        triple: String,
+    },
+}
+
+/// The link-wide part of a plan.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    modules: &'a [Module],
+    positions: BTreeMap<&'a str, usize>,
+    flags: &'a LinkFlags,
+    compiler: Digest,
+}
+
+/// What one backend reads, before the files that its assembly names have been looked up.
+#[derive(Debug)]
+pub struct Draft {
+    /// Position of the own module.
+    pub module: usize,
+    /// Positions of the imported modules, by rank.
+    pub imports: Vec<usize>,
+    /// The index with canonical identifiers.
+    pub index: Vec<u8>,
+    /// Files that the backend's assembly names, sorted.
+    pub named_files: Vec<AsmInput>,
+}
+
+impl<'a> Plan<'a> {
+    /// A plan over the selected `modules`, for this compiler identity.
+    #[must_use]
+    pub fn new(modules: &'a [Module], flags: &'a LinkFlags, compiler: Digest) -> Self {
+        let positions =
+            modules.iter().enumerate().map(|(position, module)| (module.identifier.as_str(), position)).collect();
+        Self { modules, positions, flags, compiler }
+    }
+
+    /// Drafts the backend of the module at `position` from its individual index as lld wrote it.
+    ///
+    /// # Errors
+    /// A damaged index, or one that names an unknown module.
+    pub fn draft(&self, position: usize, index_bytes: &[u8]) -> Result<Draft, PlanError> {
+        let own = self.module(position);
+        let damaged = |source| PlanError::Index { module: own.identifier.clone(), source };
+        let individual = index::read(index_bytes).map_err(damaged)?;
+        let mut imported: Vec<&str> = individual
+            .modules
+            .iter()
+            .map(|module| module.identifier.as_str())
+            .filter(|identifier| *identifier != own.identifier)
+            .collect();
+        // LLVM links imports in the order of their identifiers, byte by byte.
+        imported.sort_unstable();
+        let names: BTreeMap<&str, String> = imported
+            .iter()
+            .enumerate()
+            .map(|(rank, identifier)| (*identifier, import_name(rank)))
+            .chain([(own.identifier.as_str(), MODULE_NAME.to_owned())])
+            .collect();
+        let index = index::rename_modules(index_bytes, &|name| names.get(name).cloned()).map_err(damaged)?;
+        let imports = imported.iter().map(|name| self.position(own, name)).collect::<Result<Vec<_>, _>>()?;
+        let named_files = self.named_files(own, &imports);
+        Ok(Draft { module: position, imports, index, named_files })
+    }
+
+    /// Completes a draft with the files that its assembly names.
+    ///
+    /// # Errors
+    /// The module's architecture is unknown.
+    pub fn backend(&self, draft: Draft, mut extra_inputs: Vec<ExtraInput>) -> Result<Backend, PlanError> {
+        let own = self.module(draft.module);
+        extra_inputs.sort_unstable();
+        extra_inputs.dedup();
+        let unknown = || PlanError::UnknownTarget { module: own.identifier.clone(), triple: own.facts.triple.clone() };
+        let action = Action {
+            compiler: self.compiler,
+            arguments: self.flags.arguments(&own.facts),
+            module: own.bitcode,
+            index: Digest::of(&draft.index),
+            imports: draft
+                .imports
+                .iter()
+                .map(|position| ImportedModule { bitcode: self.module(*position).bitcode })
+                .collect(),
+            working_directory_depth: extra_inputs.iter().map(|extra| levels_above(&extra.path)).max().unwrap_or(0),
+            extra_inputs,
+            elf_machine: elf_machine(&own.facts.triple).ok_or_else(unknown)?,
+        };
+        Ok(Backend { module: draft.module, action, index: draft.index, imports: draft.imports })
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "positions are made by this plan from the same slice")]
+    fn module(&self, position: usize) -> &Module {
+        &self.modules[position]
+    }
+
+    fn position(&self, own: &Module, identifier: &str) -> Result<usize, PlanError> {
+        self.positions
+            .get(identifier)
+            .copied()
+            .ok_or_else(|| PlanError::UnknownImport { module: own.identifier.clone(), imported: identifier.to_owned() })
+    }
+
+    /// The own module's assembly, and the inline assembly that imported functions may bring along. An imported module's
+    /// own module assembly stays behind: LLVM never imports it.
+    fn named_files(&self, own: &Module, imports: &[usize]) -> Vec<AsmInput> {
+        let inline = imports.iter().flat_map(|position| &self.module(*position).facts.inline_asm_inputs);
+        let mut files: Vec<AsmInput> = own.facts.asm_inputs.iter().chain(inline).cloned().collect();
+        files.sort_unstable();
+        files.dedup();
+        files
+    }
+}
+
+/// How many directories above its start a relative path reaches at its highest.
+fn levels_above(path: &str) -> u32 {
+    let (mut depth, mut highest) = (0_i64, 0_i64);
+    if path.starts_with('/') {
+        return 0;
+    }
+    for component in path.split('/') {
+        match component {
+            "" | "." => {}
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+        highest = highest.min(depth);
+    }
+    u32::try_from(-highest).unwrap_or(u32::MAX)
+}
+
+/// All modules must be for one target: in-process LTO would mix them in silence, or fail far from the cause.
+///
+/// # Errors
+/// Names the first module whose triple differs, and the one that it differs from.
+pub fn check_triples(modules: &[Module]) -> Result<(), MixedTriples> {
+    let mut modules = modules.iter();
+    let Some(first) = modules.next() else { return Ok(()) };
+    match modules.find(|module| module.facts.triple != first.facts.triple) {
+        None => Ok(()),
+        Some(other) => Err(MixedTriples {
+            module: other.identifier.clone(),
+            triple: other.facts.triple.clone(),
+            first: first.identifier.clone(),
+            expected: first.facts.triple.clone(),
+        }),
+    }
+}
+
+/// Two modules of one link are for different targets.
+#[derive(Debug, thiserror::Error)]
+#[error("{module} is for target `{triple}`, but {first} is for `{expected}`")]
+pub struct MixedTriples {
+    module: String,
+    triple: String,
+    first: String,
+    expected: String,
+}
+
+/// The name in the action root of the compiler's own file, for messages: maps canonical names in a diagnostic back to
+/// identifiers.
+#[must_use]
+pub fn explain_names(diagnostic: &str, own: &str, imports: &[&str]) -> String {
+    let mut text = diagnostic.replace(INDEX_NAME, &format!("{own}.thinlto.bc")).replace(MODULE_NAME, own);
+    for (rank, identifier) in imports.iter().enumerate() {
+        text = text.replace(&import_name(rank), identifier);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels() {
+        let check = |path, expect| assert_eq!(levels_above(path), expect, "{path}");
+        check("kernel/config_data.gz", 0);
+        check("../x", 1);
+        check("a/../../x", 1);
+        check("../../a/b", 2);
+        check("/abs/../x", 0);
+        check("./a", 0);
+    }
+
+    #[test]
+    fn diagnostics_name_the_modules_again() {
+        let text = explain_names("error: import-000000.bc and module.bc", "a.o", &["lib.a(b.o at 8)"]);
+        assert_eq!(text, "error: lib.a(b.o at 8) and a.o");
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests that need real LLVM tools of each supported version.
+
+// `cfg(test)` holds for this whole program; it tells clippy that helpers are tests as well.
+#[cfg(test)]
+mod archive;
+#[cfg(test)]
+mod bitcode;
+#[cfg(test)]
+mod rename;
+#[cfg(test)]
+mod tools;

@@ -1,0 +1,109 @@
+//! An action together with where its inputs are on this host, and what became of it.
+
+use crate::state::{Estimate, FileStamp};
+use std::path::PathBuf;
+use std::sync::Arc;
+use thindist_core::action::Action;
+use thindist_core::digest::Digest;
+
+/// Where the content of an input comes from on this host.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A file, and its stamp at the time when it was hashed; without one it is trusted not to change.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// Its stamp when it was hashed.
+        stamp: Option<FileStamp>,
+    },
+    /// The content itself.
+    Bytes(Arc<[u8]>),
+}
+
+impl Source {
+    /// The size in bytes as far as it is known without asking the file system.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::File { stamp, .. } => stamp.map(|stamp| stamp.size),
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+        }
+    }
+}
+
+/// One backend compilation to be run.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What to run.
+    pub action: Action,
+    /// The module identifier, for messages and history.
+    pub name: String,
+    /// The own bitcode.
+    pub module: Source,
+    /// The individual index.
+    pub index: Source,
+    /// The imported modules, in the action's order.
+    pub imports: Vec<Source>,
+    /// The extra inputs, in the action's order.
+    pub extra_inputs: Vec<Source>,
+}
+
+impl Job {
+    /// All sources of the job's content.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        [&self.module, &self.index].into_iter().chain(&self.imports).chain(&self.extra_inputs)
+    }
+}
+
+/// How a job ended.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// With a native object in the CAS.
+    Success(NativeObject),
+    /// The compiler failed, or its output cannot be what was asked for. Running it again gives the same.
+    CompileFailed {
+        /// "exit status 1", "killed by signal 11 (SIGSEGV)", …
+        status: String,
+        /// The compiler's diagnostics.
+        stderr: Vec<u8>,
+    },
+    /// It could not be run, or its output could not be kept.
+    InfraFailed {
+        /// What went wrong.
+        message: String,
+    },
+    /// It took longer than it was allowed to.
+    TimedOut,
+    /// Something else ended the link.
+    Cancelled,
+}
+
+impl Outcome {
+    /// Whether the link cannot succeed any more.
+    #[must_use]
+    pub fn ends_the_link(&self) -> bool {
+        matches!(self, Self::CompileFailed { .. } | Self::InfraFailed { .. } | Self::TimedOut)
+    }
+}
+
+/// A native object in the CAS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeObject {
+    /// Its content.
+    pub digest: Digest,
+    /// The compiler's warnings.
+    pub stderr: Vec<u8>,
+    /// Where it comes from.
+    pub from: Origin,
+    /// What it took, if it was run.
+    pub estimate: Option<Estimate>,
+}
+
+/// Where a native object comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A backend compilation on this machine.
+    Executed,
+    /// The local action cache.
+    LocalCache,
+}

@@ -1,0 +1,124 @@
+//! Runs an action on this machine by starting the compiler.
+
+use crate::action_root::ActionRoot;
+use crate::cancel::CancelToken;
+use crate::cas::Cas;
+use crate::job::{Job, NativeObject, Origin, Outcome, Source};
+use crate::object_check;
+use crate::process::{self, Finished, Invocation, Status, Usage};
+use crate::slots::Slot;
+use crate::state::{Estimate, FileStamp};
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use thindist_core::digest::Digest;
+
+/// Something that turns a job into an outcome.
+pub trait Executor: Sync {
+    /// Runs one job while holding `slot`. Does not return before whatever it started has ended.
+    fn execute(&self, job: &Job, slot: &Slot, cancel: &CancelToken) -> Outcome;
+}
+
+/// Runs the compiler here.
+#[derive(Debug, Clone)]
+pub struct LocalExecutor {
+    /// The compiler.
+    pub compiler: PathBuf,
+    /// The compiler's whole environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Where action roots are made. On the file system of the CAS, or native objects have to be copied.
+    pub work_dir: PathBuf,
+    /// Where native objects go.
+    pub cas: Cas,
+}
+
+impl Executor for LocalExecutor {
+    fn execute(&self, job: &Job, slot: &Slot, cancel: &CancelToken) -> Outcome {
+        if cancel.is_cancelled() {
+            return Outcome::Cancelled;
+        }
+        self.run(job, slot, cancel).unwrap_or_else(|failure| failure)
+    }
+}
+
+impl LocalExecutor {
+    /// Whatever is not a success ends it early, as an `Err`.
+    fn run(&self, job: &Job, slot: &Slot, cancel: &CancelToken) -> Result<Outcome, Outcome> {
+        let root = ActionRoot::materialize(job, &self.work_dir).map_err(infra)?;
+        let finished = process::run(&self.invocation(job, &root), Some(slot.as_fd()), cancel).map_err(infra)?;
+        expect_success(&finished, cancel)?;
+        let object = root.native_object();
+        let digest = check_object(&object, job.action.elf_machine).map_err(|what| unusable(&what, &finished))?;
+        expect_unchanged(job)?;
+        let digest = self.cas.adopt_known(&object, digest).map_err(infra)?;
+        let estimate = Some(estimate(finished.usage));
+        Ok(Outcome::Success(NativeObject { digest, stderr: diagnostics(&finished), from: Origin::Executed, estimate }))
+    }
+
+    fn invocation(&self, job: &Job, root: &ActionRoot) -> Invocation {
+        Invocation {
+            program: self.compiler.clone(),
+            arguments: job.action.arguments.iter().map(OsString::from).collect(),
+            environment: self.environment.clone(),
+            directory: Some(root.working_directory().to_owned()),
+        }
+    }
+}
+
+fn infra(error: impl std::fmt::Display) -> Outcome {
+    Outcome::InfraFailed { message: error.to_string() }
+}
+
+fn unusable(what: &str, finished: &Finished) -> Outcome {
+    let status = format!("{}, but its native object is {what}", finished.status);
+    Outcome::CompileFailed { status, stderr: diagnostics(finished) }
+}
+
+fn estimate(usage: Usage) -> Estimate {
+    let duration_ms = u64::try_from(usage.elapsed.as_millis()).unwrap_or(u64::MAX);
+    Estimate { duration_ms, peak_rss_kib: usage.peak_rss_kib }
+}
+
+/// A compiler says nothing on its standard output; a wrapper around one may.
+fn diagnostics(finished: &Finished) -> Vec<u8> {
+    [finished.stdout.as_slice(), &finished.stderr].concat()
+}
+
+fn expect_success(finished: &Finished, cancel: &CancelToken) -> Result<(), Outcome> {
+    let hint = match finished.status {
+        Status::Exited(0) => return Ok(()),
+        // We ended it ourselves, whatever it made of that.
+        _ if cancel.is_cancelled() => return Err(Outcome::Cancelled),
+        Status::Signaled(libc::SIGKILL) => "; perhaps by the kernel for lack of memory: try fewer jobs",
+        _ => "",
+    };
+    Err(Outcome::CompileFailed { status: format!("{}{hint}", finished.status), stderr: diagnostics(finished) })
+}
+
+/// The digest of a usable native object, or what is wrong with it.
+fn check_object(path: &Path, machine: u16) -> Result<Digest, String> {
+    // A compiler that makes a link or a device of its output is not one.
+    let is_file = fs::symlink_metadata(path).map(|metadata| metadata.is_file());
+    match is_file.and_then(|is_file| if is_file { fs::read(path) } else { Err(io::ErrorKind::NotFound.into()) }) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err("missing".to_owned()),
+        Err(error) => Err(format!("unreadable ({error})")),
+        Ok(bytes) => object_check::check(&bytes, machine).map(|()| Digest::of(&bytes)),
+    }
+}
+
+/// An input that was written while the compiler read it gives an object of neither content; no key fits it.
+fn expect_unchanged(job: &Job) -> Result<(), Outcome> {
+    for source in job.sources() {
+        let Source::File { path, stamp: Some(stamp) } = source else { continue };
+        if !FileStamp::of(path).is_ok_and(|now| now == *stamp) {
+            return Err(infra(format_args!("{} changed while {} was being compiled", path.display(), job.name)));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "local_tests.rs"]
+mod tests;

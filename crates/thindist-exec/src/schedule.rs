@@ -1,0 +1,235 @@
+//! Look-up, then execution: the two halves of getting native objects for many jobs.
+//!
+//! One thread decides, and one a running job waits for it. A job starts when it has a place in the queue's bounds, a
+//! slot of the machine and a token of make's; it holds all three until it has ended.
+
+use crate::action_cache::{ActionCache, CachedOutput, CachedResult};
+use crate::cancel::CancelToken;
+use crate::cas::Cas;
+use crate::job::{Job, NativeObject, Origin, Outcome};
+use crate::local::Executor;
+use crate::make_jobserver::{MakeJobserver, Token};
+use crate::memory::MemoryBudget;
+use crate::queue::{Queue, follow};
+use crate::slots::{RETRY_AFTER, Slot, Slots};
+use crate::state::{Estimate, parallel};
+use crate::store_error::StoreError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, Scope};
+use thindist_core::action::NATIVE_OBJECT_NAME;
+use thindist_core::digest::Digest;
+
+/// The native objects that the action cache has for `keys`, each blob verified. Whatever is wrong is a miss.
+#[must_use]
+pub fn look_up(cas: &Cas, cache: &ActionCache, keys: &[Digest], threads: usize) -> Vec<Option<NativeObject>> {
+    parallel(keys, threads, |key| look_up_one(cas, cache, key))
+}
+
+fn look_up_one(cas: &Cas, cache: &ActionCache, key: &Digest) -> Option<NativeObject> {
+    let result = cache.get(key).ok().flatten()?;
+    let digest = result.outputs.iter().find(|output| output.path == NATIVE_OBJECT_NAME)?.digest;
+    let good = digest.size() > 0 && cas.has_good(&digest).unwrap_or(false);
+    good.then_some(NativeObject { digest, stderr: result.stderr, from: Origin::LocalCache, estimate: None })
+}
+
+/// What bounds the number of jobs that run at once.
+#[derive(Debug)]
+pub struct Limits<'a> {
+    /// Jobs of this link.
+    pub max_jobs: usize,
+    /// Compilers of this user on this machine.
+    pub slots: &'a Slots,
+    /// The make that runs us.
+    pub jobserver: Option<MakeJobserver>,
+    /// Memory.
+    pub memory: MemoryBudget,
+}
+
+/// Hears of a run's progress, from the thread that called [`run_all`].
+pub trait ProgressSink: Sync {
+    /// This job has been started. Not called for one that shares the run of another.
+    fn started(&self, index: usize);
+    /// This job has ended. Called once for every job, those that were never started included.
+    fn finished(&self, index: usize, outcome: &Outcome);
+    /// A success could not be noted in the action cache; the link goes on.
+    fn not_cached(&self, _index: usize, _error: &StoreError) {}
+}
+
+/// Runs all jobs, longest first, within `limits`. Outcomes are in the order of the jobs.
+///
+/// The first failure cancels the rest, but not `cancel` itself. Jobs of equal keys are run once; the others get the
+/// outcome of that run, or are cancelled with it.
+pub fn run_all(
+    jobs: &[Job],
+    order_estimates: &[Option<Estimate>],
+    executor: &dyn Executor,
+    cache: &ActionCache,
+    limits: Limits<'_>,
+    progress: &dyn ProgressSink,
+    cancel: &CancelToken,
+) -> Vec<Outcome> {
+    let mut run = Run {
+        jobs,
+        queue: Queue::new(jobs, order_estimates, limits.max_jobs, limits.memory),
+        limits,
+        executor,
+        cache,
+        progress,
+        cancel: cancel.dependent(),
+        outcomes: jobs.iter().map(|_| None).collect(),
+    };
+    thread::scope(|scope| run.drive(scope));
+    run.settle()
+}
+
+struct Run<'a> {
+    jobs: &'a [Job],
+    queue: Queue,
+    limits: Limits<'a>,
+    executor: &'a dyn Executor,
+    cache: &'a ActionCache,
+    progress: &'a dyn ProgressSink,
+    /// Ends with the caller's, or with the first failure.
+    cancel: CancelToken,
+    outcomes: Vec<Option<Outcome>>,
+}
+
+/// What a job holds besides its place in the queue's bounds.
+struct Permit {
+    slot: Slot,
+    _token: Option<Token>,
+}
+
+/// A job that has ended, and whether its success could be noted.
+struct Ended {
+    index: usize,
+    outcome: Outcome,
+    noted: Result<(), StoreError>,
+}
+
+impl<'a> Run<'a> {
+    fn drive<'scope>(&mut self, scope: &'scope Scope<'scope, '_>)
+    where
+        'a: 'scope,
+    {
+        let (sender, receiver) = channel();
+        while !self.queue.is_done() {
+            if self.cancel.is_cancelled() {
+                self.queue.abandon();
+            }
+            let short_of_permits = self.start_what_can_be(scope, &sender);
+            if let Some(ended) = self.wait(&receiver, short_of_permits) {
+                self.take(ended);
+            }
+        }
+    }
+
+    /// Says whether a job could start but for a slot or a token, which others hold and give back without telling us.
+    fn start_what_can_be<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, sender: &Sender<Ended>) -> bool
+    where
+        'a: 'scope,
+    {
+        while let Some((index, job)) = self.queue.candidate().and_then(|index| Some((index, self.jobs.get(index)?))) {
+            // The slot first: a token that waits for a slot would keep one of make's own jobs from running.
+            let Some(permit) = self.try_permit() else { return true };
+            self.queue.start(index);
+            self.progress.started(index);
+            let (executor, cache) = (self.executor, self.cache);
+            let (cancel, sender) = (self.cancel.clone(), sender.clone());
+            let work = move || {
+                let outcome = execute(executor, job, &permit.slot, &cancel);
+                drop(permit);
+                let noted = note(cache, job, &outcome);
+                // The receiver lives until the last job has been heard of.
+                let _ = sender.send(Ended { index, outcome, noted });
+            };
+            if let Err(error) = thread::Builder::new().name("backend".to_owned()).spawn_scoped(scope, work) {
+                self.conclude(index, Outcome::InfraFailed { message: format!("cannot start a thread: {error}") });
+            }
+        }
+        false
+    }
+
+    fn try_permit(&self) -> Option<Permit> {
+        let slot = self.limits.slots.try_acquire()?;
+        let token = match &self.limits.jobserver {
+            Some(server) => Some(server.try_acquire()?),
+            None => None,
+        };
+        Some(Permit { slot, _token: token })
+    }
+
+    /// Waits for a job to end, or until it is worth asking for a permit again.
+    fn wait(&self, receiver: &Receiver<Ended>, short_of_permits: bool) -> Option<Ended> {
+        match (self.queue.running(), short_of_permits) {
+            (0, true) => {
+                let _cancelled = self.cancel.wait(RETRY_AFTER);
+                None
+            }
+            (0, false) => None,
+            (_, true) => receiver.recv_timeout(RETRY_AFTER).ok(),
+            (_, false) => receiver.recv().ok(),
+        }
+    }
+
+    fn take(&mut self, ended: Ended) {
+        if let Err(error) = &ended.noted {
+            self.progress.not_cached(ended.index, error);
+        }
+        self.conclude(ended.index, ended.outcome);
+    }
+
+    fn conclude(&mut self, index: usize, outcome: Outcome) {
+        self.queue.end(index);
+        if outcome.ends_the_link() {
+            self.cancel.cancel();
+        }
+        for follower in self.queue.followers(index).to_vec() {
+            self.set(follower, follow(&outcome));
+        }
+        self.set(index, outcome);
+    }
+
+    fn set(&mut self, index: usize, outcome: Outcome) {
+        self.progress.finished(index, &outcome);
+        if let Some(place) = self.outcomes.get_mut(index) {
+            *place = Some(outcome);
+        }
+    }
+
+    /// What was not started was cancelled.
+    fn settle(mut self) -> Vec<Outcome> {
+        for index in 0..self.outcomes.len() {
+            if self.outcomes.get(index).is_some_and(Option::is_none) {
+                self.set(index, Outcome::Cancelled);
+            }
+        }
+        self.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect()
+    }
+}
+
+/// A panic of an executor is a bug in us; it ends the link with a message that names the module.
+fn execute(executor: &dyn Executor, job: &Job, slot: &Slot, cancel: &CancelToken) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| executor.execute(job, slot, cancel))).unwrap_or_else(|_| {
+        let message = format!("internal error: the executor panicked on {} (action {})", job.name, job.action.key());
+        Outcome::InfraFailed { message }
+    })
+}
+
+/// Only what was executed is new to the action cache.
+fn note(cache: &ActionCache, job: &Job, outcome: &Outcome) -> Result<(), StoreError> {
+    match outcome {
+        Outcome::Success(object) if object.from == Origin::Executed => cache.put(&job.action.key(), &cached(object)),
+        _ => Ok(()),
+    }
+}
+
+fn cached(object: &NativeObject) -> CachedResult {
+    let output = CachedOutput { path: NATIVE_OBJECT_NAME.to_owned(), digest: object.digest, executable: false };
+    CachedResult { outputs: vec![output], stdout: Vec::new(), stderr: object.stderr.clone() }
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

@@ -1,0 +1,48 @@
+//! `thindist cache stats|gc|verify|clear`.
+
+use crate::failure::{Failure, Result};
+use crate::settings::Settings;
+use std::ffi::OsString;
+use std::process::ExitCode;
+use thindist_exec::maintenance;
+
+pub(crate) fn run(words: &[OsString]) -> Result<ExitCode> {
+    let settings = Settings::load()?;
+    let root = settings.cache_dir()?;
+    let [word] = words else { return Err(usage()) };
+    match word.to_str().unwrap_or_default() {
+        "stats" => {
+            let stats = maintenance::stats(&root)?;
+            println!("{}", root.display());
+            println!("{:>12}  blobs in the CAS", stats.cas_blobs);
+            println!("{:>12}  bytes in the CAS", stats.cas_bytes);
+            println!("{:>12}  bytes at the most", settings.cache_size()?);
+            println!("{:>12}  action results", stats.action_results);
+        }
+        "gc" => {
+            let report = maintenance::gc(&root, settings.cache_size()?)?;
+            println!(
+                "removed {} blobs ({} bytes), kept {} bytes",
+                report.removed_blobs, report.removed_bytes, report.kept_bytes
+            );
+        }
+        "verify" => {
+            let report = maintenance::verify(&root, true)?;
+            for path in &report.damaged {
+                println!("damaged, removed: {}", path.display());
+            }
+            println!("{} files checked, {} damaged", report.checked, report.damaged.len());
+            return Ok(if report.damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        "clear" => {
+            maintenance::clear(&root)?;
+            println!("cleared {}", root.display());
+        }
+        _ => return Err(usage()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn usage() -> Failure {
+    Failure::new("usage: thindist cache stats|gc|verify|clear")
+}

@@ -1,0 +1,59 @@
+//! `thindist doctor`: what thindist finds on this machine, and what is wrong with it.
+
+use crate::failure::Result;
+use crate::settings::Settings;
+use crate::tools::{self, Tool};
+use std::process::ExitCode;
+use thindist_exec::{Cas, MakeJobserver, State};
+
+pub(crate) fn run() -> Result<ExitCode> {
+    let settings = Settings::load()?;
+    let mut sound = true;
+    let mut report = |what: &str, finding: Result<String>| match finding {
+        Ok(text) => println!("ok     {what}: {text}"),
+        Err(failure) => {
+            println!("WRONG  {what}:");
+            failure.report();
+            sound = false;
+        }
+    };
+    match settings.cache_dir() {
+        Err(failure) => report("cache", Err(failure)),
+        Ok(root) => {
+            report("cache", check_store(&root));
+            let state = State::open(&root);
+            let lld = tools::find_lld(&settings, "ld.thindist").and_then(|path| Tool::examine(&path, &state));
+            if let Ok(lld) = &lld {
+                report("clang", tools::find_clang(&settings, lld, &state).map(|clang| describe(&clang)));
+            }
+            report("lld", lld.map(|lld| describe(&lld)));
+        }
+    }
+    report(
+        "fallback",
+        settings.never_falls_back().map(|never| if never { "never".to_owned() } else { "warn".to_owned() }),
+    );
+    let jobserver =
+        if MakeJobserver::from_env().is_some() { "in use" } else { "none (not started by make, or closed by it)" };
+    report("make jobserver", Ok(jobserver.to_owned()));
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn describe(tool: &Tool) -> String {
+    format!("{} (LLVM {}, {})", tool.path.display(), tool.major, tool.identity.hex().get(..12).unwrap_or_default())
+}
+
+/// A blob there and back.
+fn check_store(root: &std::path::Path) -> Result<String> {
+    let cas = Cas::open(root)?;
+    let digest = cas.put_bytes(b"thindist doctor")?;
+    let back = cas.read(&digest)?;
+    if back.as_deref() == Some(b"thindist doctor") {
+        Ok(format!("{} (a blob written and read back)", root.display()))
+    } else {
+        Err(crate::failure::Failure::new(format_args!(
+            "{}: a blob that was just written cannot be read back",
+            root.display()
+        )))
+    }
+}

@@ -1,0 +1,84 @@
+//! The one place where errors of every part become a message, a hint and an exit code.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// Why the program ends without success.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: Option<String>,
+    code: u8,
+    /// What was to be said has been said already, by the tool that failed.
+    silent: bool,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Failure>;
+
+impl Failure {
+    /// A failure with exit code 1 and this message, which names the file concerned.
+    pub(crate) fn new(message: impl Display) -> Self {
+        Self { message: message.to_string(), hint: None, code: 1, silent: false }
+    }
+
+    /// A tool failed and has said why on stderr.
+    pub(crate) fn reported(code: u8) -> Self {
+        Self { message: String::new(), hint: None, code, silent: true }
+    }
+
+    /// Says what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Display) -> Self {
+        self.hint = Some(hint.to_string());
+        self
+    }
+
+    /// Ends with another exit code than 1.
+    pub(crate) fn code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Prints it in a linker's format and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        if !self.silent {
+            eprintln!("thindist: error: {}", self.message);
+            if let Some(hint) = &self.hint {
+                eprintln!("thindist: hint: {hint}");
+            }
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+/// A file operation failed.
+pub(crate) fn io(action: &str, path: impl AsRef<std::path::Path>, error: &std::io::Error) -> Failure {
+    let failure = Failure::new(format_args!("cannot {action} {}: {}", path.as_ref().display(), describe(error)));
+    match error.kind() {
+        std::io::ErrorKind::StorageFull => failure.hint("free some space on that file system and link again"),
+        std::io::ErrorKind::PermissionDenied => failure.hint("check the permissions of the file and its directories"),
+        _ => failure,
+    }
+}
+
+/// The system's words without Rust's "(os error 2)", as lld prints them.
+fn describe(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
+
+impl From<thindist_exec::StoreError> for Failure {
+    fn from(error: thindist_exec::StoreError) -> Self {
+        use thindist_exec::StoreError;
+        let full = matches!(&error, StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull);
+        let failure = Self::new(error);
+        if full {
+            failure
+                .hint("free some space there, run `thindist cache gc`, or name another place with THINDIST_CACHE_DIR")
+        } else {
+            failure
+        }
+    }
+}

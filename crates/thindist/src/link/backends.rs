@@ -1,0 +1,343 @@
+//! From bitcode and indexes to native objects: candidates read, plan made, stores asked, the rest compiled.
+
+use super::Stop;
+use super::extra_inputs::NamedFiles;
+use super::session::{InputDigests, Session, cores};
+use super::survey::{Content, Place, Survey};
+use super::thin_step::{self, ThinLink};
+use crate::failure::{Failure, Result, io};
+use crate::progress::Progress;
+use crate::stats::BackendCounts;
+use crate::tool_run;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thindist_core::backend_flags::LinkFlags;
+use thindist_core::bitcode::{self, ModuleFacts};
+use thindist_core::digest::Digest;
+use thindist_core::plan::{self, Backend, Module, Plan};
+use thindist_exec::schedule::{Limits, look_up, run_all};
+use thindist_exec::{Job, LocalExecutor, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, Source};
+
+/// A bitcode input that the thin link may select.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    module: Module,
+    source: Source,
+    /// How lld's trace names it.
+    trace_name: String,
+}
+
+/// Everything that the executor and the final link need of the plan.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) jobs: Vec<Job>,
+    /// Regular LTO's object belongs into the final link.
+    pub(crate) has_regular_part: bool,
+    /// Files that assembly named.
+    pub(crate) named_files: Vec<PathBuf>,
+    /// Imported identifiers of each job, by rank: for diagnostics.
+    imported: Vec<Vec<String>>,
+}
+
+impl Planned {
+    pub(crate) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+}
+
+/// Reads every bitcode input, so that a bad one is named before any tool meets it.
+pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &InputDigests) -> Result<Vec<Candidate>> {
+    check_member_names(survey)?;
+    let places: Vec<(&str, Place)> = survey.bitcode().into_iter().collect();
+    session.make_directory("members")?;
+    let read = |(number, (identifier, place)): &(usize, (&str, Place))| {
+        read_candidate(session, inputs, *number, identifier, place)
+    };
+    let numbered: Vec<_> = places.into_iter().enumerate().collect();
+    let chunk = numbered.len().div_ceil(cores()).max(1);
+    let chunks = std::thread::scope(|scope| {
+        let threads: Vec<_> = numbered
+            .chunks(chunk)
+            .map(|chunk| scope.spawn(move || chunk.iter().map(read).collect::<Result<Vec<_>>>()))
+            .collect();
+        threads.into_iter().map(join).collect::<Result<Vec<_>>>()
+    })?;
+    Ok(chunks.into_iter().flatten().collect())
+}
+
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|_| Err(Failure::new("a thread that read bitcode has panicked; please report it")))
+}
+
+fn read_candidate(
+    session: &Session,
+    inputs: &InputDigests,
+    number: usize,
+    identifier: &str,
+    place: &Place,
+) -> Result<Candidate> {
+    let bytes = place.read()?;
+    let facts = read_facts(session, identifier, &bytes)?;
+    let (digest, source) = match place {
+        Place::File(path) => {
+            let (digest, stamp) = inputs
+                .get(path)
+                .copied()
+                .ok_or_else(|| Failure::new(format_args!("{} was not hashed", path.display())))?;
+            let path = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
+            (digest, Source::File { path, stamp: Some(stamp) })
+        }
+        Place::Part { .. } => {
+            let path = session.path(format!("members/{number}.bc"));
+            std::fs::write(&path, &bytes).map_err(|error| io("write", &path, &error))?;
+            (Digest::of(&bytes), Source::File { path, stamp: None })
+        }
+    };
+    Ok(Candidate {
+        module: Module { identifier: identifier.to_owned(), facts, bitcode: digest },
+        source,
+        trace_name: trace_name(identifier),
+    })
+}
+
+/// `lib.a(x.o at 8)` is `lib.a(x.o)` in lld's trace.
+fn trace_name(identifier: &str) -> String {
+    match identifier.strip_suffix(')').and_then(|open| open.rsplit_once(" at ")) {
+        Some((member, offset)) if offset.bytes().all(|byte| byte.is_ascii_digit()) => format!("{member})"),
+        _ => identifier.to_owned(),
+    }
+}
+
+fn read_facts(session: &Session, identifier: &str, bytes: &[u8]) -> Result<ModuleFacts> {
+    let facts = bitcode::read_module(bytes).map_err(|error| {
+        Failure::new(format_args!("{identifier}: {error}")).hint("the file is damaged or cut short; compile it again")
+    })?;
+    match facts.llvm_major {
+        Some(major) if major > session.lld.major => Err(Failure::new(format_args!(
+            "{identifier}: bitcode of LLVM {major} ({}), but {} is of LLVM {}",
+            facts.producer,
+            session.lld.path.display(),
+            session.lld.major
+        ))
+        .hint(format_args!(
+            "link with lld {major} (THINDIST_LLD=ld.lld-{major}), or compile with clang {}",
+            session.lld.major
+        ))),
+        _ => Ok(facts),
+    }
+}
+
+/// A regular archive's member is no path. One that is could lead anywhere.
+fn check_member_names(survey: &Survey) -> Result<()> {
+    for surveyed in &survey.inputs {
+        let Content::Archive(archive) = &surveyed.content else { continue };
+        for member in archive.members.iter().filter(|member| matches!(member.place, Place::Part { .. })) {
+            let climbs = member.name.split('/').any(|component| component == "..");
+            if climbs || member.name.starts_with('/') {
+                return Err(Failure::new(format_args!(
+                    "{}: the member `{}` has a path for a name that leads out of the archive",
+                    surveyed.path, member.name
+                ))
+                .hint("make the archive again from plain file names"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the plan.
+pub(crate) fn plan(
+    session: &Session,
+    flags: &LinkFlags,
+    candidates: Vec<Candidate>,
+    thin: &ThinLink,
+) -> std::result::Result<Planned, Stop> {
+    let trace: BTreeSet<&str> = thin.trace.iter().map(String::as_str).collect();
+    let has_regular_part = candidates
+        .iter()
+        .any(|candidate| candidate.module.facts.has_regular_part && trace.contains(candidate.trace_name.as_str()));
+    let mut by_identifier: BTreeMap<String, Candidate> =
+        candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
+    let (mut modules, mut sources) = (Vec::new(), Vec::new());
+    for selected in &thin.modules {
+        let candidate = by_identifier
+            .remove(&selected.identifier)
+            .ok_or_else(|| Stop::Refused(thin_step::unknown_module(&selected.identifier)))?;
+        modules.push(candidate.module);
+        sources.push(candidate.source);
+    }
+    plan::check_triples(&modules)
+        .map_err(|error| Failure::new(error).hint("compile every file of a link for one target"))?;
+    let mut named = NamedFiles::default();
+    let mut planned = Planned { jobs: Vec::new(), has_regular_part, named_files: Vec::new(), imported: Vec::new() };
+    let plan = Plan::new(&modules, flags, session.clang.identity);
+    for (position, selected) in thin.modules.iter().enumerate() {
+        let index = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
+        let draft = plan.draft(position, &index).map_err(stop)?;
+        let extra_inputs = named.resolve(session, &selected.identifier, &draft.named_files)?;
+        let backend = plan.backend(draft, extra_inputs).map_err(stop)?;
+        planned.imported.push(identifiers(&modules, &backend.imports));
+        planned.jobs.push(job(&selected.identifier, backend, &sources, &named)?);
+    }
+    planned.named_files = named.paths().collect();
+    Ok(planned)
+}
+
+fn stop(error: plan::PlanError) -> Stop {
+    match error {
+        plan::PlanError::Refused(refusal) => Stop::Refused(refusal),
+        other => Stop::Failed(Failure::new(other)),
+    }
+}
+
+fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
+    positions.iter().filter_map(|position| modules.get(*position)).map(|module| module.identifier.clone()).collect()
+}
+
+/// Adds to an action where its inputs are on this host.
+fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFiles) -> Result<Job> {
+    let source = |position: &usize| {
+        sources
+            .get(*position)
+            .cloned()
+            .ok_or_else(|| Failure::new(format_args!("{identifier}: no source of module {position}")))
+    };
+    let extra = |path: &str| {
+        let absolute = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
+        Ok::<_, Failure>(Source::File { path: absolute, stamp: named.stamp(path) })
+    };
+    Ok(Job {
+        name: identifier.to_owned(),
+        module: source(&backend.module)?,
+        index: Source::Bytes(Arc::from(backend.index)),
+        imports: backend.imports.iter().map(source).collect::<Result<_>>()?,
+        extra_inputs: backend.action.extra_inputs.iter().map(|input| extra(&input.path)).collect::<Result<_>>()?,
+        action: backend.action,
+    })
+}
+
+/// The native object of every module, in the plan's order.
+pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
+    let keys: Vec<Digest> = planned.jobs.iter().map(|job| job.action.key()).collect();
+    let found = look_up(&session.cas, &session.action_cache, &keys, cores());
+    let missing: Vec<usize> =
+        found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect();
+    let jobs: Vec<Job> = missing.iter().filter_map(|index| planned.jobs.get(*index)).cloned().collect();
+    let mut outcomes = execute(session, &jobs, planned.len())?.into_iter();
+    let mut natives = Vec::with_capacity(planned.len());
+    let mut failures = Vec::new();
+    for (index, found) in found.into_iter().enumerate() {
+        let outcome = found.map(Outcome::Success).or_else(|| outcomes.next());
+        match outcome {
+            Some(Outcome::Success(native)) => {
+                match native.from {
+                    Origin::Executed => counts.executed += 1,
+                    Origin::LocalCache => counts.local_cache += 1,
+                }
+                natives.push(native);
+            }
+            other => failures.push((index, other)),
+        }
+    }
+    if !failures.is_empty() {
+        return Err(report_failures(session, planned, &failures));
+    }
+    print_warnings(planned, &natives);
+    Ok(natives)
+}
+
+fn execute(session: &Session, jobs: &[Job], modules: usize) -> Result<Vec<Outcome>> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let slot_count = session.settings.count("slots")?.unwrap_or_else(cores);
+    let slots = Slots::open(session.settings.get("slots_dir").map(Path::new), slot_count)?;
+    let max_jobs = session.settings.count("jobs")?.or_else(|| session.line.jobs()).unwrap_or_else(cores);
+    let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
+    let estimates = session.state.estimates(&names);
+    let executor = LocalExecutor {
+        compiler: session.clang.path.clone(),
+        environment: backend_environment(),
+        work_dir: session.make_directory("work")?,
+        cas: session.cas.clone(),
+    };
+    let progress = Progress::new(modules, modules - jobs.len(), &estimates, max_jobs.min(slot_count));
+    let limits =
+        Limits { max_jobs, slots: &slots, jobserver: MakeJobserver::from_env(), memory: MemoryBudget::Measured };
+    let outcomes =
+        run_all(jobs, &estimates, &executor, &session.action_cache, limits, &progress, session.interrupt.token());
+    progress.close();
+    let runs = names.into_iter().zip(&outcomes).filter_map(|(name, outcome)| match outcome {
+        Outcome::Success(native) => native.estimate.map(|estimate| (name, estimate)),
+        _ => None,
+    });
+    session.state.remember_runs(&runs.collect::<Vec<_>>());
+    Ok(outcomes)
+}
+
+/// What a compiler may see of our environment: how it is loaded, nothing else.
+fn backend_environment() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+    ["LD_LIBRARY_PATH"].into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect()
+}
+
+/// Warnings of the backends, each once, as in-process lld prints them.
+fn print_warnings(planned: &Planned, natives: &[NativeObject]) {
+    let mut seen = BTreeSet::new();
+    for ((job, imported), native) in planned.jobs.iter().zip(&planned.imported).zip(natives) {
+        for line in diagnostics(&native.stderr, &job.name, imported) {
+            if seen.insert(line.clone()) {
+                eprintln!("thindist: {line}");
+            }
+        }
+    }
+}
+
+/// The compiler's lines with module identifiers for the action root's names, without its own count of them.
+fn diagnostics(stderr: &[u8], own: &str, imported: &[String]) -> Vec<String> {
+    let imported: Vec<&str> = imported.iter().map(String::as_str).collect();
+    tool_run::lines(stderr)
+        .into_iter()
+        .filter(|line| !line.ends_with(" generated."))
+        .map(|line| plan::explain_names(&line, own, &imported))
+        .collect()
+}
+
+/// Says what failed: the first compiler's own words, or what kept it from running.
+fn report_failures(session: &Session, planned: &Planned, failures: &[(usize, Option<Outcome>)]) -> Failure {
+    let failed = failures.iter().find_map(|(index, outcome)| {
+        let (job, imported) = (planned.jobs.get(*index)?, planned.imported.get(*index)?);
+        match outcome.as_ref()? {
+            Outcome::CompileFailed { status, stderr } => {
+                let text = diagnostics(stderr, &job.name, imported);
+                text.iter().for_each(|line| eprintln!("thindist: {line}"));
+                let what = format!("the backend of {} failed: {} {status}", job.name, session.clang.path.display());
+                Some(Failure::new(what).hint("nothing of it was stored, and the output was not touched"))
+            }
+            Outcome::InfraFailed { message } => {
+                let full = message.contains("No space left on device");
+                let failure = Failure::new(format_args!("the backend of {} could not be run: {message}", job.name));
+                Some(if full {
+                    failure.hint("free some space there, or name another place with THINDIST_CACHE_DIR")
+                } else {
+                    failure
+                })
+            }
+            Outcome::TimedOut => Some(Failure::new(format_args!("the backend of {} took too long", job.name))),
+            Outcome::Success(_) | Outcome::Cancelled => None,
+        }
+    });
+    failed.unwrap_or_else(|| Failure::new("interrupted"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_the_trace() {
+        assert_eq!(trace_name("lib.a(x.o at 112)"), "lib.a(x.o)");
+        assert_eq!(trace_name("dir/x.o"), "dir/x.o");
+        assert_eq!(trace_name("odd at (x)"), "odd at (x)");
+    }
+}

@@ -1,0 +1,83 @@
+//! Files that assembly in the bitcode names (`.incbin`, `.include`): found, hashed, and followed.
+
+use super::session::Session;
+use crate::failure::{Result, io};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use thindist_core::action::ExtraInput;
+use thindist_core::asm_inputs::{AsmInput, scan};
+use thindist_core::digest::Digest;
+use thindist_core::link_line::Refusal;
+use thindist_exec::state::FileStamp;
+
+/// Every file that any backend's assembly has named so far.
+#[derive(Debug, Default)]
+pub(crate) struct NamedFiles {
+    known: BTreeMap<String, Named>,
+}
+
+#[derive(Debug, Clone)]
+struct Named {
+    digest: Digest,
+    stamp: FileStamp,
+    /// What an included file names in turn.
+    names: Vec<AsmInput>,
+}
+
+impl NamedFiles {
+    /// The extra inputs of a backend whose assembly names `inputs`.
+    pub(crate) fn resolve(
+        &mut self,
+        session: &Session,
+        module: &str,
+        inputs: &[AsmInput],
+    ) -> std::result::Result<Vec<ExtraInput>, super::Stop> {
+        let mut found = BTreeMap::new();
+        let mut open: Vec<AsmInput> = inputs.to_vec();
+        while let Some(input) = open.pop() {
+            let (path, is_text) = match input {
+                AsmInput::Incbin(path) => (path, false),
+                AsmInput::Include(path) => (path, true),
+                AsmInput::Unresolvable { directive, text } => {
+                    return Err(super::Stop::Refused(Refusal {
+                        option: format!("{directive} {text} in {module}"),
+                        reason: "its file is known only to the assembler".to_owned(),
+                    }));
+                }
+            };
+            if found.contains_key(&path) {
+                continue;
+            }
+            let named = self.look_up(session, module, &path, is_text)?;
+            open.extend(named.names);
+            found.insert(path, named.digest);
+        }
+        Ok(found.into_iter().map(|(path, digest)| ExtraInput { path, digest }).collect())
+    }
+
+    fn look_up(&mut self, session: &Session, module: &str, path: &str, is_text: bool) -> Result<Named> {
+        if let Some(named) = self.known.get(path) {
+            return Ok(named.clone());
+        }
+        let missing = |error| io("read", path, &error).hint(format_args!("assembly in {module} names it"));
+        let (digest, stamp) = session.state.digest_file(Path::new(path))?;
+        let names = if is_text {
+            scan(&String::from_utf8_lossy(&std::fs::read(path).map_err(missing)?), false)
+        } else {
+            Vec::new()
+        };
+        let named = Named { digest, stamp, names };
+        self.known.insert(path.to_owned(), named.clone());
+        Ok(named)
+    }
+
+    /// The stamp that a named file had when it was hashed.
+    pub(crate) fn stamp(&self, path: &str) -> Option<FileStamp> {
+        self.known.get(path).map(|named| named.stamp)
+    }
+
+    /// All files that were named.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        self.known.keys().map(PathBuf::from)
+    }
+}

@@ -1,0 +1,197 @@
+//! The final link, and putting its output in place.
+
+use super::Stop;
+use super::backends::Planned;
+use super::loaded;
+use super::session::Session;
+use super::survey::Survey;
+use super::thin_step::ThinLink;
+use crate::failure::{Failure, Result, io};
+use crate::tool_run;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use thindist_core::final_line;
+use thindist_exec::NativeObject;
+
+/// The final link's output, not yet in its place.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    /// Where lld has written it; `None` if the output is no regular file and lld has written to it directly.
+    pub(crate) file: Option<PathBuf>,
+    /// Everything that was printed on stderr, once.
+    pub(crate) diagnostics: Vec<String>,
+    /// Every file that lld has read, except those of the link's own directory.
+    pub(crate) read: Vec<PathBuf>,
+}
+
+/// Links.
+pub(crate) fn run(
+    session: &Session,
+    survey: &Survey,
+    thin: &ThinLink,
+    planned: &Planned,
+    natives: &[NativeObject],
+) -> std::result::Result<Linked, Stop> {
+    let side = loaded::natives(session, survey, &thin.trace)?;
+    let mut objects = Vec::with_capacity(natives.len() + 1);
+    if planned.has_regular_part {
+        objects.push(thin.regular_object.to_string_lossy().into_owned());
+    }
+    objects.extend(materialize(session, planned, natives)?);
+    let output = Path::new(session.line.output());
+    let is_special = output.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
+    let file = if is_special {
+        None
+    } else {
+        Some(session.make_directory("out")?.join(output.file_name().unwrap_or_default()))
+    };
+    let target = match &file {
+        Some(file) => file.to_string_lossy().into_owned(),
+        None => session.line.output().to_owned(),
+    };
+    let mut words = final_line::final_link(&session.line, &side.loaded, &objects, &side.libraries, &target);
+    let dependencies = session.text_path("out.d")?;
+    words.push(format!("--dependency-file={dependencies}"));
+    let run = tool_run::lld(session, "final.rsp", &words)?;
+    print!("{}", String::from_utf8_lossy(&run.stdout));
+    let said = readable(session, &run.stderr, &thin.diagnostics);
+    tool_run::print(&said);
+    if !run.success() {
+        return Err(run.failure(&session.lld.path).into());
+    }
+    let mut diagnostics = thin.diagnostics.clone();
+    diagnostics.extend(said);
+    Ok(Linked { file, diagnostics, read: read_dependencies(session, &dependencies)? })
+}
+
+/// Puts every native object into the link's directory under the name that in-process LTO gives it: messages, maps and
+/// linker scripts see that name.
+fn materialize(session: &Session, planned: &Planned, natives: &[NativeObject]) -> Result<Vec<String>> {
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let mut made = BTreeSet::new();
+    let mut paths = Vec::with_capacity(natives.len());
+    for (job, native) in planned.jobs.iter().zip(natives) {
+        let name = lto_object_name(session.line.output(), &job.name);
+        let copy = taken.entry(name.clone()).or_default();
+        let directory = format!("native/{copy}");
+        *copy += 1;
+        if made.insert(directory.clone()) {
+            session.make_directory(&directory)?;
+        }
+        let path = session.path(&directory).join(&name);
+        if !session.cas.link_to(&native.digest, &path)? {
+            return Err(Failure::new(format_args!(
+                "the native object of {} has gone from the CAS ({})",
+                job.name, native.digest
+            ))
+            .hint("somebody has cleared the cache during this link; link again"));
+        }
+        paths.push(path.to_string_lossy().into_owned());
+    }
+    Ok(paths)
+}
+
+/// `OUTPUT.lto.STEM.o`; a member's identifier is taken whole.
+fn lto_object_name(output: &str, identifier: &str) -> String {
+    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let name = file(identifier);
+    let base = if identifier.ends_with(')') {
+        name
+    } else {
+        match name.rsplit_once('.') {
+            Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
+            _ => name,
+        }
+    };
+    format!("{}.lto.{base}.o", file(output))
+}
+
+/// lld's messages without our directories, and without those that the thin link gave already.
+fn readable(session: &Session, stderr: &[u8], said_before: &[String]) -> Vec<String> {
+    let own = format!("{}/", session.path("").display());
+    let own = own.trim_end_matches('/');
+    let mut lines = tool_run::lines(stderr);
+    lines.retain(|line| !said_before.contains(line));
+    lines.into_iter().map(|line| strip_directories(&line, own)).collect()
+}
+
+fn strip_directories(line: &str, own: &str) -> String {
+    let mut text = line.to_owned();
+    while let Some(start) = text.find(own) {
+        // `OWN/native/0/name`: the name begins after three more slashes.
+        let rest = text.get(start + own.len()..).unwrap_or_default();
+        let skipped = rest.match_indices('/').nth(2).map_or(rest.len(), |(at, _)| at + 1);
+        text.replace_range(start..start + own.len() + skipped, "");
+    }
+    text
+}
+
+/// The prerequisites in a dependency file as lld writes it: one a line, blanks and `#` escaped, `$` doubled.
+fn read_dependencies(session: &Session, path: &str) -> Result<Vec<PathBuf>> {
+    let text = std::fs::read_to_string(path).map_err(|error| io("read", path, &error))?;
+    let rule = text.split("\n\n").next().unwrap_or_default();
+    let files = rule.lines().skip(1).map(|line| unescape(line.trim_end_matches('\\').trim()));
+    Ok(files
+        .filter(|file| !file.is_empty())
+        .map(PathBuf::from)
+        .filter(|file| !file.starts_with(session.path("")))
+        .collect())
+}
+
+fn unescape(word: &str) -> String {
+    word.replace("\\ ", " ").replace("\\#", "#").replace("$$", "$")
+}
+
+impl Linked {
+    /// Moves the output into its place, whole or not at all.
+    pub(crate) fn install(&self, session: &Session) -> Result<()> {
+        match &self.file {
+            Some(file) => install(file, Path::new(session.line.output())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Moves `file` to `output`: a rename, or a copy beside the output and then a rename.
+pub(crate) fn install(file: &Path, output: &Path) -> Result<()> {
+    match std::fs::rename(file, output) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => copy_and_rename(file, output),
+        Err(error) => Err(io("write", output, &error)),
+    }
+}
+
+fn copy_and_rename(file: &Path, output: &Path) -> Result<()> {
+    let failed = |error: &std::io::Error| io("write", output, error);
+    let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary =
+        tempfile::Builder::new().prefix(".thindist-").tempfile_in(directory).map_err(|error| failed(&error))?;
+    std::fs::copy(file, temporary.path()).map_err(|error| failed(&error))?;
+    temporary.persist(output).map_err(|error| failed(&error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_lto_objects() {
+        assert_eq!(lto_object_name("d/a.out", "x/main.o"), "a.out.lto.main.o");
+        assert_eq!(
+            lto_object_name("vmlinux.o", "vmlinux.a(main.o at 416)"),
+            "vmlinux.o.lto.vmlinux.a(main.o at 416).o"
+        );
+    }
+
+    #[test]
+    fn messages_do_not_show_our_directories() {
+        let line = ">>> referenced by /c/tmp/link-1/native/0/out.lto.a.o:(.text)";
+        assert_eq!(strip_directories(line, "/c/tmp/link-1"), ">>> referenced by out.lto.a.o:(.text)");
+    }
+
+    #[test]
+    fn dependencies() {
+        assert_eq!(unescape("a\\ b$$c\\#"), "a b$c#");
+    }
+}

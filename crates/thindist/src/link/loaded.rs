@@ -1,0 +1,206 @@
+//! Which native inputs in-process has loaded, and what is left of each library.
+
+use super::session::Session;
+use super::survey::{ArchiveContent, Content, Member, Place, Survey, Surveyed};
+use crate::failure::{Result, io};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use thindist_core::archive_writer;
+use thindist_core::file_kind::FileKind;
+use thindist_core::final_line::{Library, Loaded};
+use thindist_core::link_line::Refusal;
+
+/// The native side of the final link.
+#[derive(Debug)]
+pub(crate) struct Natives {
+    /// In the order of loading.
+    pub(crate) loaded: Vec<Loaded>,
+    /// One for each input of the line.
+    pub(crate) libraries: Vec<Library>,
+}
+
+/// An input or a member that a line of the trace may mean.
+#[derive(Debug, Clone, Copy)]
+enum Candidate<'a> {
+    Object(&'a Surveyed),
+    Member { archive: &'a str, index: usize, member: &'a Member },
+}
+
+/// Reads the trace.
+pub(crate) fn natives(
+    session: &Session,
+    survey: &Survey,
+    trace: &[String],
+) -> std::result::Result<Natives, super::Stop> {
+    let mut candidates = by_trace_name(survey);
+    let mut sequence = Vec::new();
+    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in trace {
+        *taken.entry(line.as_str()).or_default() += 1;
+    }
+    for line in trace {
+        let Some(named) = candidates.get_mut(line.as_str()) else { continue };
+        // Members with one name: all or none are told apart by their order.
+        let wanted = taken.get(line.as_str()).copied().unwrap_or(0);
+        if wanted != named.len() && named.iter().any(Candidate::is_native) && named.len() > 1 {
+            return Err(super::Stop::Refused(ambiguous(line)));
+        }
+        sequence.push(named.clone());
+        candidates.remove(line.as_str());
+    }
+    let loaded: Vec<Candidate<'_>> = sequence.into_iter().flatten().filter(Candidate::is_native).collect();
+    let members: BTreeSet<(&str, usize)> = loaded.iter().filter_map(Candidate::member).collect();
+    let libraries = remaining(session, survey, &members, &loaded)?;
+    Ok(Natives { loaded: place(session, &loaded)?, libraries })
+}
+
+fn ambiguous(line: &str) -> Refusal {
+    Refusal {
+        option: line.to_owned(),
+        reason: "several members of the archive have this name, and only some of them are linked".to_owned(),
+    }
+}
+
+/// lld's trace names an object by its path and a member as `archive(file name)`.
+fn by_trace_name(survey: &Survey) -> BTreeMap<String, Vec<Candidate<'_>>> {
+    let mut names: BTreeMap<String, Vec<Candidate<'_>>> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for surveyed in &survey.inputs {
+        match &surveyed.content {
+            Content::Archive(archive) if seen.insert(Arc::as_ptr(archive)) => {
+                for (index, member) in archive.members.iter().enumerate() {
+                    let file_name = member.name.rsplit('/').next().unwrap_or_default();
+                    let candidate = Candidate::Member { archive: &surveyed.path, index, member };
+                    names.entry(format!("{}({file_name})", surveyed.path)).or_default().push(candidate);
+                }
+            }
+            Content::Native | Content::Binary | Content::Bitcode => {
+                names.entry(surveyed.path.clone()).or_default().push(Candidate::Object(surveyed));
+            }
+            Content::Archive(_) | Content::Library => {}
+        }
+    }
+    names
+}
+
+impl<'a> Candidate<'a> {
+    fn is_native(&self) -> bool {
+        match self {
+            Self::Object(surveyed) => !matches!(surveyed.content, Content::Bitcode),
+            Self::Member { member, .. } => member.kind == FileKind::ElfRelocatable,
+        }
+    }
+
+    fn member(&self) -> Option<(&'a str, usize)> {
+        match self {
+            Self::Object(_) => None,
+            Self::Member { archive, index, .. } => Some((archive, *index)),
+        }
+    }
+}
+
+/// Names the loaded natives on the final line. Neighbours from one regular archive share an archive of that name, so
+/// that a linker script's `lib.a:member` still finds them.
+fn place(session: &Session, loaded: &[Candidate<'_>]) -> Result<Vec<Loaded>> {
+    let mut placed = Vec::new();
+    let same_archive = |a: &Candidate<'_>, b: &Candidate<'_>| matches!((a.member(), b.member()), (Some((a, _)), Some((b, _))) if a == b);
+    for (number, run) in loaded.chunk_by(same_archive).enumerate() {
+        match run {
+            [Candidate::Object(surveyed)] if matches!(surveyed.content, Content::Binary) => {
+                placed.push(Loaded::Binary(surveyed.path.clone()));
+            }
+            [Candidate::Object(surveyed)] => placed.push(Loaded::Object(surveyed.path.clone())),
+            members => placed.extend(place_members(session, &format!("loaded/{number}"), members)?),
+        }
+    }
+    Ok(placed)
+}
+
+fn place_members(session: &Session, directory: &str, members: &[Candidate<'_>]) -> Result<Vec<Loaded>> {
+    let mut files = Vec::new();
+    let mut parts = Vec::new();
+    let mut archive_path = "";
+    for candidate in members {
+        let Candidate::Member { archive, member, .. } = candidate else { continue };
+        archive_path = archive;
+        match &member.place {
+            Place::File(path) => files.push(Loaded::Object(path.to_string_lossy().into_owned())),
+            Place::Part { .. } => parts.push(*member),
+        }
+    }
+    if parts.is_empty() {
+        return Ok(files);
+    }
+    Ok(vec![Loaded::Members(write_archive(session, directory, archive_path, &parts)?)])
+}
+
+fn write_archive(session: &Session, directory: &str, original: &str, members: &[&Member]) -> Result<String> {
+    let name = Path::new(original).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    session.make_directory(directory)?;
+    let contents = members.iter().map(|member| member.place.read()).collect::<Result<Vec<_>>>()?;
+    let named = members.iter().zip(&contents).map(|(member, bytes)| (member.name.as_str(), bytes.as_slice()));
+    let archive = archive_writer::regular(&named.collect::<Vec<_>>());
+    let path = session.text_path(format!("{directory}/{name}"))?;
+    std::fs::write(&path, archive).map_err(|error| io("write", &path, &error))?;
+    Ok(path)
+}
+
+/// What becomes of each input in the part of the line where libraries stand.
+fn remaining(
+    session: &Session,
+    survey: &Survey,
+    members: &BTreeSet<(&str, usize)>,
+    loaded: &[Candidate<'_>],
+) -> Result<Vec<Library>> {
+    let objects: BTreeSet<&str> = loaded
+        .iter()
+        .filter_map(|candidate| match candidate {
+            Candidate::Object(surveyed) => Some(surveyed.path.as_str()),
+            Candidate::Member { .. } => None,
+        })
+        .collect();
+    let mut replaced: BTreeMap<&str, Library> = BTreeMap::new();
+    let mut libraries = Vec::with_capacity(survey.inputs.len());
+    for (number, surveyed) in survey.inputs.iter().enumerate() {
+        libraries.push(match &surveyed.content {
+            Content::Library => Library::Kept,
+            Content::Archive(_) if surveyed.input.whole_archive => Library::Gone,
+            Content::Archive(archive) if !archive.has_bitcode() => Library::Kept,
+            Content::Archive(archive) => match replaced.get(surveyed.path.as_str()) {
+                Some(library) => library.clone(),
+                None => {
+                    let library = natives_left(session, number, &surveyed.path, archive, members)?;
+                    replaced.insert(&surveyed.path, library.clone());
+                    library
+                }
+            },
+            Content::Native if surveyed.input.in_lib && !objects.contains(surveyed.path.as_str()) => {
+                Library::Lazy(surveyed.path.clone())
+            }
+            Content::Bitcode | Content::Native | Content::Binary => Library::Gone,
+        });
+    }
+    Ok(libraries)
+}
+
+/// The archive without bitcode and without what is loaded already.
+fn natives_left(
+    session: &Session,
+    number: usize,
+    path: &str,
+    archive: &ArchiveContent,
+    loaded: &BTreeSet<(&str, usize)>,
+) -> Result<Library> {
+    let left: Vec<&Member> = archive
+        .members
+        .iter()
+        .enumerate()
+        .filter(|(index, member)| member.kind == FileKind::ElfRelocatable && !loaded.contains(&(path, *index)))
+        .map(|(_, member)| member)
+        .collect();
+    if left.is_empty() {
+        return Ok(Library::Gone);
+    }
+    Ok(Library::Replaced(write_archive(session, &format!("left/{number}"), path, &left)?))
+}

@@ -1,0 +1,127 @@
+//! The whole-link memo: a link whose every input is as it was ends with the output that it had.
+//!
+//! Two steps, because some inputs are known only after a link: assembly names files, scripts include scripts. The first
+//! key covers what the line tells and leads to a manifest of the rest; the second adds the content of that rest and
+//! leads to the output. Both are entries of the action cache.
+
+use super::backends::Planned;
+use super::final_step::{self, Linked};
+use super::session::{InputDigests, Session};
+use crate::failure::{Result, io};
+use crate::tool_run;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
+use thindist_core::digest::{Digest, Hasher};
+use thindist_exec::{CachedOutput, CachedResult};
+
+/// Raised whenever a key or the manifest changes its meaning.
+const VERSION: u32 = 1;
+
+/// The memo of one link.
+#[derive(Debug)]
+pub(crate) struct Memo {
+    /// `None`: this link has more to show than its output.
+    key: Option<Digest>,
+}
+
+/// What the line does not tell.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Manifest {
+    /// Files read beside those that the line names.
+    files: Vec<PathBuf>,
+    /// ThinLTO modules of the link.
+    modules: usize,
+}
+
+impl Memo {
+    /// The first key: tools, words, and the content of every file that the line names.
+    pub(crate) fn of(session: &Session, inputs: &InputDigests) -> Self {
+        if !session.line.has_one_output() {
+            return Self { key: None };
+        }
+        let mut hasher = Hasher::default();
+        text(&mut hasher, &format!("link memo {VERSION} {}", env!("CARGO_PKG_VERSION")));
+        hasher.update(session.lld.identity.hash());
+        hasher.update(session.clang.identity.hash());
+        for word in session.line.arguments().iter().flat_map(|argument| &argument.words) {
+            text(&mut hasher, word);
+        }
+        add(&mut hasher, inputs);
+        Self { key: Some(hasher.finish()) }
+    }
+
+    /// Puts the remembered output in place; gives the number of modules that were not compiled for it.
+    pub(crate) fn restore(&self, session: &Session) -> Result<Option<usize>> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let Some(manifest) = read_manifest(session, key)? else { return Ok(None) };
+        let Some(second) = second_key(session, key, &manifest) else { return Ok(None) };
+        let Some(result) = session.action_cache.get(&second)? else { return Ok(None) };
+        let Some(output) = result.outputs.first() else { return Ok(None) };
+        let file = session.make_directory("out")?.join("memo");
+        if !session.cas.copy_to(&output.digest, &file)? {
+            return Ok(None);
+        }
+        make_executable(session, &file)?;
+        tool_run::print(&tool_run::lines(&result.stderr));
+        final_step::install(&file, session.line.output().as_ref())?;
+        Ok(Some(manifest.modules))
+    }
+
+    /// Remembers the output, before it is moved away.
+    pub(crate) fn store(&self, session: &Session, planned: &Planned, linked: &Linked) -> Result<()> {
+        let (Some(key), Some(file)) = (&self.key, &linked.file) else { return Ok(()) };
+        let mut files = linked.read.clone();
+        files.extend_from_slice(&planned.named_files);
+        files.sort_unstable();
+        files.dedup();
+        let manifest = Manifest { files, modules: planned.len() };
+        let Some(second) = second_key(session, key, &manifest) else { return Ok(()) };
+        let bytes = serde_json::to_vec(&manifest).map_err(crate::failure::Failure::new)?;
+        let entry = |path: &str, digest, executable| CachedOutput { path: path.to_owned(), digest, executable };
+        let output = entry("output", session.cas.put_file(file)?, true);
+        let stderr = linked.diagnostics.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied().collect();
+        session.action_cache.put(&second, &CachedResult { outputs: vec![output], stdout: Vec::new(), stderr })?;
+        let manifest = entry("manifest", session.cas.put_bytes(&bytes)?, false);
+        let first = CachedResult { outputs: vec![manifest], stdout: Vec::new(), stderr: Vec::new() };
+        Ok(session.action_cache.put(key, &first)?)
+    }
+}
+
+fn read_manifest(session: &Session, key: &Digest) -> Result<Option<Manifest>> {
+    let Some(result) = session.action_cache.get(key)? else { return Ok(None) };
+    let Some(output) = result.outputs.first() else { return Ok(None) };
+    let Some(bytes) = session.cas.read(&output.digest)? else { return Ok(None) };
+    Ok(serde_json::from_slice(&bytes).ok())
+}
+
+/// `None` if a file of the manifest cannot be read any more: then this is another link.
+fn second_key(session: &Session, first: &Digest, manifest: &Manifest) -> Option<Digest> {
+    let digests = session.digest(manifest.files.clone()).ok()?;
+    let mut hasher = Hasher::default();
+    hasher.update(first.hash());
+    add(&mut hasher, &digests);
+    Some(hasher.finish())
+}
+
+fn text(hasher: &mut Hasher, text: &str) {
+    hasher.update(&(text.len() as u64).to_le_bytes());
+    hasher.update(text.as_bytes());
+}
+
+fn add(hasher: &mut Hasher, files: &InputDigests) {
+    hasher.update(&(files.len() as u64).to_le_bytes());
+    for (path, (digest, _)) in files {
+        text(hasher, &path.to_string_lossy());
+        hasher.update(digest.hash());
+    }
+}
+
+/// lld's outputs are executable as far as the umask allows.
+fn make_executable(session: &Session, file: &std::path::Path) -> Result<()> {
+    let probe = session.path("out/mode");
+    let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o777).open(&probe);
+    let permissions =
+        made.and_then(|made| made.metadata()).map_err(|error| io("create", &probe, &error))?.permissions();
+    std::fs::set_permissions(file, permissions).map_err(|error| io("change the mode of", file, &error))
+}

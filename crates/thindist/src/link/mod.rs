@@ -1,0 +1,161 @@
+//! One ThinLTO link through separate backends:
+//! link line -> survey -> (memo) -> thin link -> plan -> look up -> execute -> final link.
+//!
+//! Each step is a file here; this one puts them in a row, and decides when lld does the whole link itself.
+
+mod backends;
+mod extra_inputs;
+mod final_step;
+mod in_process;
+mod loaded;
+mod memo;
+mod session;
+mod survey;
+mod thin_step;
+
+use crate::failure::{Failure, Result};
+use crate::settings::Settings;
+use crate::stats::{Stats, Timer};
+use backends::Planned;
+use final_step::Linked;
+use session::InputDigests;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use thindist_core::backend_flags::LinkFlags;
+use thindist_core::digest::Digest;
+use thindist_core::link_line::{LinkLine, Refusal};
+use thindist_exec::NativeObject;
+
+pub(crate) use session::{Session, expand_response_files};
+pub(crate) use survey::Survey;
+
+/// The linker entrance: `words` are the arguments after the name `called_as`.
+pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
+    let mut settings = Settings::load()?;
+    let (words, line) = match read_line(&mut settings, words)? {
+        Readable::Line(words, line) => (words, line),
+        Readable::NotText(words) => {
+            let lld = crate::tools::find_lld(&settings, called_as)?;
+            return Err(in_process::exec(&lld, &words));
+        }
+    };
+    let lld = crate::tools::find_lld(&settings, called_as)?;
+    let (survey, readable) = Survey::of(&line);
+    if line.is_immediate() || !survey.has_bitcode() {
+        return Err(in_process::exec(&lld, &words));
+    }
+    readable?;
+    let session = Session::open(settings, line, &lld)?;
+    let outcome = link(&session, &survey);
+    let outcome = match outcome {
+        Err(Stop::Refused(refusal)) => {
+            session.close();
+            return in_process::fall_back(&session.settings, &lld, &words, &refusal);
+        }
+        Err(Stop::Failed(failure)) => Err(failure),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    };
+    session.finish(outcome)
+}
+
+/// The arguments as text, or as they came if they are none: lld may know what to do with them.
+enum Readable {
+    Line(Vec<OsString>, LinkLine),
+    NotText(Vec<OsString>),
+}
+
+fn read_line(settings: &mut Settings, words: Vec<OsString>) -> Result<Readable> {
+    let Some(text) = words.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<Vec<_>>>() else {
+        return Ok(Readable::NotText(words));
+    };
+    let text = settings.strip_flags(text)?;
+    let expanded = expand_response_files(&text)?;
+    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
+    Ok(Readable::Line(text.into_iter().map(OsString::from).collect(), line))
+}
+
+/// Why a link does not end here.
+pub(crate) enum Stop {
+    /// In-process ThinLTO has to do it.
+    Refused(Refusal),
+    /// It failed.
+    Failed(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// The link as a linker does it: remembered, or done and remembered.
+fn link(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
+    let mut timer = Timer::start();
+    let mut stats = Stats::of(session.line.output());
+    // What cannot be carried is not remembered either.
+    LinkFlags::of(&session.line).map_err(Stop::Refused)?;
+    let inputs = session.digest_inputs(survey)?;
+    let memo = memo::Memo::of(session, &inputs);
+    if let Some(modules) = memo.restore(session)? {
+        stats.modules = modules;
+        stats.backends.memo = modules;
+    } else {
+        let (planned, linked, _) = build(session, survey, &inputs, &mut stats, &mut timer)?;
+        memo.store(session, &planned, &linked)?;
+        linked.install(session)?;
+        timer.phase("final_link");
+    }
+    Ok(session.record(stats, &timer)?)
+}
+
+/// What a distributed link gives, for comparison.
+#[derive(Debug)]
+pub(crate) struct Distributed {
+    /// Each module's identifier and native object, in the thin link's order.
+    pub(crate) natives: Vec<(String, Digest)>,
+    /// The regular-LTO object, where some bitcode takes part in regular LTO.
+    pub(crate) regular_object: Option<PathBuf>,
+    /// The output, not in its place; `None` if it is no regular file.
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// The link without its memo and without putting the output in place.
+pub(crate) fn distribute(
+    session: &Session,
+    survey: &Survey,
+    stats: &mut Stats,
+    timer: &mut Timer,
+) -> std::result::Result<Distributed, Stop> {
+    let inputs = session.digest_inputs(survey)?;
+    let (planned, linked, natives) = build(session, survey, &inputs, stats, timer)?;
+    let names = planned.jobs.iter().map(|job| job.name.clone());
+    Ok(Distributed {
+        natives: names.zip(natives.iter().map(|native| native.digest)).collect(),
+        regular_object: planned.has_regular_part.then(|| session.path("thin/regular.o")),
+        output: linked.file,
+    })
+}
+
+/// Thin link, plan, backends, final link.
+fn build(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+    stats: &mut Stats,
+    timer: &mut Timer,
+) -> std::result::Result<(Planned, Linked, Vec<NativeObject>), Stop> {
+    let flags = LinkFlags::of(&session.line).map_err(Stop::Refused)?;
+    let candidates = backends::read_candidates(session, survey, inputs)?;
+    timer.phase("plan");
+    let thin = thin_step::run(session, survey)?;
+    timer.phase("thin_link");
+    let planned = backends::plan(session, &flags, candidates, &thin)?;
+    stats.modules = planned.len();
+    timer.phase("plan");
+    let natives = backends::build(session, &planned, &mut stats.backends)?;
+    timer.phase("backends");
+    let linked = final_step::run(session, survey, &thin, &planned, &natives)?;
+    timer.phase("final_link");
+    Ok((planned, linked, natives))
+}

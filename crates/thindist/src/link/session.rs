@@ -1,0 +1,145 @@
+//! What one link has at hand: its line, its tools, its stores, its place for temporaries, and how it is cancelled.
+
+use super::survey::Survey;
+use crate::failure::{Failure, Result, io};
+use crate::settings::Settings;
+use crate::stats::{Stats, Timer};
+use crate::tool_run::Interrupt;
+use crate::tools::{self, Tool};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use thindist_core::digest::Digest;
+use thindist_core::link_line::{LinkLine, response_file};
+use thindist_exec::maintenance::LinkDirectory;
+use thindist_exec::state::FileStamp;
+use thindist_exec::{ActionCache, Cas, State};
+
+/// One link's surroundings.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) settings: Settings,
+    pub(crate) line: LinkLine,
+    pub(crate) lld: Tool,
+    pub(crate) clang: Tool,
+    pub(crate) state: State,
+    pub(crate) cas: Cas,
+    pub(crate) action_cache: ActionCache,
+    pub(crate) interrupt: Interrupt,
+    cache_dir: PathBuf,
+    directory: LinkDirectory,
+}
+
+/// Content and stamp of each file that the line names.
+pub(crate) type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
+
+impl Session {
+    pub(crate) fn open(settings: Settings, line: LinkLine, lld: &Path) -> Result<Self> {
+        let interrupt = Interrupt::watch()?;
+        let cache_dir = settings.cache_dir()?;
+        let cas = Cas::open(&cache_dir)?;
+        let action_cache = ActionCache::open(&cache_dir)?;
+        let state = State::open(&cache_dir);
+        let lld = Tool::examine(lld, &state)?;
+        let clang = tools::find_clang(&settings, &lld, &state)?;
+        let directory = LinkDirectory::create(&cache_dir)?;
+        Ok(Self { settings, line, lld, clang, state, cas, action_cache, interrupt, cache_dir, directory })
+    }
+
+    /// A path in the link's own directory.
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The same as text for a command line.
+    pub(crate) fn text_path(&self, name: impl AsRef<Path>) -> Result<String> {
+        let path = self.path(name);
+        path.to_str().map(str::to_owned).ok_or_else(|| {
+            Failure::new(format_args!("the cache's path is no UTF-8: {}", path.display()))
+                .hint("name another place with THINDIST_CACHE_DIR")
+        })
+    }
+
+    /// Creates a directory in the link's own.
+    pub(crate) fn make_directory(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
+        let path = self.path(name);
+        std::fs::create_dir_all(&path).map_err(|error| io("create", &path, &error))?;
+        Ok(path)
+    }
+
+    /// Digests every file that the line names: inputs, thin archives' members, scripts.
+    pub(crate) fn digest_inputs(&self, survey: &Survey) -> Result<InputDigests> {
+        let mut files = survey.files();
+        files.extend(self.line.read_files().map(PathBuf::from));
+        files.sort_unstable();
+        files.dedup();
+        self.digest(files)
+    }
+
+    pub(crate) fn digest(&self, files: Vec<PathBuf>) -> Result<InputDigests> {
+        let digests = self.state.digest_files(&files, cores());
+        files.into_iter().zip(digests).map(|(file, digest)| Ok((file, digest?))).collect()
+    }
+
+    /// Writes the link's figures, and keeps the stores within their bound.
+    pub(crate) fn record(&self, mut stats: Stats, timer: &Timer) -> Result<()> {
+        stats.finish(timer);
+        if let Some(path) = self.settings.get("stats") {
+            stats.append_to(Path::new(path))?;
+        }
+        if stats.backends.executed > 0 {
+            // What was added is all that can have brought the stores over their bound.
+            thindist_exec::maintenance::gc(&self.cache_dir, self.settings.cache_size()?)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the link's directory.
+    pub(crate) fn close(&self) {
+        if self.settings.get("keep").is_some_and(|keep| keep != "0") {
+            let kept = self.cache_dir.join("kept").join(self.directory.path().file_name().unwrap_or_default());
+            let moved = kept.parent().map_or(Ok(()), std::fs::create_dir_all);
+            if moved.and_then(|()| std::fs::rename(self.directory.path(), &kept)).is_ok() {
+                eprintln!("thindist: note: the link's files are in {}", kept.display());
+            }
+        }
+    }
+
+    /// Ends the link: temporaries go, and a signal that ended it is passed on, so that make sees how it ended.
+    pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
+        self.close();
+        let Self { interrupt, directory, .. } = self;
+        drop(directory);
+        interrupt.pass_on();
+        outcome
+    }
+}
+
+/// The number of processors that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Replaces each `@file` by the arguments in it, as lld does; one that cannot be read is an argument as it stands.
+pub(crate) fn expand_response_files(words: &[String]) -> Result<Vec<String>> {
+    let mut expanded = Vec::with_capacity(words.len());
+    expand_into(words, &mut Vec::new(), &mut expanded)?;
+    Ok(expanded)
+}
+
+fn expand_into(words: &[String], open: &mut Vec<PathBuf>, expanded: &mut Vec<String>) -> Result<()> {
+    for word in words {
+        let Some(path) = word.strip_prefix('@').map(PathBuf::from).filter(|path| path.is_file()) else {
+            expanded.push(word.clone());
+            continue;
+        };
+        if open.contains(&path) {
+            return Err(Failure::new(format_args!("{} includes itself", path.display())));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| io("read", &path, &error))?;
+        open.push(path);
+        expand_into(&response_file::tokenize(&text), open, expanded)?;
+        open.pop();
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! What the inputs of a link line are: found, opened, and told apart by their first bytes.
+
+use crate::failure::{Failure, Result, io};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thindist_core::archive;
+use thindist_core::file_kind::{FileKind, file_kind};
+use thindist_core::link_line::{Input, InputName, LinkLine};
+
+/// Every input of a link, in the order of the line.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    pub(crate) inputs: Vec<Surveyed>,
+}
+
+/// One input.
+#[derive(Debug)]
+pub(crate) struct Surveyed {
+    pub(crate) input: Input,
+    /// The path as lld names it.
+    pub(crate) path: String,
+    pub(crate) content: Content,
+}
+
+/// What an input is.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Bitcode,
+    Native,
+    /// Read with `--format=binary`.
+    Binary,
+    Archive(Arc<ArchiveContent>),
+    /// A shared object, a linker script: lld reads it in its place among the libraries.
+    Library,
+}
+
+/// The members of an archive.
+#[derive(Debug)]
+pub(crate) struct ArchiveContent {
+    pub(crate) members: Vec<Member>,
+}
+
+/// One member that is an object.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// The name in the archive.
+    pub(crate) name: String,
+    /// lld's module identifier, if it is bitcode.
+    pub(crate) identifier: String,
+    pub(crate) kind: FileKind,
+    pub(crate) place: Place,
+}
+
+/// Where content is on this host.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// A file of its own.
+    File(PathBuf),
+    /// Part of a regular archive, in bytes.
+    Part { archive: PathBuf, offset: u64, size: u64 },
+}
+
+impl Place {
+    /// Reads the content.
+    pub(crate) fn read(&self) -> Result<Vec<u8>> {
+        match self {
+            Self::File(path) => std::fs::read(path).map_err(|error| io("read", path, &error)),
+            Self::Part { archive, offset, size } => {
+                let read = || {
+                    let mut bytes = vec![0; usize::try_from(*size).map_err(std::io::Error::other)?];
+                    File::open(archive)?.read_exact_at(&mut bytes, *offset)?;
+                    Ok(bytes)
+                };
+                read().map_err(|error| io("read", archive, &error))
+            }
+        }
+    }
+}
+
+impl ArchiveContent {
+    pub(crate) fn has_bitcode(&self) -> bool {
+        self.members.iter().any(|member| member.kind == FileKind::Bitcode)
+    }
+}
+
+impl Survey {
+    /// Looks at every input. `Err` in the second place is the first input that could not be read: without any bitcode
+    /// it is lld's to report.
+    pub(crate) fn of(line: &LinkLine) -> (Self, Result<()>) {
+        let directories = line.search_directories();
+        let mut archives = BTreeMap::new();
+        let mut inputs = Vec::new();
+        let mut outcome = Ok(());
+        for input in line.inputs() {
+            match find(&input, &directories).and_then(|path| {
+                let content = look_at(&input, &path, &mut archives)?;
+                Ok((path, content))
+            }) {
+                Ok((path, content)) => inputs.push(Surveyed { input, path, content }),
+                Err(failure) => {
+                    // Keeps the positions of `inputs` those of the line.
+                    inputs.push(Surveyed { input, path: String::new(), content: Content::Library });
+                    outcome = outcome.and(Err(failure));
+                }
+            }
+        }
+        (Self { inputs }, outcome)
+    }
+
+    pub(crate) fn has_bitcode(&self) -> bool {
+        self.inputs.iter().any(|input| match &input.content {
+            Content::Bitcode => true,
+            Content::Archive(archive) => archive.has_bitcode(),
+            Content::Native | Content::Binary | Content::Library => false,
+        })
+    }
+
+    /// Every bitcode candidate by its identifier: an archive that stands twice on the line counts once.
+    pub(crate) fn bitcode(&self) -> BTreeMap<&str, Place> {
+        let mut modules = BTreeMap::new();
+        for surveyed in &self.inputs {
+            match &surveyed.content {
+                Content::Bitcode => {
+                    modules.insert(surveyed.path.as_str(), Place::File(PathBuf::from(&surveyed.path)));
+                }
+                Content::Archive(archive) => {
+                    let bitcode = archive.members.iter().filter(|member| member.kind == FileKind::Bitcode);
+                    modules.extend(bitcode.map(|member| (member.identifier.as_str(), member.place.clone())));
+                }
+                Content::Native | Content::Binary | Content::Library => {}
+            }
+        }
+        modules
+    }
+
+    /// Every file whose content the link depends on, as far as the line tells.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for surveyed in self.inputs.iter().filter(|surveyed| !surveyed.path.is_empty()) {
+            files.push(PathBuf::from(&surveyed.path));
+            let Content::Archive(archive) = &surveyed.content else { continue };
+            files.extend(archive.members.iter().filter_map(|member| match &member.place {
+                Place::File(path) => Some(path.clone()),
+                Place::Part { .. } => None,
+            }));
+        }
+        files
+    }
+}
+
+/// The path of an input, as lld would find it.
+fn find(input: &Input, directories: &[String]) -> Result<String> {
+    match &input.name {
+        InputName::Path(path) => Ok(path.clone()),
+        InputName::Library(search) => search
+            .candidates(directories)
+            .into_iter()
+            .find(|candidate| Path::new(candidate).exists())
+            .ok_or_else(|| Failure::new(format_args!("unable to find library -l{}", search.name))),
+    }
+}
+
+fn look_at(input: &Input, path: &str, archives: &mut BTreeMap<String, Arc<ArchiveContent>>) -> Result<Content> {
+    let cannot_open = |error| io("open", path, &error);
+    let file = File::open(path).map_err(cannot_open)?;
+    let metadata = file.metadata().map_err(cannot_open)?;
+    if metadata.is_dir() {
+        return Err(Failure::new(format_args!("cannot open {path}: Is a directory")));
+    }
+    if input.binary {
+        return Ok(Content::Binary);
+    }
+    Ok(match read_kind(&file).map_err(|error| io("read", path, &error))? {
+        FileKind::Bitcode => Content::Bitcode,
+        FileKind::ElfRelocatable => Content::Native,
+        FileKind::Archive | FileKind::ThinArchive => {
+            if let Some(known) = archives.get(path) {
+                return Ok(Content::Archive(known.clone()));
+            }
+            let content = Arc::new(read_archive(path, &file, metadata.len())?);
+            archives.insert(path.to_owned(), content.clone());
+            Content::Archive(content)
+        }
+        FileKind::ElfShared | FileKind::ElfOther | FileKind::Other => Content::Library,
+    })
+}
+
+fn read_kind(file: &File) -> std::io::Result<FileKind> {
+    let mut first = [0; 20];
+    let mut length = 0;
+    while let Some(rest) = first.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, length as u64)? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    Ok(file_kind(first.get(..length).unwrap_or_default()))
+}
+
+fn read_archive(path: &str, file: &File, size: u64) -> Result<ArchiveContent> {
+    let bytes = map(file, size).map_err(|error| io("read", path, &error))?;
+    let parsed = archive::parse(&bytes)
+        .map_err(|error| Failure::new(format_args!("{path}: {error}")).hint("the archive is damaged; make it again"))?;
+    let mut members = Vec::with_capacity(parsed.members.len());
+    for member in &parsed.members {
+        let identifier = archive::identifier(path, member);
+        members.push(match member.data {
+            Some(data) => Member {
+                name: member.name.to_owned(),
+                identifier,
+                kind: file_kind(data),
+                place: Place::Part {
+                    archive: PathBuf::from(path),
+                    offset: offset_in(&bytes, data),
+                    size: data.len() as u64,
+                },
+            },
+            None => thin_member(path, member.name, identifier)?,
+        });
+    }
+    Ok(ArchiveContent { members })
+}
+
+/// A member of a thin archive is a file beside the archive.
+fn thin_member(archive: &str, name: &str, identifier: String) -> Result<Member> {
+    let file_path = Path::new(archive).parent().map_or_else(|| PathBuf::from(name), |parent| parent.join(name));
+    let missing = |error| {
+        io("open", &file_path, &error)
+            .hint(format_args!("{archive} is a thin archive and names it; make the archive again"))
+    };
+    let file = File::open(&file_path).map_err(missing)?;
+    let kind = read_kind(&file).map_err(missing)?;
+    Ok(Member { name: name.to_owned(), identifier, kind, place: Place::File(file_path) })
+}
+
+fn offset_in(whole: &[u8], part: &[u8]) -> u64 {
+    (part.as_ptr() as usize - whole.as_ptr() as usize) as u64
+}
+
+/// Maps a file, so that of a large archive only the pages with headers are read.
+#[expect(unsafe_code, reason = "a map is the only way to look at a large archive's headers without reading it all")]
+fn map(file: &File, size: u64) -> std::io::Result<memmap2::Mmap> {
+    if size == 0 {
+        return memmap2::MmapOptions::new().len(0).map_anon()?.make_read_only();
+    }
+    // SAFETY: the map is read-only and short-lived. Who truncates an input while it is being linked gets a SIGBUS, as
+    // from lld, which maps its inputs as well.
+    unsafe { memmap2::Mmap::map(file) }
+}

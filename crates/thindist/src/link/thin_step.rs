@@ -1,0 +1,77 @@
+//! The thin link: the real lld in index-only mode.
+
+use super::session::Session;
+use super::survey::Survey;
+use crate::failure::{Failure, Result, io};
+use crate::tool_run;
+use std::path::PathBuf;
+use thindist_core::final_line::{self, ThinLinkPaths};
+use thindist_core::link_line::Refusal;
+
+/// What the thin link tells.
+#[derive(Debug)]
+pub(crate) struct ThinLink {
+    /// The selected ThinLTO modules in lld's order of tasks.
+    pub(crate) modules: Vec<ThinModule>,
+    /// The names of the files that lld has loaded, in order.
+    pub(crate) trace: Vec<String>,
+    /// Regular LTO's object; it says nothing if no bitcode takes part in regular LTO.
+    pub(crate) regular_object: PathBuf,
+    /// The lines that lld has written on stderr.
+    pub(crate) diagnostics: Vec<String>,
+}
+
+/// A selected module.
+#[derive(Debug)]
+pub(crate) struct ThinModule {
+    pub(crate) identifier: String,
+    pub(crate) index: PathBuf,
+}
+
+/// Runs it.
+pub(crate) fn run(session: &Session, survey: &Survey) -> std::result::Result<ThinLink, super::Stop> {
+    session.make_directory("thin")?;
+    let index_prefix = format!("{}/", session.text_path(format!("thin/index{}", "/d".repeat(levels_above(survey))))?);
+    let paths = ThinLinkPaths {
+        list: &session.text_path("thin/list")?,
+        index_prefix: &index_prefix,
+        regular_object: &session.text_path("thin/regular.o")?,
+        output: &session.text_path("thin/none")?,
+    };
+    let words = final_line::thin_link(&session.line, &paths);
+    let output = tool_run::lld(session, "thin.rsp", &words)?;
+    let diagnostics = tool_run::lines(&output.stderr);
+    tool_run::print(&diagnostics);
+    if !output.success() {
+        return Err(output.failure(&session.lld.path).into());
+    }
+    let list = std::fs::read_to_string(paths.list).map_err(|error| io("read", paths.list, &error))?;
+    let modules = list.lines().map(|line| selected(line, &index_prefix)).collect::<Result<_>>()?;
+    let trace = tool_run::lines(&output.stdout);
+    if session.line.options().any(|(spec, _)| matches!(spec.name, "t" | "trace")) {
+        trace.iter().for_each(|line| println!("{line}"));
+    }
+    Ok(ThinLink { modules, trace, regular_object: PathBuf::from(paths.regular_object), diagnostics })
+}
+
+fn selected(line: &str, prefix: &str) -> Result<ThinModule> {
+    let identifier = line
+        .strip_prefix(prefix)
+        .ok_or_else(|| Failure::new(format_args!("the thin link's list names {line}, which is not below {prefix}")))?;
+    Ok(ThinModule { identifier: identifier.to_owned(), index: PathBuf::from(format!("{line}.thinlto.bc")) })
+}
+
+/// How many directories the deepest `..` of any module identifier could climb: indexes are written below as many, so
+/// that none leaves the link's directory.
+fn levels_above(survey: &Survey) -> usize {
+    let climbs = |path: &str| path.split(['/', '(']).filter(|component| *component == "..").count();
+    survey.bitcode().keys().map(|identifier| climbs(identifier)).max().unwrap_or(0)
+}
+
+/// Refuses modules that did not come from the line itself.
+pub(crate) fn unknown_module(identifier: &str) -> Refusal {
+    Refusal {
+        option: identifier.to_owned(),
+        reason: "this bitcode is not named on the line but by a linker script or a library within it".to_owned(),
+    }
+}

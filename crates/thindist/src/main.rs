@@ -1,0 +1,70 @@
+//! thindist: distributed ThinLTO. The entrances; each is a file.
+
+mod cache_command;
+mod doctor;
+mod failure;
+mod link;
+mod object_diff;
+mod progress;
+mod settings;
+mod stats;
+mod tool_run;
+mod tools;
+mod verify;
+
+use failure::{Failure, Result};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
+
+  ld.thindist <lld arguments>             as a linker: by this name, as ld.lld, or LD=, --ld-path=
+  thindist ld -- <lld arguments>          the same by a command
+  thindist verify -- <lld arguments>      link in-process and distributed, compare objects and output:
+                                          exit 0 identical, 1 not, 2 could not run
+  thindist cache stats|gc|verify|clear    the local stores
+  thindist doctor                         what thindist finds on this machine
+  thindist help settings                  flags, environment variables, thindist.toml
+  thindist --version
+";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args_os();
+    let called_as = words
+        .next()
+        .and_then(|name| Some(Path::new(&name).file_name()?.to_string_lossy().into_owned()))
+        .unwrap_or_else(|| "thindist".to_owned());
+    let words: Vec<OsString> = words.collect();
+    let outcome = if tools::is_linker_name(&called_as) { link::run(&called_as, words) } else { command(words) };
+    outcome.unwrap_or_else(|failure| failure.report())
+}
+
+fn command(words: Vec<OsString>) -> Result<ExitCode> {
+    let mut words = words.into_iter();
+    let name = words.next().unwrap_or_default();
+    match name.to_str().unwrap_or_default() {
+        "ld" => link::run("ld.thindist", after_dashes(words)),
+        "verify" => verify::run(after_dashes(words)),
+        "cache" => cache_command::run(&words.collect::<Vec<_>>()),
+        "doctor" => doctor::run(),
+        "help" if words.next().is_some_and(|topic| topic == "settings") => print(&settings::help()),
+        "help" | "--help" | "-h" => print(HELP),
+        "--version" | "-V" => print(&format!("thindist {}\n", env!("CARGO_PKG_VERSION"))),
+        "" => Err(Failure::new("no command").hint("`thindist help` lists them")),
+        other => Err(Failure::new(format_args!("unknown command `{other}`")).hint("`thindist help` lists them")),
+    }
+}
+
+/// `ld -- <arguments>`: the dashes may be left out.
+fn after_dashes(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words = words.peekable();
+    words.next_if(|word| word == "--");
+    words.collect()
+}
+
+fn print(text: &str) -> Result<ExitCode> {
+    print!("{text}");
+    Ok(ExitCode::SUCCESS)
+}

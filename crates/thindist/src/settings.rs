@@ -1,0 +1,199 @@
+//! thindist's own settings: one registry that makes the flags, the environment variables, the file's keys and the
+//! text of `thindist help settings`. Precedence: flag, environment, file.
+
+use crate::failure::{Failure, Result, io};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// One setting. Its flag is `--thindist-NAME`, its variable `THINDIST_NAME`, its key in thindist.toml `name`.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    /// The name with underscores.
+    pub(crate) name: &'static str,
+    /// One line of help.
+    pub(crate) help: &'static str,
+}
+
+/// Every setting.
+pub(crate) const REGISTRY: &[Setting] = &[
+    Setting {
+        name: "cache_dir",
+        help: "where the CAS, the action cache and the history are (default: $XDG_CACHE_HOME/thindist)",
+    },
+    Setting { name: "cache_size", help: "size to which the stores are kept: bytes, or with K, M, G (default: 20G)" },
+    Setting { name: "stats", help: "append one JSON object per link to this file" },
+    Setting {
+        name: "fallback",
+        help: "`warn` (default): a link that cannot be carried is done in-process with one warning; `never`: it is an error",
+    },
+    Setting { name: "lld", help: "the real ld.lld, a path or a name in PATH" },
+    Setting { name: "clang", help: "the compiler of the backends (default: lld's sibling of the same LLVM)" },
+    Setting { name: "jobs", help: "backends of one link at a time (default: --thinlto-jobs, --threads, or all cores)" },
+    Setting { name: "slots", help: "compilers at a time of all links on this machine (default: all cores)" },
+    Setting { name: "slots_dir", help: "where the machine-wide slots are (default: /tmp/thindist-slots-UID)" },
+    Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
+];
+
+/// The settings of one run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    values: BTreeMap<&'static str, String>,
+}
+
+impl Settings {
+    /// Reads the file and the environment.
+    pub(crate) fn load() -> Result<Self> {
+        let mut settings = Self::default();
+        if let Some(path) = configuration_file() {
+            settings.read_file(&path)?;
+        }
+        for setting in REGISTRY {
+            if let Ok(value) = std::env::var(variable(setting.name))
+                && !value.is_empty()
+            {
+                settings.values.insert(setting.name, value);
+            }
+        }
+        Ok(settings)
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<()> {
+        let text = std::fs::read_to_string(path).map_err(|error| io("read", path, &error))?;
+        let bad = |what: String| Failure::new(format_args!("{}: {what}", path.display()));
+        let table: toml::Table = text.parse().map_err(|error| bad(format!("{error}")))?;
+        for (key, value) in table {
+            let setting = REGISTRY
+                .iter()
+                .find(|setting| setting.name == key)
+                .ok_or_else(|| bad(format!("unknown setting `{key}`")).hint("`thindist help settings` lists them"))?;
+            let value = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Boolean(flag) => u8::from(flag).to_string(),
+                _ => return Err(bad(format!("`{key}` must be text or a number"))),
+            };
+            self.values.insert(setting.name, value);
+        }
+        Ok(())
+    }
+
+    /// Takes the `--thindist-…` arguments off a linker's line.
+    pub(crate) fn strip_flags(&mut self, words: Vec<String>) -> Result<Vec<String>> {
+        let mut rest = Vec::with_capacity(words.len());
+        for word in words {
+            let Some(flag) = word.strip_prefix("--thindist-") else {
+                rest.push(word);
+                continue;
+            };
+            let (name, value) = flag.split_once('=').unwrap_or((flag, "1"));
+            let name = name.replace('-', "_");
+            let setting = REGISTRY.iter().find(|setting| setting.name == name).ok_or_else(|| {
+                Failure::new(format_args!("unknown argument {word}")).hint("`thindist help settings` lists them")
+            })?;
+            self.values.insert(setting.name, value.to_owned());
+        }
+        Ok(rest)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        debug_assert!(REGISTRY.iter().any(|setting| setting.name == name), "{name} is not in the registry");
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// A whole number above zero.
+    pub(crate) fn count(&self, name: &str) -> Result<Option<usize>> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(count) if count > 0 => Ok(Some(count)),
+            _ => Err(Failure::new(format_args!("{}={text}: expected a whole number above 0", variable(name)))),
+        }
+    }
+
+    pub(crate) fn cache_dir(&self) -> Result<PathBuf> {
+        if let Some(directory) = self.get("cache_dir") {
+            return std::path::absolute(directory).map_err(|error| io("find", directory, &error));
+        }
+        let home = std::env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+        home.map(|home| home.join("thindist"))
+            .ok_or_else(|| Failure::new("no place for the cache: HOME is not set").hint("set THINDIST_CACHE_DIR"))
+    }
+
+    /// The bound of the stores in bytes.
+    pub(crate) fn cache_size(&self) -> Result<u64> {
+        let Some(text) = self.get("cache_size") else { return Ok(20 << 30) };
+        parse_size(text).ok_or_else(|| {
+            Failure::new(format_args!(
+                "THINDIST_CACHE_SIZE={text}: expected a size such as 20G, 500M or a number of bytes"
+            ))
+        })
+    }
+
+    /// A link that cannot be carried is an error.
+    pub(crate) fn never_falls_back(&self) -> Result<bool> {
+        match self.get("fallback") {
+            None | Some("warn") => Ok(false),
+            Some("never") => Ok(true),
+            Some(other) => Err(Failure::new(format_args!("THINDIST_FALLBACK={other}: expected `warn` or `never`"))),
+        }
+    }
+}
+
+fn variable(name: &str) -> String {
+    format!("THINDIST_{}", name.to_uppercase())
+}
+
+/// `thindist.toml` in the working directory or above it, else the user's.
+fn configuration_file() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok()?;
+    let above = here.ancestors().map(|directory| directory.join("thindist.toml")).find(|path| path.is_file());
+    above.or_else(|| {
+        let home = std::env::var_os("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))?;
+        Some(home.join("thindist/thindist.toml")).filter(|path| path.is_file())
+    })
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let (digits, shift) = match text.as_bytes().last()? {
+        b'K' | b'k' => (text.get(..text.len() - 1)?, 10),
+        b'M' | b'm' => (text.get(..text.len() - 1)?, 20),
+        b'G' | b'g' => (text.get(..text.len() - 1)?, 30),
+        _ => (text, 0),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// The text of `thindist help settings`.
+pub(crate) fn help() -> String {
+    let mut text = String::from("Settings: flag (on a linker's line), environment variable, key in thindist.toml\n\n");
+    for setting in REGISTRY {
+        let flag = format!("--thindist-{}", setting.name.replace('_', "-"));
+        text.push_str(&format!("{flag:24} {:22} {}\n    {}\n", variable(setting.name), setting.name, setting.help));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("20G"), Some(20 << 30));
+        assert_eq!(parse_size("1024"), Some(1024));
+        assert_eq!(parse_size("x"), None);
+        assert_eq!(parse_size(""), None);
+    }
+
+    #[test]
+    fn flags_are_stripped_and_unknown_ones_are_named() {
+        let mut settings = Settings::default();
+        let words = ["-r", "--thindist-cache-dir=/c", "a.o"].map(str::to_owned).to_vec();
+        assert_eq!(settings.strip_flags(words).unwrap(), ["-r", "a.o"]);
+        assert_eq!(settings.get("cache_dir"), Some("/c"));
+        assert!(settings.strip_flags(vec!["--thindist-frob".into()]).is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! The real lld and clang: where they are, of which version, and what identifies them.
+
+use crate::failure::{Failure, Result, io};
+use crate::settings::Settings;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use thindist_core::digest::{Digest, Hasher};
+use thindist_exec::state::State;
+
+/// The newest LLVM whose options are in our tables.
+const NEWEST: u32 = 23;
+/// The oldest.
+const OLDEST: u32 = 15;
+
+/// The names under which thindist stands in for lld.
+pub(crate) fn is_linker_name(name: &str) -> bool {
+    name == "ld.thindist"
+        || name == "ld.lld"
+        || name.strip_prefix("ld.lld-").is_some_and(|version| version.parse::<u32>().is_ok())
+}
+
+/// Finds the real lld: the one named, else the one that masquerading replaces, else the newest.
+pub(crate) fn find_lld(settings: &Settings, called_as: &str) -> Result<PathBuf> {
+    if let Some(named) = settings.get("lld") {
+        return find_named(named).ok_or_else(|| {
+            Failure::new(format_args!("THINDIST_LLD={named}: no such linker")).hint("give a path, or a name in PATH")
+        });
+    }
+    if called_as.starts_with("ld.lld") {
+        return find_behind_ourselves(called_as).ok_or_else(|| {
+            Failure::new(format_args!("no other {called_as} in PATH behind this one"))
+                .hint("thindist stands in for it and needs the real one; install lld or set THINDIST_LLD")
+        });
+    }
+    let versions = (OLDEST..=NEWEST).rev().map(|major| format!("ld.lld-{major}"));
+    versions.chain(["ld.lld".to_owned()]).find_map(|name| find_behind_ourselves(&name)).ok_or_else(|| {
+        Failure::new("no ld.lld in PATH")
+            .hint("install lld (Debian: apt-get install lld-22 clang-22) or set THINDIST_LLD")
+    })
+}
+
+fn find_named(named: &str) -> Option<PathBuf> {
+    if named.contains('/') {
+        Some(PathBuf::from(named)).filter(|path| is_executable(path))
+    } else {
+        find_behind_ourselves(named)
+    }
+}
+
+/// The first program of this name in PATH that is not thindist itself, whatever links lead to it.
+fn find_behind_ourselves(name: &str) -> Option<PathBuf> {
+    let ourselves = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|candidate| {
+        is_executable(candidate) && candidate.canonicalize().ok().is_some_and(|real| Some(real) != ourselves)
+    })
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// The LLVM major version in the output of a tool's `--version`.
+fn parse_major(version: &str) -> Option<u32> {
+    let after = ["LLD ", "clang version "].iter().find_map(|mark| version.split(mark).nth(1))?;
+    after.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// A tool with what was found out about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Tool {
+    pub(crate) path: PathBuf,
+    pub(crate) major: u32,
+    /// The content of the binary and of every library that it loads.
+    pub(crate) identity: Digest,
+}
+
+impl Tool {
+    /// Examines the tool at `path`. What costs a process is remembered under the digest of the binary.
+    pub(crate) fn examine(path: &Path, state: &State) -> Result<Self> {
+        let real = path.canonicalize().map_err(|error| io("find", path, &error))?;
+        let (binary, _) = state.digest_file(&real)?;
+        let record = Record::of(&real, &binary, state)?;
+        let mut hasher = Hasher::default();
+        hasher.update(binary.hash());
+        let libraries: Vec<PathBuf> = record.libraries.iter().map(PathBuf::from).collect();
+        for library in state.digest_files(&libraries, 2) {
+            hasher.update(library?.0.hash());
+        }
+        Ok(Self { path: path.to_owned(), major: record.major, identity: hasher.finish() })
+    }
+}
+
+/// What a tool says of itself.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Record {
+    major: u32,
+    libraries: Vec<String>,
+}
+
+impl Record {
+    fn of(real: &Path, binary: &Digest, state: &State) -> Result<Self> {
+        let mut key = Hasher::default();
+        key.update(binary.hash());
+        key.update(real.as_os_str().as_encoded_bytes());
+        key.update(std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default().as_encoded_bytes());
+        let key = key.finish();
+        let remembered = state.facts("tool-1", &key).and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
+        // A library that has gone means another installation: ask again.
+        if let Some(record) =
+            remembered.filter(|record| record.libraries.iter().all(|library| Path::new(library).is_file()))
+        {
+            return Ok(record);
+        }
+        let record = Self { major: ask_version(real)?, libraries: ask_libraries(real)? };
+        if let Ok(bytes) = serde_json::to_vec(&record) {
+            state.remember_facts("tool-1", &[(key, bytes)]);
+        }
+        Ok(record)
+    }
+}
+
+fn ask_version(tool: &Path) -> Result<u32> {
+    // lld decides by its name which linker it is, so a canonical path (".../lld") would not do.
+    let output = std::process::Command::new(tool)
+        .args(if tool.ends_with("lld") { &["-flavor", "gnu", "--version"][..] } else { &["--version"][..] })
+        .output()
+        .map_err(|error| io("run", tool, &error))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    parse_major(&text).ok_or_else(|| {
+        Failure::new(format_args!(
+            "{}: --version says no LLVM version: {}",
+            tool.display(),
+            text.lines().next().unwrap_or("(nothing)")
+        ))
+        .hint("name lld with THINDIST_LLD and clang with THINDIST_CLANG")
+    })
+}
+
+/// The libraries that the dynamic loader loads for `tool`, as the loader itself lists them.
+fn ask_libraries(tool: &Path) -> Result<Vec<String>> {
+    let output = std::process::Command::new(tool)
+        .env("LD_TRACE_LOADED_OBJECTS", "1")
+        .output()
+        .map_err(|error| io("run", tool, &error))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let paths = text.lines().filter_map(|line| {
+        let path = line.split("=>").last()?.split_whitespace().next()?;
+        path.starts_with('/').then(|| path.to_owned())
+    });
+    let mut libraries: Vec<String> = paths.collect();
+    libraries.sort_unstable();
+    libraries.dedup();
+    Ok(libraries)
+}
+
+/// clang for the backends: the one named, else lld's sibling of the same LLVM.
+pub(crate) fn find_clang(settings: &Settings, lld: &Tool, state: &State) -> Result<Tool> {
+    let path = match settings.get("clang") {
+        Some(named) => find_named(named).ok_or_else(|| {
+            Failure::new(format_args!("THINDIST_CLANG={named}: no such compiler"))
+                .hint("give a path, or a name in PATH")
+        })?,
+        None => sibling_clang(lld)?,
+    };
+    let clang = Tool::examine(&path, state)?;
+    if clang.major != lld.major {
+        return Err(Failure::new(format_args!(
+            "{} is of LLVM {}, but {} is of LLVM {}",
+            clang.path.display(),
+            clang.major,
+            lld.path.display(),
+            lld.major
+        ))
+        .hint(
+            "native objects equal in-process ones only if both are of one LLVM; set THINDIST_CLANG or THINDIST_LLD",
+        ));
+    }
+    Ok(clang)
+}
+
+fn sibling_clang(lld: &Tool) -> Result<PathBuf> {
+    let real = lld.path.canonicalize().map_err(|error| io("find", &lld.path, &error))?;
+    let beside = [real.parent(), lld.path.parent()].into_iter().flatten();
+    let versioned = format!("clang-{}", lld.major);
+    let near = beside
+        .flat_map(|directory| [directory.join(&versioned), directory.join("clang")])
+        .find(|path| is_executable(path));
+    near.or_else(|| find_behind_ourselves(&versioned)).ok_or_else(|| {
+        Failure::new(format_args!("no clang of LLVM {} beside {} or in PATH", lld.major, lld.path.display()))
+            .hint(format_args!("backend compilations need it: install clang-{} or set THINDIST_CLANG", lld.major))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(parse_major("Debian LLD 22.1.8 (compatible with GNU linkers)"), Some(22));
+        assert_eq!(parse_major("Debian clang version 19.1.7 (3)"), Some(19));
+        assert_eq!(parse_major("GNU ld 2.40"), None);
+    }
+
+    #[test]
+    fn names() {
+        assert!(["ld.thindist", "ld.lld", "ld.lld-22"].into_iter().all(is_linker_name));
+        assert!(!["thindist", "ld", "ld.lld-x", "lld"].into_iter().any(is_linker_name));
+    }
+}

@@ -1,0 +1,219 @@
+//! `thindist verify -- <lld arguments>`: the link done both ways, compared object by object and section by section.
+//!
+//! Neither way touches the output that the line names. The memo of whole links is left out: it would show an old
+//! output where the objects are the question.
+
+use crate::failure::{Failure, Result, io};
+use crate::link::{self, Session, Stop, Survey};
+use crate::object_diff::{self, Difference};
+use crate::settings::Settings;
+use crate::stats::{Stats, Timer};
+use crate::{tool_run, tools};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use thindist_core::link_line::options::{Lto, Role};
+use thindist_core::link_line::{ArgumentKind, LinkLine};
+
+/// Exit code 2: the comparison could not be made.
+const COULD_NOT_RUN: u8 = 2;
+/// Differences beyond this many are only counted.
+const SHOWN: usize = 20;
+
+pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode> {
+    let mut settings = Settings::load().map_err(could_not_run)?;
+    let (session, survey) = prepare(&mut settings, words).map_err(could_not_run)?;
+    let outcome = compare(&session, &survey).map_err(could_not_run);
+    session.finish(outcome)
+}
+
+fn could_not_run(failure: Failure) -> Failure {
+    failure.code(COULD_NOT_RUN)
+}
+
+fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
+    let text = words
+        .into_iter()
+        .map(|word| word.into_string().map_err(|word| Failure::new(format_args!("no UTF-8: {}", word.display()))))
+        .collect::<Result<Vec<_>>>()?;
+    let words = link::expand_response_files(&settings.strip_flags(text)?)?;
+    let line = LinkLine::parse(&words).map_err(Failure::new)?;
+    let (survey, readable) = Survey::of(&line);
+    readable?;
+    if !survey.has_bitcode() {
+        return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
+    }
+    let lld = tools::find_lld(settings, "ld.thindist")?;
+    let mut session = Session::open(settings.clone(), line, &lld)?;
+    let output = session.make_directory("verify")?.join(file_name(session.line.output()));
+    session.line = with_output(&session.line, &output)?;
+    Ok((session, survey))
+}
+
+fn file_name(path: &str) -> PathBuf {
+    Path::new(path).file_name().map_or_else(|| PathBuf::from("output"), PathBuf::from)
+}
+
+/// The line with another output. Inputs keep their positions: the option is added at the end.
+fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
+    let words = line.arguments().iter().flat_map(|argument| argument.words.iter().cloned());
+    let words: Vec<String> = words.chain(["-o".to_owned(), output.to_string_lossy().into_owned()]).collect();
+    LinkLine::parse(&words).map_err(Failure::new)
+}
+
+fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
+    let (mut stats, mut timer) = (Stats::of(session.line.output()), Timer::start());
+    let distributed = link::distribute(session, survey, &mut stats, &mut timer).map_err(|stop| match stop {
+        Stop::Refused(refusal) => {
+            Failure::new(refusal).hint("such a link is done in-process: there is nothing to compare")
+        }
+        Stop::Failed(failure) => failure,
+    })?;
+    let in_process = InProcess::link(session)?;
+    let mut report = Report::default();
+    for (number, (name, digest)) in distributed.natives.iter().enumerate() {
+        let ours = session
+            .cas
+            .read(digest)?
+            .ok_or_else(|| Failure::new(format_args!("the native object of {name} has gone from the CAS")))?;
+        report.object(name, &in_process.object(number + 1)?, &ours);
+    }
+    if let Some(regular) = &distributed.regular_object {
+        let ours = std::fs::read(regular).map_err(|error| io("read", regular, &error))?;
+        report.object("the regular-LTO part", &in_process.object(0)?, &ours);
+    }
+    let output = distributed.output.ok_or_else(|| Failure::new("the output is no regular file"))?;
+    let ours = std::fs::read(&output).map_err(|error| io("read", &output, &error))?;
+    report.output(&in_process.output()?, &ours)?;
+    Ok(report.finish(session))
+}
+
+/// The in-process link's files.
+struct InProcess {
+    objects: String,
+    output: PathBuf,
+}
+
+impl InProcess {
+    /// Two links. The first gives the objects, but also an empty regular-LTO object that a link without
+    /// `--lto-obj-path` does not have, and whose sections move those of the output. The second gives the output. (With
+    /// lld's cache in between, which would save the second compilation, `--lto-obj-path` writes empty files.)
+    fn link(session: &Session) -> Result<Self> {
+        let directory = session.make_directory("in-process")?;
+        let output = directory.join(file_name(session.line.output()));
+        let objects = session.text_path("in-process/object")?;
+        let to = |file: &Path| ["-o".to_owned(), file.to_string_lossy().into_owned()];
+        let words = plain_words(&session.line);
+        let with_objects =
+            [words.clone(), vec![format!("--lto-obj-path={objects}")], to(&directory.join("none")).to_vec()];
+        run_lld(session, &with_objects.concat())?;
+        run_lld(session, &[words, to(&output).to_vec()].concat())?;
+        Ok(Self { objects, output })
+    }
+
+    /// Number 0 is regular LTO's; the modules follow in the thin link's order.
+    fn object(&self, number: usize) -> Result<Vec<u8>> {
+        let path = if number == 0 { self.objects.clone() } else { format!("{}{number}", self.objects) };
+        std::fs::read(&path).map_err(|error| io("read", &path, &error))
+    }
+
+    fn output(&self) -> Result<Vec<u8>> {
+        std::fs::read(&self.output).map_err(|error| io("read", &self.output, &error))
+    }
+}
+
+/// The user's words without what would write the user's files, or let lld's cache answer for the compiler.
+fn plain_words(line: &LinkLine) -> Vec<String> {
+    let kept = line.arguments().iter().filter(|argument| match &argument.kind {
+        ArgumentKind::Option(spec, _) => {
+            !matches!(spec.role, Role::Output | Role::Writes | Role::SelectionReport | Role::Lto(Lto::LldCache))
+        }
+        ArgumentKind::File(_) | ArgumentKind::Unknown(_) => true,
+    });
+    kept.flat_map(|argument| argument.words.iter().cloned()).collect()
+}
+
+fn run_lld(session: &Session, words: &[String]) -> Result<()> {
+    let run = tool_run::lld(session, "in-process.rsp", words)?;
+    if run.success() {
+        return Ok(());
+    }
+    tool_run::print(&tool_run::lines(&run.stderr));
+    Err(run.failure(&session.lld.path))
+}
+
+#[derive(Default)]
+struct Report {
+    objects: usize,
+    different: usize,
+    sections: usize,
+    symbols: usize,
+    lines: Vec<String>,
+}
+
+impl Report {
+    fn object(&mut self, name: &str, in_process: &[u8], ours: &[u8]) {
+        self.objects += 1;
+        if in_process == ours {
+            return;
+        }
+        self.different += 1;
+        let differences = match object_diff::compare(in_process, ours) {
+            Ok(comparison) if comparison.differences.is_empty() => {
+                vec![Difference { section: ".symtab".to_owned(), what: "the order of symbols".to_owned() }]
+            }
+            Ok(comparison) => comparison.differences,
+            Err(error) => vec![Difference { section: "(file)".to_owned(), what: error.to_string() }],
+        };
+        let first =
+            differences.first().map(|first| format!("{}: {}{}", first.section, first.what, likely(&first.section)));
+        self.lines.push(format!("{name}: {}", first.unwrap_or_default()));
+    }
+
+    fn output(&mut self, in_process: &[u8], ours: &[u8]) -> Result<()> {
+        let comparison = object_diff::compare(in_process, ours).map_err(Failure::new)?;
+        self.sections = comparison.sections;
+        self.symbols = comparison.symbols;
+        self.different += comparison.differences.len();
+        self.lines.extend(
+            comparison
+                .differences
+                .iter()
+                .map(|difference| format!("output {}: {}", difference.section, difference.what)),
+        );
+        Ok(())
+    }
+
+    fn finish(&self, session: &Session) -> ExitCode {
+        if self.different == 0 {
+            println!(
+                "identical: {} native objects byte for byte; {} output sections and {} symbols (their order aside)",
+                self.objects, self.sections, self.symbols
+            );
+            return ExitCode::SUCCESS;
+        }
+        self.lines.iter().take(SHOWN).for_each(|line| println!("different: {line}"));
+        if self.lines.len() > SHOWN {
+            println!("... and {} more", self.lines.len() - SHOWN);
+        }
+        println!(
+            "{} differences in {} native objects and {} output sections",
+            self.different, self.objects, self.sections
+        );
+        let carried = thindist_core::backend_flags::LinkFlags::of(&session.line).map(|flags| flags.summary());
+        println!("LTO options of this link: {}", carried.unwrap_or_default());
+        ExitCode::FAILURE
+    }
+}
+
+/// The option that most often makes a section differ.
+fn likely(section: &str) -> &'static str {
+    match section {
+        ".llvm_addrsig" => " (likely -faddrsig)",
+        ".symtab" => " (likely the order of module identifiers, or promoted names)",
+        name if name.starts_with(".rela") => " (likely the relocation or code model, or relaxed relocations)",
+        name if name.starts_with(".text") => " (likely --lto-O, a CPU or feature default, or an -mllvm option)",
+        name if name.starts_with(".debug") => " (likely a debug-information default)",
+        _ => "",
+    }
+}
