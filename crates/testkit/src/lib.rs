@@ -1,1 +1,18 @@
-//! x
+//! What thindist's own tests share: a sandbox with real LLVM, scripted fake compilers, the stats of a link.
+//!
+//! Nothing here skips: a tool that is missing is a failure that says what to install. Nothing here waits for time to
+//! pass: a test learns of progress through a pipe that a fake compiler writes to.
+
+mod disk;
+mod fake_compiler;
+mod random;
+mod run;
+mod sandbox;
+mod stats;
+
+pub use disk::SmallDisk;
+pub use fake_compiler::{Announcements, FakeCompiler, most_at_a_time};
+pub use random::Random;
+pub use run::{Run, Tool};
+pub use sandbox::{Sandbox, VERSIONS};
+pub use stats::Stats;

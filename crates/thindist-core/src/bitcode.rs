@@ -95,9 +95,6 @@ pub struct ModuleFacts {
     pub has_module_asm: bool,
     /// The files that module asm and inline asm name, sorted, each once.
     pub asm_inputs: Vec<AsmInput>,
-    /// Those that inline asm names: a function takes them along when another module imports it. Module asm is never
-    /// imported.
-    pub inline_asm_inputs: Vec<AsmInput>,
 }
 
 /// Why a bitcode file could not be read.
@@ -214,8 +211,7 @@ struct ModuleReader<'a> {
     summary_flags: u64,
     flags: FlagReader<'a>,
     has_module_asm: bool,
-    module_asm_inputs: Vec<AsmInput>,
-    inline_asm_inputs: Vec<AsmInput>,
+    asm_inputs: Vec<AsmInput>,
     /// Reused, as most of the time goes into reading records.
     scratch: Record<'a>,
 }
@@ -239,7 +235,7 @@ impl<'a> ModuleReader<'a> {
             code::MODULE_SOURCE_FILENAME => self.source_filename = text(record, "source file name")?,
             code::MODULE_ASM => {
                 self.has_module_asm = true;
-                self.module_asm_inputs.extend(asm_inputs::scan(&text(record, "module asm")?, false));
+                self.asm_inputs.extend(asm_inputs::scan(&text(record, "module asm")?, false));
             }
             value if code::MODULE_VALUES.contains(&value) => self.flags.global(),
             _ => {}
@@ -324,7 +320,7 @@ impl<'a> ModuleReader<'a> {
         let rest = self.scratch.values.get(length_at + 1..).ok_or_else(malformed)?;
         let template = length.and_then(|length| rest.get(..length)).ok_or_else(malformed)?;
         let template = bitstream::bytes(template).ok_or_else(malformed)?;
-        self.inline_asm_inputs.extend(asm_inputs::scan(&String::from_utf8_lossy(&template), true));
+        self.asm_inputs.extend(asm_inputs::scan(&String::from_utf8_lossy(&template), true));
         Ok(())
     }
 
@@ -332,7 +328,6 @@ impl<'a> ModuleReader<'a> {
         let flags = self.flags.finish()?;
         let number = |name: &str| flags.get(name).and_then(FlagValue::number).and_then(|n| u32::try_from(n).ok());
         let kind = self.kind.unwrap_or(LtoKind::Unsummarised);
-        let inline_asm_inputs = sorted(self.inline_asm_inputs);
         Ok(ModuleFacts {
             llvm_major: identification.llvm_major(),
             producer: identification.producer,
@@ -350,8 +345,7 @@ impl<'a> ModuleReader<'a> {
             target_abi: flags.get("target-abi").and_then(FlagValue::text).map(str::to_owned),
             flags,
             has_module_asm: self.has_module_asm,
-            asm_inputs: sorted([self.module_asm_inputs, inline_asm_inputs.clone()].concat()),
-            inline_asm_inputs,
+            asm_inputs: sorted(self.asm_inputs),
         })
     }
 }

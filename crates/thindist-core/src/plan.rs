@@ -165,11 +165,11 @@ impl<'a> Plan<'a> {
             .ok_or_else(|| PlanError::UnknownImport { module: own.identifier.clone(), imported: identifier.to_owned() })
     }
 
-    /// The own module's assembly, and the inline assembly that imported functions may bring along. An imported module's
-    /// own module assembly stays behind: LLVM never imports it.
+    /// Files that the own module's assembly names, and that of the imported ones: functions bring their inline assembly
+    /// along, and although module assembly stays behind, LLVM assembles it at an import, in search of `.symver`.
     fn named_files(&self, own: &Module, imports: &[usize]) -> Vec<AsmInput> {
-        let inline = imports.iter().flat_map(|position| &self.module(*position).facts.inline_asm_inputs);
-        let mut files: Vec<AsmInput> = own.facts.asm_inputs.iter().chain(inline).cloned().collect();
+        let imported = imports.iter().flat_map(|position| &self.module(*position).facts.asm_inputs);
+        let mut files: Vec<AsmInput> = own.facts.asm_inputs.iter().chain(imported).cloned().collect();
         files.sort_unstable();
         files.dedup();
         files

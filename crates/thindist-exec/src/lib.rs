@@ -1,7 +1,7 @@
 //! Action in, native object out.
 //!
 //! The local stores ([`cas`], [`action_cache`], [`state`]), what bounds a machine ([`slots`], [`make_jobserver`],
-//! [`memory`]), one compiler run ([`process`], [`action_root`], [`object_check`], [`local`]) and the order of many of
+//! [`memory`]), one compiler run ([`process`], [`warm`], [`action_root`], [`object_check`], [`local`]) and the order of many of
 //! them ([`schedule`]). Nothing here knows of linking: a job is an [`thindist_core::action::Action`] and where its
 //! inputs are on this host.
 
@@ -25,6 +25,7 @@ pub mod slots;
 pub mod state;
 pub mod store_error;
 mod temporary;
+pub mod warm;
 
 pub use action_cache::{ActionCache, CachedOutput, CachedResult};
 pub use cancel::CancelToken;
@@ -38,3 +39,4 @@ pub use schedule::{Limits, ProgressSink, look_up, run_all};
 pub use slots::{Slot, Slots};
 pub use state::{Estimate, FileStamp, State};
 pub use store_error::StoreError;
+pub use warm::WarmCompiler;

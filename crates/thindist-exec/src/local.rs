@@ -5,9 +5,10 @@ use crate::cancel::CancelToken;
 use crate::cas::Cas;
 use crate::job::{Job, NativeObject, Origin, Outcome, Source};
 use crate::object_check;
-use crate::process::{self, Finished, Invocation, Status, Usage};
+use crate::process::{self, Finished, Invocation, RunError, Status, Usage};
 use crate::slots::Slot;
 use crate::state::{Estimate, FileStamp};
+use crate::warm::WarmCompiler;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -32,6 +33,8 @@ pub struct LocalExecutor {
     pub work_dir: PathBuf,
     /// Where native objects go.
     pub cas: Cas,
+    /// The same compiler with the same environment, started already. `None`: a plain process for each run.
+    pub warm: Option<WarmCompiler>,
 }
 
 impl Executor for LocalExecutor {
@@ -47,7 +50,7 @@ impl LocalExecutor {
     /// Whatever is not a success ends it early, as an `Err`.
     fn run(&self, job: &Job, slot: &Slot, cancel: &CancelToken) -> Result<Outcome, Outcome> {
         let root = ActionRoot::materialize(job, &self.work_dir).map_err(infra)?;
-        let finished = process::run(&self.invocation(job, &root), Some(slot.as_fd()), cancel).map_err(infra)?;
+        let finished = self.compile(job, &root, slot, cancel).map_err(infra)?;
         expect_success(&finished, cancel)?;
         let object = root.native_object();
         let digest = check_object(&object, job.action.elf_machine).map_err(|what| unusable(&what, &finished))?;
@@ -57,13 +60,15 @@ impl LocalExecutor {
         Ok(Outcome::Success(NativeObject { digest, stderr: diagnostics(&finished), from: Origin::Executed, estimate }))
     }
 
-    fn invocation(&self, job: &Job, root: &ActionRoot) -> Invocation {
-        Invocation {
-            program: self.compiler.clone(),
-            arguments: job.action.arguments.iter().map(OsString::from).collect(),
-            environment: self.environment.clone(),
-            directory: Some(root.working_directory().to_owned()),
+    fn compile(&self, job: &Job, root: &ActionRoot, slot: &Slot, cancel: &CancelToken) -> Result<Finished, RunError> {
+        let arguments = job.action.arguments.iter().map(OsString::from).collect();
+        let (directory, slot) = (root.working_directory(), Some(slot.as_fd()));
+        if let Some(warm) = &self.warm {
+            return warm.run(arguments, directory, slot, cancel);
         }
+        let (program, environment) = (self.compiler.clone(), self.environment.clone());
+        let directory = Some(directory.to_owned());
+        process::run(&Invocation { program, arguments, environment, directory }, slot, cancel)
     }
 }
 

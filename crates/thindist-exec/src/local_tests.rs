@@ -23,6 +23,7 @@ fn fixture() -> Fixture {
         environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
         work_dir,
         cas: Cas::open(root.path()).unwrap(),
+        warm: None,
     };
     let slot = Slots::open(Some(&root.path().join("slots")), 1).unwrap().try_acquire().unwrap();
     Fixture { root, executor, slot }

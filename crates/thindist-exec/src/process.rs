@@ -160,10 +160,10 @@ fn finish(mut child: Child, started: Instant, cancel: &CancelToken) -> io::Resul
     Ok(Finished { status, stdout: collect(stdout)?, stderr: collect(stderr)?, usage })
 }
 
-type Reader = JoinHandle<io::Result<Vec<u8>>>;
+pub(crate) type Reader = JoinHandle<io::Result<Vec<u8>>>;
 
 /// Reads a pipe to its end in a thread of its own: a child that fills one pipe must not wait for us to read the other.
-fn drain(pipe: Option<impl Read + Send + 'static>) -> io::Result<Reader> {
+pub(crate) fn drain(pipe: Option<impl Read + Send + 'static>) -> io::Result<Reader> {
     thread::Builder::new().name("output".to_owned()).spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
@@ -173,7 +173,7 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> io::Result<Reader> {
     })
 }
 
-fn collect(reader: Reader) -> io::Result<Vec<u8>> {
+pub(crate) fn collect(reader: Reader) -> io::Result<Vec<u8>> {
     reader.join().unwrap_or_else(|_| Err(io::Error::other("the thread that reads its output panicked")))
 }
 

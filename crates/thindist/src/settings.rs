@@ -31,6 +31,10 @@ pub(crate) const REGISTRY: &[Setting] = &[
     Setting { name: "jobs", help: "backends of one link at a time (default: --thinlto-jobs, --threads, or all cores)" },
     Setting { name: "slots", help: "compilers at a time of all links on this machine (default: all cores)" },
     Setting { name: "slots_dir", help: "where the machine-wide slots are (default: /tmp/thindist-slots-UID)" },
+    Setting {
+        name: "warm",
+        help: "`0`: start each backend as a process of its own, not as a fork of a loaded compiler",
+    },
     Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
 ];
 

@@ -47,6 +47,12 @@ impl Stats {
         }
     }
 
+    /// A link of so many bitcode inputs that lld does in-process.
+    pub(crate) fn of_fallback(output: &str, modules: usize) -> Self {
+        let backends = BackendCounts { fallback: modules, ..BackendCounts::default() };
+        Self { modules, backends, ..Self::of(output) }
+    }
+
     pub(crate) fn finish(&mut self, timer: &Timer) {
         for (phase, seconds) in &timer.phases {
             self.phases_s.insert(phase, *seconds);

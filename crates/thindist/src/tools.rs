@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, Result, io};
 use crate::settings::Settings;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use thindist_core::digest::{Digest, Hasher};
@@ -84,8 +85,10 @@ impl Tool {
         let mut hasher = Hasher::default();
         hasher.update(binary.hash());
         let libraries: Vec<PathBuf> = record.libraries.iter().map(PathBuf::from).collect();
-        for library in state.digest_files(&libraries, 2) {
-            hasher.update(library?.0.hash());
+        let digests = state.digest_files(&libraries, 2).into_iter().map(|library| Ok(library?.0));
+        // By content, not by path: the same compiler elsewhere finds its libraries elsewhere.
+        for digest in digests.collect::<Result<BTreeSet<Digest>>>()? {
+            hasher.update(digest.hash());
         }
         Ok(Self { path: path.to_owned(), major: record.major, identity: hasher.finish() })
     }

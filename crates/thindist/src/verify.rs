@@ -54,10 +54,10 @@ fn file_name(path: &str) -> PathBuf {
     Path::new(path).file_name().map_or_else(|| PathBuf::from("output"), PathBuf::from)
 }
 
-/// The line with another output. Inputs keep their positions: the option is added at the end.
+/// The line with another output and with no other file that it would write.
 fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
-    let words = line.arguments().iter().flat_map(|argument| argument.words.iter().cloned());
-    let words: Vec<String> = words.chain(["-o".to_owned(), output.to_string_lossy().into_owned()]).collect();
+    let mut words = plain_words(line);
+    words.extend(["-o".to_owned(), output.to_string_lossy().into_owned()]);
     LinkLine::parse(&words).map_err(Failure::new)
 }
 

@@ -17,7 +17,12 @@ use thindist_core::bitcode::{self, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::plan::{self, Backend, Module, Plan};
 use thindist_exec::schedule::{Limits, look_up, run_all};
-use thindist_exec::{Job, LocalExecutor, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, Source};
+use thindist_exec::{
+    Job, LocalExecutor, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, Source, WarmCompiler,
+};
+
+/// With fewer backends than this to run, a loaded compiler does not pay for its own start.
+const WORTH_WARMING: usize = 4;
 
 /// A bitcode input that the thin link may select.
 #[derive(Debug)]
@@ -49,10 +54,11 @@ impl Planned {
 /// Reads every bitcode input, so that a bad one is named before any tool meets it.
 pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &InputDigests) -> Result<Vec<Candidate>> {
     check_member_names(survey)?;
-    let places: Vec<(&str, Place)> = survey.bitcode().into_iter().collect();
+    let places: Vec<(&str, (&str, Place))> = survey.bitcode().into_iter().collect();
     session.make_directory("members")?;
-    let read = |(number, (identifier, place)): &(usize, (&str, Place))| {
-        read_candidate(session, inputs, *number, identifier, place)
+    let read = |(number, (identifier, (trace_name, place))): &(usize, (&str, (&str, Place)))| {
+        let candidate = read_candidate(session, inputs, *number, identifier, place)?;
+        Ok(Candidate { trace_name: (*trace_name).to_owned(), ..candidate })
     };
     let numbered: Vec<_> = places.into_iter().enumerate().collect();
     let chunk = numbered.len().div_ceil(cores()).max(1);
@@ -97,16 +103,8 @@ fn read_candidate(
     Ok(Candidate {
         module: Module { identifier: identifier.to_owned(), facts, bitcode: digest },
         source,
-        trace_name: trace_name(identifier),
+        trace_name: String::new(),
     })
-}
-
-/// `lib.a(x.o at 8)` is `lib.a(x.o)` in lld's trace.
-fn trace_name(identifier: &str) -> String {
-    match identifier.strip_suffix(')').and_then(|open| open.rsplit_once(" at ")) {
-        Some((member, offset)) if offset.bytes().all(|byte| byte.is_ascii_digit()) => format!("{member})"),
-        _ => identifier.to_owned(),
-    }
 }
 
 fn read_facts(session: &Session, identifier: &str, bytes: &[u8]) -> Result<ModuleFacts> {
@@ -261,6 +259,7 @@ fn execute(session: &Session, jobs: &[Job], modules: usize) -> Result<Vec<Outcom
         environment: backend_environment(),
         work_dir: session.make_directory("work")?,
         cas: session.cas.clone(),
+        warm: warm_compiler(session, jobs.len())?,
     };
     let progress = Progress::new(modules, modules - jobs.len(), &estimates, max_jobs.min(slot_count));
     let limits =
@@ -274,6 +273,14 @@ fn execute(session: &Session, jobs: &[Job], modules: usize) -> Result<Vec<Outcom
     });
     session.state.remember_runs(&runs.collect::<Vec<_>>());
     Ok(outcomes)
+}
+
+/// The compiler, kept loaded, unless starting it would take longer than it saves.
+fn warm_compiler(session: &Session, jobs: usize) -> Result<Option<WarmCompiler>> {
+    if jobs < WORTH_WARMING || session.settings.get("warm") == Some("0") {
+        return Ok(None);
+    }
+    Ok(WarmCompiler::start(&session.clang.path, &backend_environment(), &session.make_directory("warm")?))
 }
 
 /// What a compiler may see of our environment: how it is loaded, nothing else.
@@ -328,16 +335,4 @@ fn report_failures(session: &Session, planned: &Planned, failures: &[(usize, Opt
         }
     });
     failed.unwrap_or_else(|| Failure::new("interrupted"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_in_the_trace() {
-        assert_eq!(trace_name("lib.a(x.o at 112)"), "lib.a(x.o)");
-        assert_eq!(trace_name("dir/x.o"), "dir/x.o");
-        assert_eq!(trace_name("odd at (x)"), "odd at (x)");
-    }
 }

@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, Result, io};
 use crate::settings::Settings;
+use crate::stats::Stats;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -14,12 +15,21 @@ pub(crate) fn exec(lld: &Path, words: &[OsString]) -> Failure {
     io("run", lld, &error)
 }
 
-/// Does the link in-process with one warning, or refuses to.
-pub(crate) fn fall_back(settings: &Settings, lld: &Path, words: &[OsString], refusal: &Refusal) -> Result<ExitCode> {
+/// Does the link in-process with one warning, or refuses to. `stats` say of it what can be said before lld takes over.
+pub(crate) fn fall_back(
+    settings: &Settings,
+    lld: &Path,
+    words: &[OsString],
+    refusal: &Refusal,
+    stats: &Stats,
+) -> Result<ExitCode> {
     if settings.never_falls_back()? {
         return Err(
             Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
         );
+    }
+    if let Some(path) = settings.get("stats") {
+        stats.append_to(Path::new(path))?;
     }
     eprintln!("thindist: warning: {refusal}; linking in-process");
     Err(exec(lld, words))

@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use super::survey::{ArchiveContent, Content, Member, Place, Survey, Surveyed};
-use crate::failure::{Result, io};
+use crate::failure::{Failure, Result, io};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -33,26 +33,46 @@ pub(crate) fn natives(
     survey: &Survey,
     trace: &[String],
 ) -> std::result::Result<Natives, super::Stop> {
-    let mut candidates = by_trace_name(survey);
-    let mut sequence = Vec::new();
-    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+    let candidates = by_trace_name(survey);
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for line in trace {
-        *taken.entry(line.as_str()).or_default() += 1;
+        *times.entry(line).or_default() += 1;
     }
+    let mut met: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut loaded = Vec::new();
     for line in trace {
-        let Some(named) = candidates.get_mut(line.as_str()) else { continue };
-        // Members with one name: all or none are told apart by their order.
-        let wanted = taken.get(line.as_str()).copied().unwrap_or(0);
-        if wanted != named.len() && named.iter().any(Candidate::is_native) && named.len() > 1 {
+        let Some(named) = candidates.get(line.as_str()) else {
+            expect_from_library(survey, line)?;
+            continue;
+        };
+        // Members with one name are told apart by their order, if all of them are linked.
+        let all = times.get(line.as_str()) == Some(&named.len());
+        if !all && named.len() > 1 && named.iter().any(Candidate::is_native) {
             return Err(super::Stop::Refused(ambiguous(line)));
         }
-        sequence.push(named.clone());
-        candidates.remove(line.as_str());
+        let nth = met.entry(line).or_default();
+        loaded.extend(named.get(*nth).copied().filter(Candidate::is_native));
+        *nth += 1;
     }
-    let loaded: Vec<Candidate<'_>> = sequence.into_iter().flatten().filter(Candidate::is_native).collect();
     let members: BTreeSet<(&str, usize)> = loaded.iter().filter_map(Candidate::member).collect();
     let libraries = remaining(session, survey, &members, &loaded)?;
     Ok(Natives { loaded: place(session, &loaded)?, libraries })
+}
+
+/// A file in the trace that the survey does not know must come from a library or a script, which the final link reads
+/// again. A member of an archive on the line that cannot be told would be left out of the output.
+fn expect_from_library(survey: &Survey, line: &str) -> Result<()> {
+    let ours = survey.inputs.iter().find(|surveyed| {
+        let inside = line.strip_prefix(&surveyed.path).is_some_and(|rest| rest.starts_with('('));
+        inside && matches!(surveyed.content, Content::Archive(_))
+    });
+    match ours {
+        Some(archive) => {
+            Err(Failure::new(format_args!("lld has linked {line}, but {} has no such member", archive.path))
+                .hint("was the archive changed during the link? If not, please report this"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn ambiguous(line: &str) -> Refusal {
@@ -62,7 +82,7 @@ fn ambiguous(line: &str) -> Refusal {
     }
 }
 
-/// lld's trace names an object by its path and a member as `archive(file name)`.
+/// lld's trace names an object by its path and a member as `archive(name)`.
 fn by_trace_name(survey: &Survey) -> BTreeMap<String, Vec<Candidate<'_>>> {
     let mut names: BTreeMap<String, Vec<Candidate<'_>>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
@@ -70,9 +90,8 @@ fn by_trace_name(survey: &Survey) -> BTreeMap<String, Vec<Candidate<'_>>> {
         match &surveyed.content {
             Content::Archive(archive) if seen.insert(Arc::as_ptr(archive)) => {
                 for (index, member) in archive.members.iter().enumerate() {
-                    let file_name = member.name.rsplit('/').next().unwrap_or_default();
                     let candidate = Candidate::Member { archive: &surveyed.path, index, member };
-                    names.entry(format!("{}({file_name})", surveyed.path)).or_default().push(candidate);
+                    names.entry(member.trace_name.clone()).or_default().push(candidate);
                 }
             }
             Content::Native | Content::Binary | Content::Bitcode => {

@@ -41,22 +41,28 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
         }
     };
     let lld = crate::tools::find_lld(&settings, called_as)?;
+    if line.is_immediate() {
+        return Err(in_process::exec(&lld, &words));
+    }
     let (survey, readable) = Survey::of(&line);
-    if line.is_immediate() || !survey.has_bitcode() {
+    if !survey.has_bitcode() {
         return Err(in_process::exec(&lld, &words));
     }
     readable?;
-    let session = Session::open(settings, line, &lld)?;
-    let outcome = link(&session, &survey);
-    let outcome = match outcome {
+    let fallback = Stats::of_fallback(line.output(), survey.bitcode().len());
+    if let Err(refusal) = LinkFlags::of(&line) {
+        return in_process::fall_back(&settings, &lld, &words, &refusal, &fallback);
+    }
+    let session = Session::open(settings.clone(), line, &lld)?;
+    match link(&session, &survey) {
         Err(Stop::Refused(refusal)) => {
-            session.close();
-            return in_process::fall_back(&session.settings, &lld, &words, &refusal);
+            // lld takes this process over: nothing of ours is cleaned up after that.
+            session.finish(Ok(ExitCode::SUCCESS))?;
+            in_process::fall_back(&settings, &lld, &words, &refusal, &fallback)
         }
-        Err(Stop::Failed(failure)) => Err(failure),
-        Ok(()) => Ok(ExitCode::SUCCESS),
-    };
-    session.finish(outcome)
+        Err(Stop::Failed(failure)) => session.finish(Err(failure)),
+        Ok(()) => session.finish(Ok(ExitCode::SUCCESS)),
+    }
 }
 
 /// The arguments as text, or as they came if they are none: lld may know what to do with them.
@@ -93,8 +99,6 @@ impl<E: Into<Failure>> From<E> for Stop {
 fn link(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
     let mut timer = Timer::start();
     let mut stats = Stats::of(session.line.output());
-    // What cannot be carried is not remembered either.
-    LinkFlags::of(&session.line).map_err(Stop::Refused)?;
     let inputs = session.digest_inputs(survey)?;
     let memo = memo::Memo::of(session, &inputs);
     if let Some(modules) = memo.restore(session)? {

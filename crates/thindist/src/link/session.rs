@@ -94,8 +94,8 @@ impl Session {
         Ok(())
     }
 
-    /// Removes the link's directory.
-    pub(crate) fn close(&self) {
+    /// Leaves the link's files in place if that is wanted.
+    fn close(&self) {
         if self.settings.get("keep").is_some_and(|keep| keep != "0") {
             let kept = self.cache_dir.join("kept").join(self.directory.path().file_name().unwrap_or_default());
             let moved = kept.parent().map_or(Ok(()), std::fs::create_dir_all);

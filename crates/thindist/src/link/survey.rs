@@ -50,6 +50,8 @@ pub(crate) struct Member {
     pub(crate) name: String,
     /// lld's module identifier, if it is bitcode.
     pub(crate) identifier: String,
+    /// How lld's trace names it: `archive(name)`, the name as it stands in the archive.
+    pub(crate) trace_name: String,
     pub(crate) kind: FileKind,
     pub(crate) place: Place,
 }
@@ -118,17 +120,21 @@ impl Survey {
         })
     }
 
-    /// Every bitcode candidate by its identifier: an archive that stands twice on the line counts once.
-    pub(crate) fn bitcode(&self) -> BTreeMap<&str, Place> {
+    /// Every bitcode candidate by its identifier, with its name in the trace: an archive that stands twice on the line
+    /// counts once.
+    pub(crate) fn bitcode(&self) -> BTreeMap<&str, (&str, Place)> {
         let mut modules = BTreeMap::new();
         for surveyed in &self.inputs {
             match &surveyed.content {
                 Content::Bitcode => {
-                    modules.insert(surveyed.path.as_str(), Place::File(PathBuf::from(&surveyed.path)));
+                    let path = surveyed.path.as_str();
+                    modules.insert(path, (path, Place::File(PathBuf::from(path))));
                 }
                 Content::Archive(archive) => {
                     let bitcode = archive.members.iter().filter(|member| member.kind == FileKind::Bitcode);
-                    modules.extend(bitcode.map(|member| (member.identifier.as_str(), member.place.clone())));
+                    modules.extend(bitcode.map(|member| {
+                        (member.identifier.as_str(), (member.trace_name.as_str(), member.place.clone()))
+                    }));
                 }
                 Content::Native | Content::Binary | Content::Library => {}
             }
@@ -206,26 +212,26 @@ fn read_archive(path: &str, file: &File, size: u64) -> Result<ArchiveContent> {
         .map_err(|error| Failure::new(format_args!("{path}: {error}")).hint("the archive is damaged; make it again"))?;
     let mut members = Vec::with_capacity(parsed.members.len());
     for member in &parsed.members {
-        let identifier = archive::identifier(path, member);
-        members.push(match member.data {
-            Some(data) => Member {
-                name: member.name.to_owned(),
-                identifier,
-                kind: file_kind(data),
-                place: Place::Part {
-                    archive: PathBuf::from(path),
-                    offset: offset_in(&bytes, data),
-                    size: data.len() as u64,
-                },
-            },
-            None => thin_member(path, member.name, identifier)?,
+        let (kind, place) = match member.data {
+            Some(data) => (
+                file_kind(data),
+                Place::Part { archive: PathBuf::from(path), offset: offset_in(&bytes, data), size: data.len() as u64 },
+            ),
+            None => thin_member(path, member.name)?,
+        };
+        members.push(Member {
+            name: member.name.to_owned(),
+            identifier: archive::identifier(path, member),
+            trace_name: format!("{path}({})", member.name),
+            kind,
+            place,
         });
     }
     Ok(ArchiveContent { members })
 }
 
 /// A member of a thin archive is a file beside the archive.
-fn thin_member(archive: &str, name: &str, identifier: String) -> Result<Member> {
+fn thin_member(archive: &str, name: &str) -> Result<(FileKind, Place)> {
     let file_path = Path::new(archive).parent().map_or_else(|| PathBuf::from(name), |parent| parent.join(name));
     let missing = |error| {
         io("open", &file_path, &error)
@@ -233,7 +239,7 @@ fn thin_member(archive: &str, name: &str, identifier: String) -> Result<Member> 
     };
     let file = File::open(&file_path).map_err(missing)?;
     let kind = read_kind(&file).map_err(missing)?;
-    Ok(Member { name: name.to_owned(), identifier, kind, place: Place::File(file_path) })
+    Ok((kind, Place::File(file_path)))
 }
 
 fn offset_in(whole: &[u8], part: &[u8]) -> u64 {

@@ -1,0 +1,160 @@
+//! An edit runs the backends that it concerns, and no other.
+
+use crate::on_each_llvm;
+use crate::programs::{CHAIN_OBJECTS, chain};
+use testkit::{Sandbox, Stats};
+
+on_each_llvm!(
+    a_leaf_edit_runs_one_backend_and_reverting_it_none,
+    an_edit_of_what_others_import_runs_those_as_well,
+    a_touched_file_runs_none,
+    a_native_object_runs_none,
+    an_incbin_file_runs_its_module,
+    an_included_file_runs_its_module,
+    a_script_that_alters_symbol_resolution_runs_those_concerned,
+    a_byte_of_an_archive_member_runs_its_module,
+    a_member_before_it_that_grows_runs_none,
+    an_option_file_that_changes_is_not_remembered,
+);
+
+const LINE: &str = "-r -o out.o";
+
+#[track_caller]
+fn link(sandbox: &Sandbox) -> Stats {
+    sandbox.link(&format!("{LINE} {CHAIN_OBJECTS}"))
+}
+
+#[track_caller]
+fn expect_executed(stats: &Stats, executed: usize) {
+    assert_eq!((stats.executed(), stats.local_cache()), (executed, stats.modules - executed), "{stats:?}");
+}
+
+fn a_leaf_edit_runs_one_backend_and_reverting_it_none(sandbox: &Sandbox) {
+    chain(sandbox);
+    expect_executed(&link(sandbox), 4);
+    let (first, source) = (sandbox.read("out.o"), String::from_utf8(sandbox.read("alone.c")).unwrap());
+    sandbox.bitcode(&[("alone.c", &format!("{source} int added(void) {{ return 8; }}\n"))]);
+    expect_executed(&link(sandbox), 1);
+    sandbox.lld(&format!("-r {CHAIN_OBJECTS} -o theirs.o"));
+    sandbox.verify_identical(&format!("{LINE} {CHAIN_OBJECTS}"));
+    sandbox.bitcode(&[("alone.c", &source)]);
+    let reverted = link(sandbox);
+    assert_eq!(reverted.executed(), 0, "{reverted:?}");
+    assert_eq!(sandbox.read("out.o"), first);
+}
+
+/// Three of the four: `alone` has nothing to do with it. (That `main`, which imports from `middle` what that imports
+/// from the leaf, is among them is what import equivalence will decide better.)
+fn an_edit_of_what_others_import_runs_those_as_well(sandbox: &Sandbox) {
+    chain(sandbox);
+    expect_executed(&link(sandbox), 4);
+    sandbox.bitcode(&[("leaf.c", "int leaf(int x) { return x * 5 + 1; }\n")]);
+    expect_executed(&link(sandbox), 3);
+    sandbox.verify_identical(&format!("{LINE} {CHAIN_OBJECTS}"));
+}
+
+fn a_touched_file_runs_none(sandbox: &Sandbox) {
+    chain(sandbox);
+    expect_executed(&link(sandbox), 4);
+    sandbox.tool("touch").args("-d 2001-01-01 main.o leaf.o").ok();
+    let stats = link(sandbox);
+    assert_eq!((stats.memo(), stats.thin_link_ran()), (4, false), "{stats:?}");
+}
+
+fn a_native_object_runs_none(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.compile("-O2", "native.c", "int native = 1;");
+    let line = format!("{LINE} {CHAIN_OBJECTS} native.o");
+    expect_executed(&sandbox.link(&line), 4);
+    let first = sandbox.read("out.o");
+    sandbox.compile("-O2", "native.c", "int native = 2;");
+    expect_executed(&sandbox.link(&line), 0);
+    assert_ne!(sandbox.read("out.o"), first, "the output of another native object was given");
+}
+
+const INCBIN: &str = "__asm__(\".pushsection .blob,\\\"a\\\"\\n.incbin \\\"data.bin\\\"\\n.popsection\");\nint alone(int x) { return x; }\n";
+const INCLUDE: &str = "__asm__(\".pushsection .blob,\\\"a\\\"\\n.include \\\"outer.s\\\"\\n.popsection\");\nint alone(int x) { return x; }\n";
+
+fn an_incbin_file_runs_its_module(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.write("data.bin", "one");
+    sandbox.bitcode(&[("alone.c", INCBIN)]);
+    expect_executed(&link(sandbox), 4);
+    assert_eq!(link(sandbox).memo(), 4);
+    sandbox.write("data.bin", "two");
+    expect_executed(&link(sandbox), 1);
+    assert!(sandbox.read("out.o").windows(3).any(|part| part == b"two"));
+    sandbox.write("data.bin", "one");
+    assert_eq!(link(sandbox).executed(), 0);
+    assert!(sandbox.read("out.o").windows(3).any(|part| part == b"one"));
+    std::fs::remove_file(sandbox.path("data.bin")).unwrap();
+    sandbox.ld(&format!("{LINE} {CHAIN_OBJECTS}")).run().exits(1).says("data.bin").says("alone.o");
+}
+
+fn an_included_file_runs_its_module(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.write("inner.bin", "one");
+    sandbox.write("outer.s", ".incbin \"inner.bin\"\n");
+    sandbox.bitcode(&[("alone.c", INCLUDE)]);
+    expect_executed(&link(sandbox), 4);
+    sandbox.write("inner.bin", "two");
+    expect_executed(&link(sandbox), 1);
+    sandbox.write("outer.s", ".incbin \"inner.bin\"\n.ascii \"three\"\n");
+    expect_executed(&link(sandbox), 1);
+    assert!(sandbox.read("out.o").windows(8).any(|part| part == b"twothree"));
+}
+
+/// A function that a script defines anew may not be inlined: its module and that which called it change.
+fn a_script_that_alters_symbol_resolution_runs_those_concerned(sandbox: &Sandbox) {
+    chain(sandbox);
+    let line = format!("-shared -o out.so -T script.lds {CHAIN_OBJECTS}");
+    sandbox.write("script.lds", "SECTIONS { .text : { *(.text .text.*) } }\n");
+    expect_executed(&sandbox.link(&line), 4);
+    sandbox.write("script.lds", "SECTIONS { .text : { *(.text.main) *(.text .text.*) } }\n");
+    expect_executed(&sandbox.link(&line), 0);
+    sandbox.write("script.lds", "SECTIONS { .text : { *(.text .text.*) } }\nleaf = alone;\n");
+    let stats = sandbox.link(&line);
+    assert!((1..4).contains(&stats.executed()), "{stats:?}");
+    sandbox.verify_identical(&line);
+}
+
+fn a_byte_of_an_archive_member_runs_its_module(sandbox: &Sandbox) {
+    chain(sandbox);
+    let line = format!("{LINE} main.o --whole-archive rest.a");
+    sandbox.ar("crs rest.a middle.o alone.o leaf.o");
+    expect_executed(&sandbox.link(&line), 4);
+    sandbox.bitcode(&[("alone.c", "int counter; int alone(int x) { return counter -= x; }\n")]);
+    sandbox.ar("crs rest.a alone.o");
+    expect_executed(&sandbox.link(&line), 1);
+}
+
+/// Offsets in the archive are part of lld's identifiers, but of no key.
+fn a_member_before_it_that_grows_runs_none(sandbox: &Sandbox) {
+    chain(sandbox);
+    let line = format!("{LINE} main.o --whole-archive rest.a");
+    sandbox.ar("crs rest.a alone.o middle.o leaf.o");
+    expect_executed(&sandbox.link(&line), 4);
+    let names: String = (0..300).map(|number| format!("int another_{number};\n")).collect();
+    sandbox.bitcode(&[("alone.c", &format!("{names}int counter; int alone(int x) {{ return counter += x; }}\n"))]);
+    std::fs::remove_file(sandbox.path("rest.a")).unwrap();
+    sandbox.ar("crs rest.a alone.o middle.o leaf.o");
+    expect_executed(&sandbox.link(&line), 1);
+}
+
+fn an_option_file_that_changes_is_not_remembered(sandbox: &Sandbox) {
+    chain(sandbox);
+    let line = format!("-shared -o out.so --version-script=versions {CHAIN_OBJECTS}");
+    sandbox.write("versions", "V1 { global: main; local: *; };\n");
+    expect_executed(&sandbox.link(&line), 4);
+    assert_eq!(sandbox.link(&line).memo(), 4);
+    sandbox.write("versions", "V1 { global: main; local: *; };\n# said otherwise\n");
+    expect_executed(&sandbox.link(&line), 0);
+    sandbox.write("inner.lds", "INPUT(leaf.o)\n");
+    sandbox.write("outer.lds", "INCLUDE inner.lds\n");
+    let line = "-r -o scripted.o main.o middle.o alone.o outer.lds";
+    // Bitcode that only a script names is lld's to find: in-process, with one warning that says so.
+    let run = sandbox.ld(line).ok();
+    assert_eq!(run.lines_with("thindist: warning: "), 1, "{run}");
+    sandbox.lld("-r -o theirs.o main.o middle.o alone.o outer.lds");
+    assert_eq!(sandbox.read("scripted.o"), sandbox.read("theirs.o"));
+}

@@ -1,0 +1,266 @@
+//! Link lines of every shape: the output is in-process's, and a program that comes of it does the same.
+
+use crate::on_each_llvm;
+use crate::programs::{CHAIN_OBJECTS, chain, pair};
+use testkit::{Run, Sandbox};
+
+on_each_llvm!(
+    version_and_a_line_without_bitcode_are_llds_own,
+    the_kernels_line,
+    response_files_with_quotes_that_name_others,
+    regular_archives_give_the_members_that_are_needed,
+    a_dynamic_executable_through_clangs_driver,
+    a_position_independent_executable,
+    a_fully_static_executable,
+    a_shared_object,
+    a_constructor_in_a_native_archive_member_is_not_lost,
+    a_plain_gnu_linker_line_with_llvmgold_options,
+    masquerading_finds_the_real_lld_behind,
+    own_flags_are_stripped_and_unknown_ones_refused,
+    files_that_assembly_names,
+    plugin_options_of_rustc,
+    archive_members_of_equal_names,
+    an_output_in_a_sub_directory_and_inputs_outside_of_this_one,
+    paths_with_blanks,
+    module_and_native_order_of_initializers,
+    regular_lto_beside_thin_lto,
+    output_to_dev_null,
+);
+
+/// Links with thindist and in-process, and verifies.
+#[track_caller]
+fn check(sandbox: &Sandbox, modules: usize, line: &str) {
+    let stats = sandbox.link(&format!("{line} -o ours"));
+    assert_eq!((stats.modules, stats.executed()), (modules, modules), "{stats:?}");
+    sandbox.verify_identical(line);
+    assert_eq!(sandbox.temporaries(), Vec::<std::path::PathBuf>::new(), "left behind");
+}
+
+/// The same for what clang's driver makes of the line; then runs both executables.
+#[track_caller]
+fn check_program(sandbox: &Sandbox, modules: usize, line: &str) -> Run {
+    let words = sandbox.linker_line(line);
+    check(sandbox, modules, &words);
+    sandbox.lld(&format!("{words} -o theirs"));
+    let (ours, theirs) = (sandbox.tool(sandbox.path("ours")).run(), sandbox.tool(sandbox.path("theirs")).run());
+    assert_eq!((ours.status, &ours.stdout), (theirs.status, &theirs.stdout), "{ours}\nin-process: {theirs}");
+    ours
+}
+
+fn version_and_a_line_without_bitcode_are_llds_own(sandbox: &Sandbox) {
+    for flag in ["--version", "-v", "-V"] {
+        assert_eq!(sandbox.ld(flag).ok().stdout, sandbox.lld(flag).stdout);
+    }
+    sandbox.compile("-O2", "a.c", "int a;");
+    sandbox.lld("-r a.o -o theirs.o");
+    let stats = sandbox.root("none");
+    sandbox.ld("-r a.o -o ours.o").env("THINDIST_STATS", &stats).ok().says_nothing();
+    assert_eq!(sandbox.read("ours.o"), sandbox.read("theirs.o"));
+    assert!(!stats.exists() && sandbox.action_results() == 0, "a line without bitcode went through the engine");
+}
+
+fn the_kernels_line(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.compile("-O2 -fno-lto", "native.c", "int native_one(void) { return 1; }");
+    sandbox.ar("crsT vmlinux.a main.o middle.o alone.o leaf.o native.o");
+    sandbox.write("initcalls.lds", "SECTIONS { .initcalls : { *(.text.middle) *(.text.leaf) } }\n");
+    let line = "-m elf_x86_64 -mllvm -import-instr-limit=5 -z noexecstack -r -T initcalls.lds \
+                --whole-archive vmlinux.a --no-whole-archive --start-group --end-group";
+    check(sandbox, 4, line);
+}
+
+fn response_files_with_quotes_that_name_others(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.bitcode(&[("odd.c", "int odd;")]);
+    sandbox.make_directory(sandbox.path("odd dir"));
+    std::fs::rename(sandbox.path("odd.o"), sandbox.path("odd dir/c d.o")).unwrap();
+    sandbox.write("inner.rsp", "'odd dir/c d.o' b\\.o\n");
+    sandbox.write("outer.rsp", "-r \"a.o\"\n\t@inner.rsp --defsym \"five=5\"");
+    check(sandbox, 3, "@outer.rsp");
+    sandbox.write("itself.rsp", "-r a.o @itself.rsp");
+    sandbox.ld("@itself.rsp -o none").run().exits(1).says("itself.rsp");
+}
+
+fn regular_archives_give_the_members_that_are_needed(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.ar("crs libmiddle.a middle.o alone.o");
+    sandbox.ar("crs libleaf.a leaf.o");
+    sandbox.compile("-O2", "native.c", "int alone(int x) { return x + 40; }");
+    sandbox.ar("crs libnative.a native.o");
+    // `alone` comes from the first archive that has it, here the native one.
+    let run = check_program(sandbox, 3, "main.o -L. -lnative -Wl,--start-group -lmiddle -lleaf -Wl,--end-group");
+    assert_eq!(run.stdout, "3 41\n");
+    sandbox.ar("crs unused.a alone.o");
+    check(sandbox, 1, "-shared leaf.o unused.a");
+}
+
+fn a_dynamic_executable_through_clangs_driver(sandbox: &Sandbox) {
+    chain(sandbox);
+    assert_eq!(check_program(sandbox, 4, &format!("-no-pie {CHAIN_OBJECTS}")).stdout, "3 1\n");
+    let linker = sandbox.root("bin/ld.thindist");
+    sandbox.clang(&format!("-flto=thin -fuse-ld=lld --ld-path={} {CHAIN_OBJECTS} -o by-driver", linker.display()));
+    assert_eq!(sandbox.tool(sandbox.path("by-driver")).ok().stdout, "3 1\n");
+}
+
+fn a_position_independent_executable(sandbox: &Sandbox) {
+    chain(sandbox);
+    check_program(sandbox, 4, &format!("-pie {CHAIN_OBJECTS}")).exits(0);
+}
+
+fn a_fully_static_executable(sandbox: &Sandbox) {
+    chain(sandbox);
+    check_program(sandbox, 4, &format!("-static {CHAIN_OBJECTS}")).exits(0);
+}
+
+fn a_shared_object(sandbox: &Sandbox) {
+    sandbox.compile("-O2 -fPIC -flto=thin", "a.c", "int f(int); int exported(int x) { return f(x) + 2; }");
+    sandbox.compile(
+        "-O2 -fPIC -flto=thin",
+        "b.c",
+        "__attribute__((visibility(\"hidden\"))) int f(int x) { return x * 7; }",
+    );
+    sandbox.write("versions", "V1 { global: exported; local: *; };\n");
+    check_program_as_library(sandbox, "-shared a.o b.o -Wl,--version-script=versions -Wl,-soname,libours.so");
+}
+
+#[track_caller]
+fn check_program_as_library(sandbox: &Sandbox, line: &str) {
+    check(sandbox, 2, &sandbox.linker_line(line));
+    sandbox.compile("-O2", "user.c", "int exported(int); int main(void) { return exported(5); }");
+    sandbox.clang("user.o ours -Wl,-rpath,. -o user");
+    std::fs::copy(sandbox.path("ours"), sandbox.path("libours.so")).unwrap();
+    sandbox.tool("./user").run().exits(37);
+}
+
+fn a_constructor_in_a_native_archive_member_is_not_lost(sandbox: &Sandbox) {
+    sandbox.bitcode(&[(
+        "main.c",
+        "int puts(const char *); extern int hook; int unused(void) { return hook; }\n\
+         int main(void) { puts(\"main\"); return 0; }",
+    )]);
+    sandbox.compile(
+        "-O2",
+        "hook.c",
+        "int puts(const char *); int hook; __attribute__((constructor)) static void early(void) { puts(\"early\"); }",
+    );
+    sandbox.bitcode(&[("other.c", "int other(void) { return 1; }")]);
+    sandbox.ar("crs libmixed.a other.o hook.o");
+    assert_eq!(check_program(sandbox, 1, "main.o libmixed.a").stdout, "early\nmain\n");
+}
+
+fn a_plain_gnu_linker_line_with_llvmgold_options(sandbox: &Sandbox) {
+    pair(sandbox);
+    let gold =
+        "-plugin /usr/lib/LLVMgold.so -plugin-opt=thinlto -plugin-opt=mcpu=x86-64 -plugin-opt=-function-sections=1";
+    // Of its own accord clang adds no -plugin-opt=-… but under -ffunction-sections; then the option is refused.
+    let line = gold.rsplit_once(' ').unwrap().0;
+    check(sandbox, 2, &format!("{line} -r a.o b.o"));
+    sandbox.ld(&format!("{gold} -r a.o b.o -o refused")).ok().says("function-sections");
+}
+
+fn masquerading_finds_the_real_lld_behind(sandbox: &Sandbox) {
+    pair(sandbox);
+    let name = format!("ld.lld-{}", sandbox.llvm());
+    sandbox.masquerade_as(&name);
+    let ours = sandbox.root("bin").join(&name);
+    let tool = || sandbox.tool(&ours).without_env("THINDIST_LLD");
+    assert!(tool().args("--version").ok().stdout.contains(&format!("LLD {}.", sandbox.llvm())));
+    let stats = sandbox.stats_of(tool().args("-r a.o b.o -o ours.o"));
+    assert_eq!(stats.executed(), 2);
+    tool().args("--version").env("PATH", sandbox.root("bin")).run().exits(1).says("no other").says("THINDIST_LLD");
+}
+
+fn own_flags_are_stripped_and_unknown_ones_refused(sandbox: &Sandbox) {
+    pair(sandbox);
+    let elsewhere = sandbox.root("elsewhere");
+    let line = format!("-r a.o b.o -o ours.o --thindist-cache-dir={}", elsewhere.display());
+    assert_eq!(sandbox.link(&line).executed(), 2);
+    assert!(elsewhere.join("ac").is_dir() && sandbox.action_results() == 0);
+    let refused = sandbox.ld("-r a.o b.o -o none --thindist-frobnicate=1").run().exits(1);
+    assert!(refused.says("--thindist-frobnicate=1").says("hint").stderr.lines().count() == 2);
+    // Without bitcode they are stripped as well: lld knows none of them.
+    sandbox.ld("--thindist-jobs=1 --version").ok();
+}
+
+fn files_that_assembly_names(sandbox: &Sandbox) {
+    sandbox.write("data/blob.bin", "BLOB");
+    sandbox.write("data/more.s", ".ascii \"more\"\n.incbin \"data/blob.bin\"\n");
+    sandbox.bitcode(&[
+        ("a.c", "__asm__(\".pushsection .blob,\\\"a\\\"\\n.incbin \\\"data/blob.bin\\\"\\n.popsection\");\nint a;\n"),
+        (
+            "b.c",
+            "void b(void) { __asm__ volatile(\".pushsection .more,\\\"a\\\"\\n.include \\\"data/more.s\\\"\\n.popsection\"); }\n",
+        ),
+    ]);
+    check(sandbox, 2, "-r a.o b.o");
+    let output = sandbox.read("ours");
+    assert!(output.windows(8).any(|part| part == b"moreBLOB"));
+}
+
+fn plugin_options_of_rustc(sandbox: &Sandbox) {
+    chain(sandbox);
+    check_program(sandbox, 4, &format!("-Wl,-plugin-opt=O3 -Wl,-plugin-opt=mcpu=x86-64-v2 {CHAIN_OBJECTS}")).exits(0);
+}
+
+fn archive_members_of_equal_names(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.bitcode(&[("one/x.c", "int one(void) { return 1; }"), ("two/x.c", "int two(void) { return 2; }")]);
+    sandbox.ar("qcs equal.a one/x.o two/x.o");
+    check(sandbox, 4, "-r a.o b.o --whole-archive equal.a");
+    sandbox.ar("qcsT thin.a one/x.o two/x.o");
+    let line = "-r a.o b.o --whole-archive thin.a";
+    // Whether members stand in the archive or beside it is no part of any key.
+    assert_eq!(sandbox.link(&format!("{line} -o ours")).local_cache(), 4);
+    sandbox.verify_identical(line);
+}
+
+fn an_output_in_a_sub_directory_and_inputs_outside_of_this_one(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.make_directory(sandbox.path("build/out"));
+    sandbox.ar("crs lib.a middle.o leaf.o");
+    let line = "-r ../alone.o --whole-archive ../lib.a";
+    let stats = sandbox.stats_of(sandbox.ld(line).args("-o out/all.o").dir(sandbox.path("build")));
+    assert_eq!((stats.modules, stats.executed()), (3, 3));
+    assert!(sandbox.path("build/out/all.o").is_file());
+    sandbox.verify(line).dir(sandbox.path("build")).ok();
+}
+
+fn paths_with_blanks(sandbox: &Sandbox) {
+    sandbox.make_directory(sandbox.path("my dir"));
+    pair(sandbox);
+    for name in ["a", "b"] {
+        std::fs::rename(sandbox.path(format!("{name}.o")), sandbox.path(format!("my dir/{name} b.o"))).unwrap();
+    }
+    sandbox.compile("-O2", "native.c", "int native;");
+    std::fs::rename(sandbox.path("native.o"), sandbox.path("my dir/native $x.o")).unwrap();
+    sandbox.write("line.rsp", "-r 'my dir/a b.o' 'my dir/native $x.o' \"my dir/b b.o\"");
+    check(sandbox, 2, "@line.rsp");
+    let stats = sandbox.stats_of(sandbox.ld("@line.rsp -o").arg("my dir/out put.o"));
+    assert_eq!(stats.local_cache(), 2);
+    // The same line again is remembered although its files have blanks in their names.
+    let stats = sandbox.stats_of(sandbox.ld("@line.rsp -o").arg("my dir/out put.o"));
+    assert_eq!(stats.memo(), 2);
+}
+
+fn module_and_native_order_of_initializers(sandbox: &Sandbox) {
+    let source = |name: &str| {
+        format!("int puts(const char *); __attribute__((constructor)) static void c(void) {{ puts(\"{name}\"); }}\n")
+    };
+    for (name, flags) in [("one", "-O2"), ("two", "-O2 -flto=thin"), ("three", "-O2"), ("four", "-O2 -flto=thin")] {
+        sandbox.compile(flags, &format!("{name}.c"), &source(name));
+    }
+    sandbox.bitcode(&[("main.c", "int main(void) { return 0; }")]);
+    check_program(sandbox, 3, "four.o three.o main.o two.o one.o").exits(0);
+}
+
+fn regular_lto_beside_thin_lto(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.compile("-O2 -flto", "leaf.c", "int leaf(int x) { return x * 3 + 1; }");
+    check_program(sandbox, 3, CHAIN_OBJECTS).exits(0);
+}
+
+fn output_to_dev_null(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.link("-r a.o b.o -o /dev/null");
+    sandbox.tool("test").args("-c /dev/null").ok();
+}

@@ -1,0 +1,35 @@
+//! End to end: the real program, real LLVM 19 and 22, small C programs.
+
+mod bad_input;
+mod cache;
+mod concurrency;
+mod crash;
+mod edits;
+mod line;
+mod options;
+mod programs;
+mod verify;
+
+use testkit::Sandbox;
+
+/// A sandbox for the thindist under test.
+fn sandbox(llvm: u32) -> Sandbox {
+    Sandbox::new(env!("CARGO_BIN_EXE_thindist"), llvm)
+}
+
+/// Makes a test of each function for each LLVM.
+macro_rules! on_each_llvm {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            #[test]
+            fn llvm_19() {
+                super::$name(&crate::sandbox(19));
+            }
+            #[test]
+            fn llvm_22() {
+                super::$name(&crate::sandbox(22));
+            }
+        }
+    )+};
+}
+use on_each_llvm;

@@ -1,0 +1,47 @@
+//! `thindist verify`: identical, different with module and section, or not to be compared.
+
+use crate::on_each_llvm;
+use crate::programs::pair;
+use testkit::{FakeCompiler, Sandbox};
+
+on_each_llvm!(
+    a_compiler_that_adds_a_flag_is_found_out,
+    what_cannot_be_compared_is_exit_code_2,
+    verify_leaves_the_output_and_the_inputs_alone,
+);
+
+fn a_compiler_that_adds_a_flag_is_found_out(sandbox: &Sandbox) {
+    pair(sandbox);
+    let clang = FakeCompiler::new(sandbox, "careless", "exec $real \"$@\" -O0");
+    let run = sandbox.verify("-r a.o b.o").env("THINDIST_CLANG", &clang.path).run().exits(1);
+    assert!(run.stdout.contains("different: a.o: .text"), "{run}");
+    assert!(run.stdout.contains("likely --lto-O"), "{run}");
+    assert!(run.stdout.contains("different: output .text"), "{run}");
+    // One module only.
+    let body = "if grep -q hidden module.bc; then set -- \"$@\" -fno-data-sections; fi; exec $real \"$@\"";
+    let clang = FakeCompiler::new(sandbox, "careless-with-one", body);
+    let run = sandbox.verify("-r a.o b.o").env("THINDIST_CLANG", &clang.path).run().exits(1);
+    assert!(run.stdout.contains("different: b.o: .data") && !run.stdout.contains("different: a.o"), "{run}");
+}
+
+fn what_cannot_be_compared_is_exit_code_2(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.compile("-O2", "native.c", "int native;");
+    sandbox.verify("-r native.o").run().exits(2).says("no bitcode");
+    sandbox.verify("-r a.o missing.o").run().exits(2).says("missing.o");
+    sandbox.verify("-r a.o b.o --lto-emit-asm").run().exits(2).says("--lto-emit-asm");
+    let broken = FakeCompiler::new(sandbox, "broken", "echo oh dear >&2; exit 3");
+    sandbox.verify("-r a.o b.o").env("THINDIST_CLANG", &broken.path).run().exits(2).says("oh dear");
+    sandbox.write("main.o", "no object");
+    sandbox.verify("").run().exits(2);
+}
+
+fn verify_leaves_the_output_and_the_inputs_alone(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.write("out.o", "as it was");
+    let before = sandbox.files_below("work");
+    sandbox.verify_identical("-r a.o b.o -o out.o -Map=out.map --thinlto-cache-dir=c");
+    assert_eq!(sandbox.read("out.o"), b"as it was");
+    assert_eq!(sandbox.files_below("work"), before);
+    assert_eq!(sandbox.temporaries(), Vec::<std::path::PathBuf>::new());
+}

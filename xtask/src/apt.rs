@@ -1,0 +1,142 @@
+//! Debian packages: says what it will install, and installs only what is missing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::{Result, run, tasks};
+
+/// What building and booting a kernel takes, beside the compilers.
+pub(crate) const KERNEL: &[&str] = &[
+    "linux-source-6.12",
+    "qemu-system-x86",
+    "bc",
+    "bison",
+    "cpio",
+    "flex",
+    "gcc",
+    "gzip",
+    "kmod",
+    "libc6-dev",
+    "libelf-dev",
+    "libssl-dev",
+    "make",
+    "perl",
+    "python3",
+    "rsync",
+    "xz-utils",
+];
+
+/// The compilers of one LLVM version.
+pub(crate) fn llvm(version: u32) -> Vec<String> {
+    ["clang", "lld", "llvm"].map(|tool| format!("{tool}-{version}")).to_vec()
+}
+
+/// The task `install`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    tasks::reject_rest(arguments)?;
+    ensure(&everything())
+}
+
+pub(crate) fn everything() -> Vec<String> {
+    [llvm(19), llvm(22), kernel()].concat()
+}
+
+pub(crate) fn kernel() -> Vec<String> {
+    KERNEL.iter().map(ToString::to_string).collect()
+}
+
+/// Installs those of `packages` that are missing; does nothing, not even start apt, when there are none.
+pub(crate) fn ensure(packages: &[String]) -> Result<()> {
+    let missing = missing(packages)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("Installing with apt-get: {}", missing.join(" "));
+    if !all_known(&missing) {
+        run::shown(&mut apt_get(&["update"])?)?;
+        return install(&missing);
+    }
+    // Lists that know a package may still be older than the mirror, which then no longer has that version.
+    install(&missing).or_else(|_| {
+        run::shown(&mut apt_get(&["update"])?)?;
+        install(&missing)
+    })
+}
+
+fn install(packages: &[String]) -> Result<()> {
+    let mut command = apt_get(&["install", "--no-install-recommends", "-y"])?;
+    run::shown(command.args(packages))
+}
+
+/// apt-get as root. sudo clears the environment, so the variable is set behind it.
+fn apt_get(arguments: &[&str]) -> Result<Command> {
+    const QUIET: &str = "DEBIAN_FRONTEND=noninteractive";
+    let mut command = if is_root() { Command::new("env") } else { sudo()? };
+    command.args([QUIET, "apt-get"]).args(arguments);
+    Ok(command)
+}
+
+fn sudo() -> Result<Command> {
+    let there = Command::new("sudo").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    match there {
+        Ok(status) if status.success() => {
+            let mut command = Command::new("sudo");
+            command.arg("env");
+            Ok(command)
+        }
+        _ => Err("installing packages needs root, and there is no sudo: run `cargo xtask install` as root".into()),
+    }
+}
+
+/// The owner of /proc/self is the effective user of this process.
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    Path::new("/proc/self").metadata().is_ok_and(|data| data.uid() == 0)
+}
+
+fn missing(packages: &[String]) -> Result<Vec<String>> {
+    let mut query = Command::new("dpkg-query");
+    query.args(["-W", "-f", "${Package} ${db:Status-Status}\n"]).args(packages).stderr(Stdio::null());
+    // Its exit code is 1 as soon as one package is unknown; what it printed of the others counts all the same.
+    let output = query.output().map_err(|error| {
+        format!("cannot start dpkg-query ({error}): the tasks are for Debian; needed are {}", packages.join(" "))
+    })?;
+    let installed = installed(&String::from_utf8_lossy(&output.stdout));
+    Ok(packages.iter().filter(|package| !installed.contains(*package)).cloned().collect())
+}
+
+fn installed(listing: &str) -> BTreeSet<String> {
+    let names = listing.lines().filter_map(|line| line.strip_suffix(" installed"));
+    names.map(String::from).collect()
+}
+
+/// Whether apt's lists have a version of each package to offer.
+fn all_known(packages: &[String]) -> bool {
+    packages.iter().all(|package| {
+        let policy = Command::new("apt-cache").arg("policy").arg(package).env("LC_ALL", "C").output();
+        policy.is_ok_and(|output| has_candidate(&String::from_utf8_lossy(&output.stdout)))
+    })
+}
+
+fn has_candidate(policy: &str) -> bool {
+    policy.lines().any(|line| line.trim().strip_prefix("Candidate: ").is_some_and(|version| version != "(none)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removed_package_is_not_installed() {
+        let found = installed("clang-22 installed\nbc config-files\nlld-22 installed\nflex not-installed\n");
+        assert_eq!(found, BTreeSet::from(["clang-22".to_string(), "lld-22".to_string()]));
+    }
+
+    #[test]
+    fn a_candidate_is_a_version() {
+        assert!(has_candidate("bc:\n  Installed: (none)\n  Candidate: 1.07.1-3+b1\n"));
+        assert!(!has_candidate("bc:\n  Installed: (none)\n  Candidate: (none)\n"));
+        assert!(!has_candidate(""));
+    }
+}

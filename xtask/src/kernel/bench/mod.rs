@@ -1,0 +1,38 @@
+//! `cargo xtask bench kernel`: the link of vmlinux.o through thindist and in-process, alternating in one run.
+//!
+//! Figures of two runs on a shared machine cannot be compared; figures that took turns within one run can. A goal that
+//! is missed is reported and is no failure: times are never assertions.
+
+mod report;
+mod rounds;
+
+use crate::project::Home;
+use crate::{Result, apt, cargo, machine, tasks};
+
+use super::build::{self, Linker};
+use super::edits::Leaf;
+use super::{HOME, Kernel};
+
+const USUAL_ROUNDS: u32 = 3;
+
+/// The task `bench kernel`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let mut arguments = arguments.to_vec();
+    let rounds = tasks::take_number(&mut arguments, "--rounds")?.unwrap_or(USUAL_ROUNDS).max(1);
+    let llvm = tasks::take_number(&mut arguments, "--llvm")?.unwrap_or(22);
+    tasks::reject_rest(&arguments)?;
+    apt::ensure(&[apt::llvm(llvm), apt::kernel()].concat())?;
+    let home = Home::open(HOME)?;
+    let linker = Linker::thindist(cargo::install_thindist(&home)?);
+    let kernel = Kernel::usual(&home, llvm);
+    prepare(&kernel, &home, &linker)?;
+    let measured = rounds::all(&kernel, &home, &linker, rounds);
+    Leaf::of(&kernel).restore()?;
+    report::publish(machine::describe(llvm), &measured?)
+}
+
+/// Builds the kernel as far as the archive of its modules, and once through the linker for the saved command.
+fn prepare(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<()> {
+    kernel.prepare(home)?;
+    build::make(kernel, home, linker, "bench-prepare", &["vmlinux_o"]).map(drop)
+}

@@ -1,0 +1,170 @@
+//! The rounds: who links what, in which order, and from which cache.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::checks::require;
+use crate::kernel::build::{self, Linker};
+use crate::kernel::edits::Leaf;
+use crate::kernel::{Kernel, link_line};
+use crate::measure::{self, Usage};
+use crate::project::Home;
+use crate::stats::{self, Link};
+use crate::{Result, files, machine};
+
+/// One link by thindist: measured from outside, and what it says itself.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Thindist {
+    pub(crate) usage: Usage,
+    pub(crate) backends_run: u64,
+    /// Of thindist's own process, which `usage` cannot tell from its compilers.
+    pub(crate) coordinator_peak_rss_kib: u64,
+}
+
+/// Everything that one round measured.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Round {
+    pub(crate) cold_thindist: Thindist,
+    pub(crate) cold_in_process: Usage,
+    pub(crate) unchanged_thindist: Thindist,
+    pub(crate) unchanged_lld_cache: Usage,
+    pub(crate) edit_thindist: Thindist,
+    pub(crate) edit_in_process: Usage,
+    pub(crate) edit_lld_cache: Usage,
+}
+
+/// The kernel under measurement and where its caches are.
+struct Bench<'a> {
+    kernel: &'a Kernel,
+    home: &'a Home,
+    linker: &'a Linker,
+    dir: PathBuf,
+    threads: String,
+}
+
+pub(crate) fn all(kernel: &Kernel, home: &Home, linker: &Linker, rounds: u32) -> Result<Vec<Round>> {
+    let dir = home.dir.join("bench");
+    files::make_dir(&dir)?;
+    let bench = Bench { kernel, home, linker, dir, threads: format!("--threads={}", machine::cpus()) };
+    let measured = (1..=rounds).map(|number| {
+        eprintln!("round {number} of {rounds}");
+        bench.round(number)
+    });
+    measured.collect()
+}
+
+impl Bench<'_> {
+    fn round(&self, number: u32) -> Result<Round> {
+        files::remove_dir(&self.thindist_cache())?;
+        files::remove_dir(&self.lld_cache())?;
+        self.compile(|leaf| leaf.restore())?;
+        let thindist_first = !number.is_multiple_of(2);
+        let (cold_thindist, cold_in_process) =
+            in_turn(thindist_first, || self.thindist("cold"), || self.in_process("cold-in-process"))?;
+        self.lld_with_cache("fill-lld-cache")?;
+        let (unchanged_thindist, unchanged_lld_cache) =
+            in_turn(thindist_first, || self.thindist("unchanged"), || self.lld_with_cache("unchanged-lld-cache"))?;
+        self.compile(|leaf| leaf.append(u64::from(number)))?;
+        let (edit_thindist, edit_in_process) =
+            in_turn(thindist_first, || self.thindist("edit"), || self.in_process("edit-in-process"))?;
+        let edit_lld_cache = self.lld_with_cache("edit-lld-cache")?;
+        let unchanged = unchanged_thindist.backends_run;
+        require(unchanged == 0, || format!("{unchanged} backends ran for an unchanged link"))?;
+        Ok(Round {
+            cold_thindist,
+            cold_in_process,
+            unchanged_thindist,
+            unchanged_lld_cache,
+            edit_thindist,
+            edit_in_process,
+            edit_lld_cache,
+        })
+    }
+
+    /// Edits the leaf and compiles as far as vmlinux.a; the link is ours to measure.
+    fn compile(&self, edit: impl FnOnce(&Leaf) -> Result<()>) -> Result<()> {
+        edit(&Leaf::of(self.kernel))?;
+        build::make(self.kernel, self.home, self.linker, "bench-compile", &["vmlinux.a"]).map(drop)
+    }
+
+    fn thindist(&self, step: &str) -> Result<Thindist> {
+        let Linker::Thindist(program) = self.linker else {
+            return Err("the bench measures thindist".to_string());
+        };
+        let stats = self.home.fresh_stats(&format!("bench-{step}"))?;
+        let usage = self.link(step, program, &[], &stats)?;
+        let links = stats::read(&stats)?;
+        let link: &Link = links.last().ok_or("thindist recorded no link")?;
+        let backends_run = link.backends.run();
+        Ok(Thindist { usage, backends_run, coordinator_peak_rss_kib: link.peak_rss_kib })
+    }
+
+    fn in_process(&self, step: &str) -> Result<Usage> {
+        self.link(step, &self.lld(), &[], Path::new(""))
+    }
+
+    fn lld_with_cache(&self, step: &str) -> Result<Usage> {
+        let option = format!("--thinlto-cache-dir={}", self.lld_cache().display());
+        self.link(step, &self.lld(), &[option], Path::new(""))
+    }
+
+    /// The same line for everybody, with the same number of threads.
+    fn link(&self, step: &str, program: &Path, more: &[String], stats: &Path) -> Result<Usage> {
+        let output = self.dir.join(format!("{step}.o"));
+        let arguments = [std::slice::from_ref(&self.threads), more].concat();
+        let mut command = link_line::command(self.kernel, program, &output, &arguments)?;
+        build::set_environment(&mut command, self.kernel.llvm, &self.thindist_cache());
+        if !stats.as_os_str().is_empty() {
+            command.env("THINDIST_STATS", stats);
+        }
+        let usage = measure::measured(&mut command, &self.home.log(&format!("bench-{step}")))?;
+        eprintln!("  {step}: {:.2} s wall, {:.1} s CPU", usage.wall_s, usage.cpu_s);
+        files::remove_file(&output)?;
+        Ok(usage)
+    }
+
+    fn lld(&self) -> PathBuf {
+        PathBuf::from(format!("ld.lld-{}", self.kernel.llvm))
+    }
+
+    fn thindist_cache(&self) -> PathBuf {
+        self.dir.join("thindist-cache")
+    }
+
+    fn lld_cache(&self) -> PathBuf {
+        self.dir.join("lld-cache")
+    }
+}
+
+/// Runs both, the first one first if asked to: whoever runs second finds the files in memory.
+fn in_turn<A, B>(
+    first_first: bool,
+    first: impl FnOnce() -> Result<A>,
+    second: impl FnOnce() -> Result<B>,
+) -> Result<(A, B)> {
+    if first_first {
+        return Ok((first()?, second()?));
+    }
+    let second = second()?;
+    Ok((first()?, second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn turns_change_the_order_and_not_the_results() {
+        for (first_first, expected) in [(true, "ab"), (false, "ba")] {
+            let order = RefCell::new(String::new());
+            let note = |name: char| {
+                order.borrow_mut().push(name);
+                Ok(name)
+            };
+            assert_eq!(in_turn(first_first, || note('a'), || note('b')), Ok(('a', 'b')));
+            assert_eq!(*order.borrow(), expected);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Booting a built kernel in QEMU to an init of our own, and asking it for its configuration.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use crate::checks::require;
+use crate::project::{self, Home};
+use crate::{Result, files, run};
+
+use super::initramfs::{self, Entry};
+use super::{Kernel, config};
+
+/// Without KVM on a busy machine a boot takes some seconds; a kernel that hangs should not take the whole test.
+const TIME_LIMIT: Duration = Duration::from_secs(120);
+const REACHED: &str = "thindist: init reached";
+const RUNNING: &str = "thindist: running ";
+const CONFIG_BEGIN: &str = "thindist: config begin\n";
+const CONFIG_END: &str = "thindist: config end\n";
+
+/// Boots `kernel`; its init must be reached and /proc/config.gz be the .config it was built from. Returns its version.
+pub(crate) fn check(kernel: &Kernel, home: &Home, step: &str) -> Result<String> {
+    let console = boot(kernel, home, step)?;
+    require(console.contains(REACHED), || format!("the console lacks `{REACHED}`"))?;
+    let inside = inflate(home, &embedded_config(&console)?)?;
+    let outside = config::current(kernel)?.into_bytes();
+    require(inside == outside, || first_difference(&inside, &outside))?;
+    let version = console.lines().find_map(|line| line.strip_prefix(RUNNING)).unwrap_or_default();
+    Ok(version.to_string())
+}
+
+/// Runs QEMU and returns what the serial console showed.
+fn boot(kernel: &Kernel, home: &Home, step: &str) -> Result<String> {
+    let initrd = initrd(home)?;
+    let log = home.log(&kernel.log_name(step));
+    let mut qemu = Command::new("qemu-system-x86_64");
+    qemu.args(["-nographic", "-no-reboot", "-m", "512", "-append", "console=ttyS0 panic=-1"]);
+    qemu.arg("-kernel").arg(kernel.out.join("arch/x86/boot/bzImage")).arg("-initrd").arg(initrd);
+    run::attach_log(&mut qemu, &log)?;
+    let mut child = qemu.spawn().map_err(|error| run::cannot_start(&qemu, &error))?;
+    let status = wait(&mut child, TIME_LIMIT).map_err(|reason| run::failure(&qemu, &reason, &log))?;
+    require(status.success(), || run::failure(&qemu, &status.to_string(), &log))?;
+    // A serial line ends its lines with CR LF, and the firmware's part may not be text.
+    Ok(String::from_utf8_lossy(&files::read_bytes(&log)?).replace('\r', ""))
+}
+
+fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
+    const POLL: Duration = Duration::from_millis(50);
+    let start = Instant::now();
+    while start.elapsed() < limit {
+        if let Some(status) = child.try_wait().map_err(|error| error.to_string())? {
+            return Ok(status);
+        }
+        std::thread::sleep(POLL);
+    }
+    let ended = child.kill().and_then(|()| child.wait());
+    Err(format!("no end within {} s ({ended:?})", limit.as_secs()))
+}
+
+/// The init and what it needs: /proc to mount on, and a console, without which the kernel gives it no output.
+fn initrd(home: &Home) -> Result<PathBuf> {
+    let program = compile_init(home)?;
+    let entries = [
+        Entry::Directory("dev"),
+        Entry::Device("dev/console", 5, 1),
+        Entry::Directory("proc"),
+        Entry::Program("init", &files::read_bytes(&program)?),
+    ];
+    let path = program.with_file_name("initrd.cpio");
+    files::write(&path, initramfs::build(&entries).map_err(|error| format!("initramfs: {error}"))?)?;
+    Ok(path)
+}
+
+fn compile_init(home: &Home) -> Result<PathBuf> {
+    let program = home.dir.join("boot/init");
+    files::make_dir(&home.dir.join("boot"))?;
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-static", "-O1", "-Wall", "-Werror", "-s", "-o"]).arg(&program);
+    gcc.arg(project::root().join("xtask/kernel/init.c"));
+    run::quiet(&mut gcc, &home.log("init"))?;
+    Ok(program)
+}
+
+/// The bytes of /proc/config.gz, which init printed in hex.
+fn embedded_config(console: &str) -> Result<Vec<u8>> {
+    let hex = console.split_once(CONFIG_BEGIN).and_then(|(_, rest)| rest.split_once(CONFIG_END));
+    let (hex, _) = hex.ok_or("the console has no configuration: is IKCONFIG_PROC on?")?;
+    decode(hex).ok_or_else(|| "what init printed is not hex".to_string())
+}
+
+fn decode(hex: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = hex.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let (pairs, []) = digits.as_chunks::<2>() else { return None };
+    pairs.iter().map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+fn inflate(home: &Home, compressed: &[u8]) -> Result<Vec<u8>> {
+    let path: &Path = &home.dir.join("boot/config.gz");
+    files::write(path, compressed)?;
+    run::output(Command::new("gzip").arg("-dc").arg(path))
+}
+
+fn first_difference(inside: &[u8], outside: &[u8]) -> String {
+    let (inside, outside) = (String::from_utf8_lossy(inside), String::from_utf8_lossy(outside));
+    let pair = inside.lines().zip(outside.lines()).find(|(left, right)| left != right);
+    match pair {
+        Some((left, right)) => format!("/proc/config.gz has `{left}` where .config has `{right}`"),
+        None => "/proc/config.gz and .config differ in length".to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_is_cut_out_of_the_console() {
+        let console = format!("boot\n{REACHED}\n{CONFIG_BEGIN}1f8b\n08\n{CONFIG_END}reboot\n");
+        assert_eq!(embedded_config(&console), Ok(vec![0x1f, 0x8b, 8]));
+        assert!(embedded_config("boot\n").is_err());
+        assert!(embedded_config(&console.replace("08", "0")).is_err());
+        assert!(embedded_config(&console.replace("08", "zz")).is_err());
+    }
+
+    #[test]
+    fn a_difference_shows_both_lines() {
+        let reason = first_difference(b"A\nB=1\n", b"A\nB=2\n");
+        assert!(reason.contains("B=1") && reason.contains("B=2"));
+    }
+}

@@ -1,0 +1,93 @@
+//! Running the kernel's make, with the linker it names itself or with ld.thindist.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::project::Home;
+use crate::stats::{self, Link};
+use crate::{Result, files, machine, run};
+
+use super::Kernel;
+
+/// What a user builds.
+pub(crate) const ALL: &[&str] = &["vmlinux", "bzImage"];
+
+/// `LD`.
+#[derive(Debug, Clone)]
+pub(crate) enum Linker {
+    /// lld as `LLVM=` names it.
+    InProcess,
+    /// The absolute path of ld.thindist: Kbuild changes directories.
+    Thindist(PathBuf),
+}
+
+impl Linker {
+    pub(crate) fn thindist(path: PathBuf) -> Linker {
+        Linker::Thindist(path)
+    }
+
+    /// `thindist` beside `ld.thindist`.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
+        match self {
+            Linker::Thindist(path) => Ok(path.with_file_name("thindist")),
+            Linker::InProcess => Err("in-process linking has no thindist to ask".to_string()),
+        }
+    }
+}
+
+/// `make` for `kernel`, without a target. `LLVM=` alone leaves host programs to lld as well (tools/scripts knows HOSTLD),
+/// so `LD` is the only thing that differs between the two ways.
+pub(crate) fn command(kernel: &Kernel, home: &Home, linker: &Linker) -> Command {
+    let mut make = Command::new("make");
+    make.arg("-C").arg(&kernel.src);
+    if kernel.out != kernel.src {
+        make.arg(format!("O={}", kernel.out.display()));
+    }
+    make.arg(format!("LLVM=-{}", kernel.llvm)).arg(format!("-j{}", machine::cpus()));
+    if let Linker::Thindist(path) = linker {
+        make.arg(format!("LD={}", path.display()));
+    }
+    set_environment(&mut make, kernel.llvm, &home.cache());
+    make
+}
+
+/// What a build must not take from whoever runs it, and what thindist needs to know.
+pub(crate) fn set_environment(command: &mut Command, llvm: u32, cache: &Path) {
+    for inherited in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS", "THINDIST_STATS"] {
+        command.env_remove(inherited);
+    }
+    // The kernel embeds who built it, when, where and how often; distributors fix these, and so does a test that counts.
+    command.env("KBUILD_BUILD_TIMESTAMP", "Thu Jan  1 00:00:00 UTC 1970");
+    command.env("KBUILD_BUILD_USER", "thindist").env("KBUILD_BUILD_HOST", "thindist").env("KBUILD_BUILD_VERSION", "1");
+    command.env("THINDIST_LLD", format!("ld.lld-{llvm}")).env("THINDIST_CACHE_DIR", cache);
+    // A link that fell back would be right for the wrong reason.
+    command.env("THINDIST_FALLBACK", "never");
+}
+
+/// Builds `targets` and returns what thindist says of the links that were made. `step` names the log and the statistics.
+pub(crate) fn make(kernel: &Kernel, home: &Home, linker: &Linker, step: &str, targets: &[&str]) -> Result<Vec<Link>> {
+    make_with(kernel, home, linker, step, targets, |_| ())
+}
+
+/// The same after `adjust` had a go at the command.
+pub(crate) fn make_with(
+    kernel: &Kernel,
+    home: &Home,
+    linker: &Linker,
+    step: &str,
+    targets: &[&str],
+    adjust: impl FnOnce(&mut Command),
+) -> Result<Vec<Link>> {
+    let name = kernel.log_name(step);
+    let stats = home.fresh_stats(&name)?;
+    let mut command = command(kernel, home, linker);
+    command.args(targets).env("THINDIST_STATS", &stats);
+    adjust(&mut command);
+    run::logged(&format!("{name}: make {}", targets.join(" ")), &mut command, &home.log(&name))?;
+    stats::read(&stats)
+}
+
+/// Makes the next `make` link vmlinux.o again, from the objects that are there.
+pub(crate) fn forget_link(kernel: &Kernel) -> Result<()> {
+    files::remove_file(&kernel.out.join("vmlinux.o"))
+}

@@ -1,0 +1,67 @@
+//! The edit that is counted: one function that nobody calls, at the end of lib/bcd.c.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use crate::{Result, files};
+
+use super::Kernel;
+
+/// Everything from here on is ours, so that an interrupted run can be undone.
+const MARKER: &str = "\n/* Appended by thindist's checks. */\n";
+
+/// A source file that no other module imports from: an edit in it can change one native object only.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    path: PathBuf,
+}
+
+impl Leaf {
+    pub(crate) fn of(kernel: &Kernel) -> Leaf {
+        Leaf { path: kernel.src.join("lib/bcd.c") }
+    }
+
+    /// Appends a function. Another `number` makes another object, which no cache has seen.
+    pub(crate) fn append(&self, number: u64) -> Result<()> {
+        let text = files::read(&self.path)?;
+        files::write(&self.path, original(&text).to_string() + MARKER + &function(number))
+    }
+
+    /// The file as it was; left alone, time and all, when it is.
+    pub(crate) fn restore(&self) -> Result<()> {
+        let text = files::read(&self.path)?;
+        let original = original(&text);
+        if original.len() == text.len() { Ok(()) } else { files::write(&self.path, original) }
+    }
+
+    /// A new time and the same content.
+    pub(crate) fn touch(&self) -> Result<()> {
+        let touched =
+            File::options().append(true).open(&self.path).and_then(|file| file.set_modified(SystemTime::now()));
+        touched.map_err(|error| format!("cannot touch {}: {error}", self.path.display()))
+    }
+}
+
+fn original(text: &str) -> &str {
+    text.split_once(MARKER).map_or(text, |(before, _)| before)
+}
+
+/// Declared first, because the kernel warns of a function without a prototype.
+fn function(number: u64) -> String {
+    let signature = format!("unsigned long thindist_kept_{number}(unsigned long value)");
+    format!("{signature};\n__used {signature}\n{{\n\treturn value * {number}UL + 1;\n}}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_can_be_repeated_and_undone() {
+        let once = format!("int a;\n{MARKER}{}", function(3));
+        assert_eq!(original(&once), "int a;\n");
+        assert_eq!(original("int a;\n"), "int a;\n");
+        assert!(once.ends_with("{\n\treturn value * 3UL + 1;\n}\n"));
+    }
+}

@@ -1,0 +1,81 @@
+//! The link of vmlinux.o alone, as Kbuild ran it: for `thindist verify`, for the bench and for the demo's comparison.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::project::Home;
+use crate::{Result, files, run};
+
+use super::Kernel;
+use super::build::{self, Linker};
+
+/// objtool rewrites vmlinux.o in place after the link, and make compares times: a replay never writes to it.
+const OUTPUT: &str = "vmlinux.o";
+
+/// The linker's arguments from `.vmlinux.o.cmd`, with the output named `output`.
+pub(crate) fn arguments(kernel: &Kernel, output: &Path) -> Result<Vec<String>> {
+    let path = kernel.out.join(".vmlinux.o.cmd");
+    let saved = files::read(&path)?;
+    parse(&saved, &output.display().to_string()).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn parse(saved: &str, output: &str) -> Result<Vec<String>> {
+    let line = saved.lines().find_map(|line| line.strip_prefix("savedcmd_vmlinux.o := "));
+    let line = line.ok_or("there is no savedcmd_vmlinux.o")?;
+    let link = line.split(';').next().unwrap_or_default();
+    if let Some(special) = link.chars().find(|character| "'\"\\$`".contains(*character)) {
+        return Err(format!("the command needs a shell to read it: it has a {special}"));
+    }
+    let mut words: Vec<String> = link.split_whitespace().skip(1).map(String::from).collect();
+    let position = words.windows(2).position(|pair| matches!(pair, [option, name] if option == "-o" && name == OUTPUT));
+    let position = position.ok_or("there is no `-o vmlinux.o`")?;
+    words.splice(position + 1..position + 2, [output.to_string()]);
+    Ok(words)
+}
+
+/// `program` on that link, in the build directory, with `more` at the end.
+pub(crate) fn command(kernel: &Kernel, program: &Path, output: &Path, more: &[String]) -> Result<Command> {
+    let mut command = Command::new(program);
+    command.current_dir(&kernel.out).args(arguments(kernel, output)?).args(more);
+    Ok(command)
+}
+
+/// `thindist verify`: every native object and every output section against in-process ThinLTO.
+pub(crate) fn verify(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<String> {
+    let name = kernel.log_name("verify");
+    let output = home.dir.join(format!("{name}.o"));
+    let mut command = Command::new(linker.program()?);
+    command.current_dir(&kernel.out).args(["verify", "--"]).args(arguments(kernel, &output)?);
+    build::set_environment(&mut command, kernel.llvm, &home.cache());
+    let log = home.log(&name);
+    run::logged(&name, &mut command, &log)?;
+    files::remove_file(&output)?;
+    let said = files::read(&log)?;
+    Ok(said.lines().last().unwrap_or_default().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAVED: &str = "savedcmd_vmlinux.o := /x/ld.thindist -m elf_x86_64 -z noexecstack -r -o vmlinux.o  -T .tmp_initcalls.lds \
+        --whole-archive vmlinux.a --no-whole-archive --start-group  --end-group  ; ./tools/objtool/objtool --link vmlinux.o\n\n\
+        vmlinux.o: $(wildcard ./tools/objtool/objtool)\n";
+
+    #[test]
+    fn the_link_is_kept_and_objtool_is_not() {
+        let words = parse(SAVED, "/tmp/v.o").unwrap().join(" ");
+        assert_eq!(
+            words,
+            "-m elf_x86_64 -z noexecstack -r -o /tmp/v.o -T .tmp_initcalls.lds --whole-archive vmlinux.a \
+             --no-whole-archive --start-group --end-group"
+        );
+    }
+
+    #[test]
+    fn what_only_a_shell_can_read_is_refused() {
+        assert!(parse(&SAVED.replace("noexecstack", "'no exec'"), "v.o").unwrap_err().contains("shell"));
+        assert!(parse("deps_vmlinux.o :=\n", "v.o").is_err());
+        assert!(parse(&SAVED.replace("-o vmlinux.o", ""), "v.o").is_err());
+    }
+}

@@ -1,0 +1,149 @@
+//! The Linux kernel as a test: built with `LD=ld.thindist`, verified, edited, booted and measured.
+//!
+//! A `Kernel` is sources plus a build directory plus one LLVM version. The steps know nothing of the checks
+//! (`suite`), of the demo or of the bench that are made of them.
+
+pub(crate) mod bench;
+pub(crate) mod boot;
+pub(crate) mod build;
+pub(crate) mod config;
+pub(crate) mod edits;
+mod initramfs;
+pub(crate) mod link_line;
+pub(crate) mod source;
+pub(crate) mod suite;
+
+use std::path::PathBuf;
+
+use crate::project::Home;
+use crate::tasks::{self, Task};
+use crate::{Result, apt, cargo};
+
+use build::Linker;
+
+/// The home of everything here but the demo, which has its own.
+pub(crate) const HOME: &str = "kernel";
+
+/// One kernel to build.
+#[derive(Debug, Clone)]
+pub(crate) struct Kernel {
+    /// The version of clang, lld and the binary tools.
+    pub(crate) llvm: u32,
+    /// Names the logs and statistics of this kernel.
+    pub(crate) name: String,
+    pub(crate) src: PathBuf,
+    /// The build directory; the sources themselves when building in the tree.
+    pub(crate) out: PathBuf,
+}
+
+impl Kernel {
+    /// Sources of its own, built in the tree: all paths in its bitcode are relative, so another directory can hit the
+    /// same cache.
+    pub(crate) fn in_tree(home: &Home, name: &str, llvm: u32) -> Kernel {
+        let dir = home.dir.join(format!("{name}-{llvm}"));
+        Kernel { llvm, name: format!("{name}-{llvm}"), src: dir.clone(), out: dir }
+    }
+
+    /// Built from the common sources with `O=`.
+    pub(crate) fn out_of_tree(home: &Home, llvm: u32) -> Kernel {
+        let name = format!("out-{llvm}");
+        Kernel { llvm, src: home.dir.join(source::PRISTINE), out: home.dir.join(&name), name }
+    }
+
+    /// One kernel is built in the tree and one with `O=`, so that both ways are exercised at no further cost.
+    pub(crate) fn usual(home: &Home, llvm: u32) -> Kernel {
+        if llvm == 19 { Kernel::out_of_tree(home, llvm) } else { Kernel::in_tree(home, "tree", llvm) }
+    }
+
+    fn log_name(&self, step: &str) -> String {
+        format!("{}-{step}", self.name)
+    }
+
+    /// Sources unpacked, lib/bcd.c as it was, the configuration in place.
+    pub(crate) fn prepare(&self, home: &Home) -> Result<()> {
+        source::provide(home, &self.src)?;
+        edits::Leaf::of(self).restore()?;
+        config::apply(self, home, "")
+    }
+}
+
+const STEPS: &[Task] = &[
+    Task { name: "build", help: "configure and build vmlinux and bzImage [--llvm N] [--in-process]", run: build_step },
+    Task { name: "verify", help: "thindist verify on the link of vmlinux.o [--llvm N]", run: verify_step },
+    Task { name: "edits", help: "the counted edits [--llvm N]", run: edits_step },
+    Task { name: "boot", help: "boot to the init, compare the configuration [--llvm N]", run: boot_step },
+    Task { name: "reconfigure", help: "change the configuration, rebuild, boot [--llvm N]", run: reconfigure_step },
+    Task {
+        name: "second",
+        help: "a second directory, the same cache; --full compiles all [--llvm N]",
+        run: second_step,
+    },
+    Task { name: "check", help: "all of these for LLVM 22 and 19, as `cargo xtask test` does", run: check_step },
+];
+
+/// The task `kernel`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    tasks::dispatch(STEPS, "cargo xtask kernel", arguments)
+}
+
+/// What every step needs: the packages, the home and the kernel that was asked for.
+fn start(mut arguments: Vec<String>) -> Result<(Home, Kernel)> {
+    let llvm = tasks::take_number(&mut arguments, "--llvm")?.unwrap_or(22);
+    tasks::reject_rest(&arguments)?;
+    apt::ensure(&[apt::llvm(llvm), apt::kernel()].concat())?;
+    let home = Home::open(HOME)?;
+    let kernel = Kernel::usual(&home, llvm);
+    Ok((home, kernel))
+}
+
+fn build_step(arguments: &[String]) -> Result<()> {
+    let mut arguments = arguments.to_vec();
+    let in_process = tasks::take_flag(&mut arguments, "--in-process");
+    let (home, kernel) = start(arguments)?;
+    let linker = if in_process { Linker::InProcess } else { Linker::thindist(cargo::install_thindist(&home)?) };
+    kernel.prepare(&home)?;
+    build::make(&kernel, &home, &linker, "build", build::ALL).map(drop)
+}
+
+fn verify_step(arguments: &[String]) -> Result<()> {
+    let (home, kernel) = start(arguments.to_vec())?;
+    let linker = Linker::thindist(cargo::install_thindist(&home)?);
+    link_line::verify(&kernel, &home, &linker).map(drop)
+}
+
+fn boot_step(arguments: &[String]) -> Result<()> {
+    let (home, kernel) = start(arguments.to_vec())?;
+    println!("{}", boot::check(&kernel, &home, "boot")?);
+    Ok(())
+}
+
+fn edits_step(arguments: &[String]) -> Result<()> {
+    let (mut suite, kernel) = start_suite(arguments.to_vec())?;
+    suite::edits(&mut suite, &kernel);
+    suite.checks.finish()
+}
+
+fn reconfigure_step(arguments: &[String]) -> Result<()> {
+    let (mut suite, kernel) = start_suite(arguments.to_vec())?;
+    suite::reconfigure(&mut suite, &kernel);
+    suite.checks.finish()
+}
+
+fn second_step(arguments: &[String]) -> Result<()> {
+    let mut arguments = arguments.to_vec();
+    let full = tasks::take_flag(&mut arguments, "--full");
+    let (mut suite, kernel) = start_suite(arguments)?;
+    suite::second_directory(&mut suite, kernel.llvm, full);
+    suite.checks.finish()
+}
+
+fn check_step(arguments: &[String]) -> Result<()> {
+    tasks::reject_rest(arguments)?;
+    apt::ensure(&apt::everything())?;
+    suite::run_all()
+}
+
+fn start_suite(arguments: Vec<String>) -> Result<(suite::Suite, Kernel)> {
+    let (home, kernel) = start(arguments)?;
+    Ok((suite::Suite::open(home)?, kernel))
+}

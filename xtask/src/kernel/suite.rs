@@ -1,0 +1,202 @@
+//! The kernel checks of `cargo xtask test`: each is a named line, and everything is counted from `THINDIST_STATS`.
+//!
+//! One build for each LLVM version takes most of the time, so the checks of a version share it, and so does the second
+//! directory share its cache.
+
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use crate::checks::{Checks, require};
+use crate::project::Home;
+use crate::stats::{self, Link};
+use crate::{Result, cargo, files};
+
+use super::build::{self, Linker};
+use super::edits::Leaf;
+use super::{HOME, Kernel, boot, config, link_line, source};
+
+/// Fewer would mean that Kconfig dropped the subset, or that the modules did not reach the link as bitcode.
+const LEAST_MODULES: u64 = 1000;
+
+/// Shows in the kernel's version which configuration was booted.
+const SUFFIX: &str = "-edited";
+
+/// What the checks share.
+#[derive(Debug)]
+pub(crate) struct Suite {
+    home: Home,
+    linker: Linker,
+    pub(crate) checks: Checks,
+}
+
+impl Suite {
+    pub(crate) fn open(home: Home) -> Result<Suite> {
+        let linker = Linker::thindist(cargo::install_thindist(&home)?);
+        Ok(Suite { home, linker, checks: Checks::default() })
+    }
+
+    fn make(&self, kernel: &Kernel, step: &str, targets: &[&str]) -> Result<Vec<Link>> {
+        build::make(kernel, &self.home, &self.linker, step, targets)
+    }
+
+    fn record(&mut self, kernel: &Kernel, name: &str, outcome: Result<String>) -> bool {
+        self.checks.record(&format!("kernel, LLVM {}: {name}", kernel.llvm), outcome)
+    }
+}
+
+/// Everything, from an empty cache: a hit must come from this run.
+pub(crate) fn run_all() -> Result<()> {
+    let mut suite = Suite::open(Home::open(HOME)?)?;
+    files::remove_dir(&suite.home.cache())?;
+    for llvm in [22, 19] {
+        let kernel = Kernel::usual(&suite.home, llvm);
+        one_version(&mut suite, &kernel);
+    }
+    second_directory(&mut suite, 22, false);
+    suite.checks.finish()
+}
+
+fn one_version(suite: &mut Suite, kernel: &Kernel) {
+    let outcome = built(suite, kernel);
+    if !suite.record(kernel, "built through ld.thindist from an empty cache", outcome) {
+        // Without a build each further check would repeat this failure.
+        return;
+    }
+    let outcome = link_line::verify(kernel, &suite.home, &suite.linker);
+    suite.record(kernel, "verify: native objects and output sections identical", outcome);
+    edits(suite, kernel);
+    let outcome = boot::check(kernel, &suite.home, "boot");
+    suite.record(kernel, "boots to its init, /proc/config.gz is .config", outcome);
+    reconfigure(suite, kernel);
+}
+
+/// The configuration changed, rebuilt and booted.
+pub(crate) fn reconfigure(suite: &mut Suite, kernel: &Kernel) {
+    let outcome = reconfigured(suite, kernel);
+    suite.record(
+        kernel,
+        "configuration changed, rebuilt on the warm cache, booted: /proc/config.gz is .config",
+        outcome,
+    );
+}
+
+fn built(suite: &Suite, kernel: &Kernel) -> Result<String> {
+    kernel.prepare(&suite.home)?;
+    build::forget_link(kernel)?;
+    let links = suite.make(kernel, "build", build::ALL)?;
+    let link = whole(&links)?;
+    let run = link.backends.run();
+    require(run >= LEAST_MODULES, || format!("only {run} backends ran for {} modules", link.modules))?;
+    Ok(format!("{} modules, {run} backends run", link.modules))
+}
+
+/// The link of vmlinux.o, if it had all the modules and none of them fell back.
+fn whole(links: &[Link]) -> Result<&Link> {
+    let link = stats::of_vmlinux_o(links)?;
+    require(link.modules >= LEAST_MODULES, || format!("only {} modules, expected {LEAST_MODULES}", link.modules))?;
+    require(link.backends.fallback == 0, || format!("{} backends fell back", link.backends.fallback))?;
+    Ok(link)
+}
+
+/// The counted edits, in the order in which a developer makes them. The kernel must have been built.
+pub(crate) fn edits(suite: &mut Suite, kernel: &Kernel) {
+    let leaf = Leaf::of(kernel);
+    let outcome = nothing_to_do(suite, kernel);
+    suite.record(kernel, "make with nothing changed: 0 backends, no thin link", outcome);
+    let outcome = relinked(suite, kernel);
+    suite.record(kernel, "vmlinux.o linked again: 0 backends, no thin link", outcome);
+    let outcome = counted(suite, kernel, "append", 1, || leaf.append(unseen()));
+    suite.record(kernel, "a function added to lib/bcd.c: 1 backend", outcome);
+    let outcome = counted(suite, kernel, "revert", 0, || leaf.restore());
+    suite.record(kernel, "lib/bcd.c reverted: 0 backends", outcome);
+    let outcome = counted(suite, kernel, "touch", 0, || leaf.touch());
+    suite.record(kernel, "lib/bcd.c touched: 0 backends", outcome);
+}
+
+/// A number that no earlier run appended, so that its object is in no cache.
+fn unseen() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
+
+fn nothing_to_do(suite: &Suite, kernel: &Kernel) -> Result<String> {
+    let links = suite.make(kernel, "nothing", &["vmlinux"])?;
+    nothing_ran(&links)?;
+    Ok(format!("{} links", links.len()))
+}
+
+fn relinked(suite: &Suite, kernel: &Kernel) -> Result<String> {
+    build::forget_link(kernel)?;
+    let links = suite.make(kernel, "relink", &["vmlinux"])?;
+    nothing_ran(&links)?;
+    Ok(format!("{} objects reused", whole(&links)?.backends.reused()))
+}
+
+fn nothing_ran(links: &[Link]) -> Result<()> {
+    let run = stats::run_in(links);
+    require(run == 0, || format!("{run} backends ran"))?;
+    let thin = links.iter().find(|link| link.phases_s.had_thin_link());
+    thin.map_or(Ok(()), |link| Err(format!("{} was thin-linked", link.output)))
+}
+
+/// Makes the edit, rebuilds, and expects exactly `expected` backends in all links together.
+fn counted(
+    suite: &Suite,
+    kernel: &Kernel,
+    step: &str,
+    expected: u64,
+    edit: impl FnOnce() -> Result<()>,
+) -> Result<String> {
+    edit()?;
+    let links = suite.make(kernel, step, &["vmlinux"])?;
+    let link = whole(&links)?;
+    let run = stats::run_in(&links);
+    require(run == expected, || format!("{run} backends ran, expected {expected}"))?;
+    Ok(format!("{run} run, {} reused", link.backends.reused()))
+}
+
+/// The kernel embeds its .config with `.incbin`: a key without that file would hand out the old one.
+fn reconfigured(suite: &Suite, kernel: &Kernel) -> Result<String> {
+    config::apply(kernel, &suite.home, SUFFIX)?;
+    let links = suite.make(kernel, "reconfigured", build::ALL)?;
+    let link = whole(&links)?;
+    let (run, reused) = (link.backends.run(), link.backends.reused());
+    require(reused > run, || format!("the cache was not warm: {run} run, {reused} reused"))?;
+    let version = boot::check(kernel, &suite.home, "boot-reconfigured")?;
+    require(version.contains(SUFFIX), || format!("another kernel was booted: {version}"))?;
+    Ok(format!("{run} run, {reused} reused"))
+}
+
+/// Directories whose objects are compiled anew in the second tree when it starts as a copy of the first: some 200 files.
+const COMPILED_ANEW: &[&str] = &["lib", "mm", "block"];
+
+/// The same sources in another directory, linked there by somebody else: every native object comes from the cache.
+///
+/// That clang makes the same bitcode there is not thindist's doing, so compiling a part of the sources again shows as
+/// much as compiling all; `full` compiles all, which takes as long as the first build.
+pub(crate) fn second_directory(suite: &mut Suite, llvm: u32, full: bool) {
+    let name = if full { "second-full" } else { "second" };
+    let kernel = Kernel::in_tree(&suite.home, name, llvm);
+    let outcome = second(suite, &kernel, full);
+    suite.record(&kernel, "second directory, other user, HOME and TMPDIR, same cache: 0 backends", outcome);
+}
+
+fn second(suite: &Suite, kernel: &Kernel, full: bool) -> Result<String> {
+    let compiled = if full { "all".to_string() } else { copy_built(suite, kernel)?.to_string() };
+    kernel.prepare(&suite.home)?;
+    build::forget_link(kernel)?;
+    let elsewhere = suite.home.dir.join("somebody-else");
+    files::make_dir(&elsewhere)?;
+    let somebody_else = |make: &mut Command| {
+        make.env("HOME", &elsewhere).env("TMPDIR", &elsewhere).env("USER", "somebody").env("LOGNAME", "somebody");
+    };
+    let links = build::make_with(kernel, &suite.home, &suite.linker, "build", &["vmlinux"], somebody_else)?;
+    let run = stats::run_in(&links);
+    require(run == 0, || format!("{run} backends ran"))?;
+    Ok(format!("{} objects reused, {compiled} files compiled there", whole(&links)?.backends.reused()))
+}
+
+fn copy_built(suite: &Suite, kernel: &Kernel) -> Result<usize> {
+    let first = Kernel::in_tree(&suite.home, "tree", kernel.llvm);
+    source::provide_built(&suite.home, &first.out, &kernel.out)?;
+    COMPILED_ANEW.iter().map(|part| source::remove_objects(&kernel.out.join(part))).sum()
+}

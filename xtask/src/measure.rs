@@ -1,0 +1,75 @@
+//! Running one command and measuring it: wall time, CPU time with all descendants, and the largest process.
+
+use std::io;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::{Result, run};
+
+/// What one run took.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Usage {
+    pub(crate) wall_s: f64,
+    pub(crate) cpu_s: f64,
+    /// Of the largest single process: the linker itself in-process, a compiler where there are several.
+    pub(crate) peak_rss_kib: u64,
+}
+
+/// Runs `command` with its output in `log` and measures it.
+pub(crate) fn measured(command: &mut Command, log: &Path) -> Result<Usage> {
+    run::attach_log(command, log)?;
+    let start = Instant::now();
+    let child = command.spawn().map_err(|error| run::cannot_start(command, &error))?;
+    let (status, usage) = wait(child.id()).map_err(|error| format!("cannot wait for a child: {error}"))?;
+    let wall_s = start.elapsed().as_secs_f64();
+    if status != 0 {
+        return Err(run::failure(command, &format!("wait status {status:#x}"), log));
+    }
+    Ok(Usage { wall_s, cpu_s: seconds(usage.ru_utime) + seconds(usage.ru_stime), peak_rss_kib: kib(usage.ru_maxrss) })
+}
+
+fn kib(value: libc::c_long) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+fn seconds(time: libc::timeval) -> f64 {
+    // Below 2^53 both parts are exact in a double; a link takes less than 285 million years.
+    time.tv_sec as f64 + time.tv_usec as f64 / 1e6
+}
+
+/// std's `Child::wait` throws the resource usage away, and polling /proc would miss the peak before the exit.
+#[expect(unsafe_code, reason = "std has no wait that returns the child's resource usage")]
+fn wait(pid: u32) -> io::Result<(i32, libc::rusage)> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    let mut status = 0;
+    // SAFETY: rusage is plain integers, for which all zeros is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers are to live locals of the types that wait4 fills in, and std does not wait for this child.
+        if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } == pid {
+            return Ok((status, usage));
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files;
+
+    #[test]
+    fn a_run_has_time_and_memory_and_a_failure_is_one() {
+        let log = std::env::temp_dir().join(format!("xtask-measure-{}.log", std::process::id()));
+        let usage = measured(Command::new("sh").args(["-c", "true"]), &log).unwrap();
+        assert!(usage.wall_s > 0.0 && usage.peak_rss_kib > 100);
+        assert!(measured(Command::new("sh").args(["-c", "exit 2"]), &log).unwrap_err().contains("0x200"));
+        files::remove_file(&log).unwrap();
+    }
+}

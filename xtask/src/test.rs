@@ -1,0 +1,35 @@
+//! The task `test`: what CI runs.
+
+use std::time::Instant;
+
+use crate::kernel::suite;
+use crate::{Result, apt, cargo, run, tasks};
+
+const STAGES: &[&[&str]] = &[
+    &["fmt", "--all", "--check"],
+    &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    &["test", "--workspace"],
+];
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let mut arguments = arguments.to_vec();
+    let fast = tasks::take_flag(&mut arguments, "--fast");
+    tasks::reject_rest(&arguments)?;
+    apt::ensure(&if fast { compilers() } else { apt::everything() })?;
+    let start = Instant::now();
+    for stage in STAGES {
+        println!("== cargo {}", stage.join(" "));
+        run::shown(&mut cargo::command(stage))?;
+    }
+    println!("== format, clippy and tests took {:.0} s", start.elapsed().as_secs_f64());
+    if fast {
+        return Ok(());
+    }
+    let result = suite::run_all();
+    eprintln!("== everything took {:.0} s", start.elapsed().as_secs_f64());
+    result
+}
+
+fn compilers() -> Vec<String> {
+    [apt::llvm(19), apt::llvm(22)].concat()
+}
