@@ -2,7 +2,7 @@
 
 use crate::Sandbox;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -36,15 +36,16 @@ impl FakeCompiler {
     }
 
     /// Runs the real compiler once for each module and gives out copies from then on, before which it runs `first`.
-    /// Right for one program whose indexes do not change.
+    /// Right for one program of modules in the work directory whose indexes do not change.
     #[must_use]
     pub fn replaying(sandbox: &Sandbox, name: &str, first: &str) -> Self {
-        let store = sandbox.root("recorded");
-        std::fs::create_dir_all(&store).unwrap_or_else(|error| panic!("{}: {error}", store.display()));
-        let store = store.display();
+        let (modules, store) = (sandbox.path(""), sandbox.root("recorded"));
+        sandbox.make_directory(&store);
+        let (modules, store) = (modules.display(), store.display());
         let body = format!(
-            "{first}\nset -- \"$(/usr/bin/cksum < module.bc)\" \"$@\"\nkept=\"{store}/$1\"\nshift\n\
-             if [ ! -f \"$kept\" ]; then\n  $real \"$@\" || exit\n  /bin/cp $out \"$kept.$$\"\n\
+            "{first}\nfor module in {modules}/*.o; do if [ \"$module\" -ef module.bc ]; then break; fi; done\n\
+             kept=\"{store}/${{module##*/}}\"\n\
+             if [ ! -f \"$kept\" ]; then\n  $real \"$@\" || exit\n  /bin/cp $out \"$kept.$$\"\n  \
              /bin/mv \"$kept.$$\" \"$kept\"\n  exit\nfi\nexec /bin/cp \"$kept\" $out"
         );
         Self::new(sandbox, name, &body)
@@ -95,5 +96,13 @@ impl Announcements {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()));
         line.trim().to_owned()
+    }
+
+    /// Forgets what has been said so far.
+    pub fn drain(&mut self) {
+        let end = "--- end of what was said ---";
+        let written = writeln!(self.lines.get_mut(), "{end}");
+        written.unwrap_or_else(|error| panic!("{}: {error}", self.path.display()));
+        while self.next() != end {}
     }
 }

@@ -205,7 +205,7 @@ impl Sandbox {
     /// The number of entries in the action cache.
     #[must_use]
     pub fn action_results(&self) -> usize {
-        self.files_below("cache/ac").len()
+        self.files_below("cache/ac").iter().filter(|path| path.is_file()).count()
     }
 
     /// What is left in the cache's directory of temporaries.

@@ -198,9 +198,26 @@ fn levels_above(path: &str) -> u32 {
 /// # Errors
 /// Names the first module whose triple differs, and the one that it differs from.
 pub fn check_triples(modules: &[Module]) -> Result<(), MixedTriples> {
-    let mut modules = modules.iter();
+    check_equal(modules, str::to_owned)
+}
+
+/// All candidates must be for one machine, selected or not: lld will refuse them too, but says no more than that one is
+/// "incompatible" with another.
+///
+/// # Errors
+/// Names the first module whose machine differs, and the one that it differs from.
+pub fn check_machines<'a>(modules: impl IntoIterator<Item = &'a Module>) -> Result<(), MixedTriples> {
+    check_equal(modules, elf_machine)
+}
+
+fn check_equal<'a, Key: PartialEq>(
+    modules: impl IntoIterator<Item = &'a Module>,
+    key: impl Fn(&str) -> Key,
+) -> Result<(), MixedTriples> {
+    let mut modules = modules.into_iter();
     let Some(first) = modules.next() else { return Ok(()) };
-    match modules.find(|module| module.facts.triple != first.facts.triple) {
+    let expected = key(&first.facts.triple);
+    match modules.find(|module| key(&module.facts.triple) != expected) {
         None => Ok(()),
         Some(other) => Err(MixedTriples {
             module: other.identifier.clone(),

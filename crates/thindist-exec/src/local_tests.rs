@@ -152,3 +152,16 @@ fn a_job_cancelled_while_it_runs_is_cancelled() {
         assert!(matches!(running.join().unwrap(), Outcome::Cancelled));
     });
 }
+
+#[test]
+fn a_warm_compiler_does_the_same() {
+    let mut f = fixture();
+    let warm = WarmCompiler::start(&f.executor.compiler, &f.executor.environment, f.root.path());
+    f.executor.warm = Some(warm.expect("a shell can be kept warm as well"));
+    let Outcome::Success(object) = f.run(&job(&format!("echo warning: odd >&2; {GOOD}"))) else { panic!("no success") };
+    assert_eq!(f.executor.cas.read(&object.digest).unwrap().unwrap(), tiny_object(62));
+    assert_eq!(object.stderr, b"warning: odd\n");
+    let Outcome::CompileFailed { status, .. } = f.run(&job("exit 0")) else { panic!("no failure") };
+    assert_eq!(status, "exit status 0, but its native object is missing");
+    assert_eq!(f.executor.warm.unwrap().plain_runs(), 0);
+}

@@ -24,6 +24,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/preload.so"));
@@ -45,6 +46,7 @@ struct Server {
     environment: Vec<(OsString, OsString)>,
     control: UnixStream,
     process: Child,
+    plain_runs: AtomicUsize,
 }
 
 impl WarmCompiler {
@@ -62,8 +64,15 @@ impl WarmCompiler {
         fs::write(work_dir.join(LIBRARY_NAME), LIBRARY).ok()?;
         let (control, theirs) = UnixStream::pair().ok()?;
         let process = command(compiler, environment, work_dir, theirs).ok()?.spawn().ok()?;
-        let server = Server { compiler: compiler.to_owned(), environment: environment.to_vec(), control, process };
+        let (compiler, environment) = (compiler.to_owned(), environment.to_vec());
+        let server = Server { compiler, environment, control, process, plain_runs: AtomicUsize::new(0) };
         server.has_come_up().then(|| Self(Arc::new(server)))
+    }
+
+    /// How many runs needed a plain spawn so far.
+    #[must_use]
+    pub fn plain_runs(&self) -> usize {
+        self.0.plain_runs.load(Ordering::Relaxed)
     }
 
     /// Runs the compiler as [`process::run`] does, and by that if it has to.
@@ -77,6 +86,7 @@ impl WarmCompiler {
         let server = &*self.0;
         let request = request(directory, &server.compiler, &arguments);
         server.run(&request, slot, cancel).or_else(|_| {
+            server.plain_runs.fetch_add(1, Ordering::Relaxed);
             let (program, environment) = (server.compiler.clone(), server.environment.clone());
             let directory = Some(directory.to_owned());
             process::run(&Invocation { program, arguments, environment, directory }, slot, cancel)
@@ -97,7 +107,7 @@ fn command(
     command.arg0(compiler).arg("--version").env_clear();
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     // Relative: the absolute path may hold a blank or a colon, at which the dynamic linker would divide it.
-    command.env("LD_PRELOAD", format!("./{LIBRARY_NAME}")).env("THINDIST_WARM", real).current_dir(work_dir);
+    command.env("LD_PRELOAD", format!("./{LIBRARY_NAME}")).env("THINDIST_WARM_PROGRAM", real).current_dir(work_dir);
     command.stdin(OwnedFd::from(control)).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
     Ok(command)
 }

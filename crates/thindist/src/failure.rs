@@ -38,6 +38,11 @@ impl Failure {
         self
     }
 
+    /// Prints it as a warning: what it keeps from being done is not what was asked for.
+    pub(crate) fn warn(&self) {
+        eprintln!("thindist: warning: {}", self.message);
+    }
+
     /// Prints it in a linker's format and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.silent {
@@ -56,6 +61,7 @@ pub(crate) fn io(action: &str, path: impl AsRef<std::path::Path>, error: &std::i
     match error.kind() {
         std::io::ErrorKind::StorageFull => failure.hint("free some space on that file system and link again"),
         std::io::ErrorKind::PermissionDenied => failure.hint("check the permissions of the file and its directories"),
+        std::io::ErrorKind::NotFound => failure.hint("check the path, or build the file first"),
         _ => failure,
     }
 }
@@ -72,9 +78,9 @@ fn describe(error: &std::io::Error) -> String {
 impl From<thindist_exec::StoreError> for Failure {
     fn from(error: thindist_exec::StoreError) -> Self {
         use thindist_exec::StoreError;
-        let full = matches!(&error, StoreError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull);
-        let failure = Self::new(error);
-        if full {
+        let StoreError::Io { action, path, source } = &error else { return Self::new(error) };
+        let failure = io(action, path, source);
+        if source.kind() == std::io::ErrorKind::StorageFull {
             failure
                 .hint("free some space there, run `thindist cache gc`, or name another place with THINDIST_CACHE_DIR")
         } else {

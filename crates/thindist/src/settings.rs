@@ -134,6 +134,13 @@ impl Settings {
         })
     }
 
+    /// Finds out whether every value makes sense, before anything is done with any of them.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.cache_size()?;
+        self.never_falls_back()?;
+        ["jobs", "slots"].into_iter().try_for_each(|name| self.count(name).map(drop))
+    }
+
     /// A link that cannot be carried is an error.
     pub(crate) fn never_falls_back(&self) -> Result<bool> {
         match self.get("fallback") {

@@ -77,10 +77,21 @@ impl Run {
     /// lld has said on stderr what is wrong, unless a signal ended it.
     pub(crate) fn failure(&self, lld: &Path) -> Failure {
         match self.status {
+            Status::Exited(_) if says_full(&self.stderr) => {
+                Failure::new(format_args!("{}: {}", lld.display(), self.status)).hint(FREE_SPACE)
+            }
             Status::Exited(code) => Failure::reported(u8::try_from(code).unwrap_or(1)),
             Status::Signaled(_) => Failure::new(format_args!("{}: {}", lld.display(), self.status)),
         }
     }
+}
+
+/// What to do about a full file system.
+pub(crate) const FREE_SPACE: &str = "free some space for temporary files, or name another place with THINDIST_CACHE_DIR";
+
+/// A tool has met a full file system.
+pub(crate) fn says_full(stderr: &[u8]) -> bool {
+    String::from_utf8_lossy(stderr).contains("No space left on device")
 }
 
 /// Output as lines.

@@ -102,6 +102,8 @@ fn build_step(arguments: &[String]) -> Result<()> {
     let (home, kernel) = start(arguments)?;
     let linker = if in_process { Linker::InProcess } else { Linker::thindist(cargo::install_thindist(&home)?) };
     kernel.prepare(&home)?;
+    // make does not see that the linker behind the same name has changed.
+    build::forget_link(&kernel)?;
     build::make(&kernel, &home, &linker, "build", build::ALL).map(drop)
 }
 

@@ -150,11 +150,8 @@ fn files_that_assembly_names() {
         scratch.write("dir/module.gz", "");
         let facts = compile(version, &scratch, source, "-flto=thin -O2");
         let operand = AsmInput::Unresolvable { directive: ".incbin".into(), text: "\"$\"".into() };
-        let inline = vec![AsmInput::Incbin("b$c".into()), AsmInput::Include("h.s".into()), operand];
-        assert_eq!(facts.inline_asm_inputs, inline);
-        let module = AsmInput::Incbin("dir/module.gz".into());
-        let all = [&inline[..1], &[module], &inline[1..]].concat();
-        assert_eq!(facts.asm_inputs, all);
+        let incbins = ["b$c", "dir/module.gz"].map(|path| AsmInput::Incbin(path.into()));
+        assert_eq!(facts.asm_inputs, [&incbins[..], &[AsmInput::Include("h.s".into()), operand]].concat());
         assert!(facts.has_module_asm);
     }
 }

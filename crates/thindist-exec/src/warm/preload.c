@@ -241,14 +241,14 @@ static void serve(struct command *command)
 static bool is_expected(void)
 {
     char path[PATH_MAX];
-    const char *expected = getenv("THINDIST_WARM");
+    const char *expected = getenv("THINDIST_WARM_PROGRAM");
     ssize_t length = expected ? readlink("/proc/self/exe", path, sizeof path - 1) : -1;
     return length > 0 && strlen(expected) == (size_t)length && memcmp(path, expected, (size_t)length) == 0;
 }
 
 static void keep_warm(struct command *command)
 {
-    unsetenv("THINDIST_WARM");
+    unsetenv("THINDIST_WARM_PROGRAM");
     unsetenv("LD_PRELOAD");
     int null = open("/dev/null", O_RDONLY), probe = (int)syscall(SYS_pidfd_open, getpid(), 0);
     control = fcntl(STDIN_FILENO, F_DUPFD, 3);

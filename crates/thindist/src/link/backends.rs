@@ -69,7 +69,13 @@ pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &Input
             .collect();
         threads.into_iter().map(join).collect::<Result<Vec<_>>>()
     })?;
-    Ok(chunks.into_iter().flatten().collect())
+    let candidates: Vec<Candidate> = chunks.into_iter().flatten().collect();
+    plan::check_machines(candidates.iter().map(|candidate| &candidate.module)).map_err(mixed_targets)?;
+    Ok(candidates)
+}
+
+fn mixed_targets(error: plan::MixedTriples) -> Failure {
+    Failure::new(error).hint("compile every file of a link for one target")
 }
 
 fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
@@ -165,8 +171,7 @@ pub(crate) fn plan(
         modules.push(candidate.module);
         sources.push(candidate.source);
     }
-    plan::check_triples(&modules)
-        .map_err(|error| Failure::new(error).hint("compile every file of a link for one target"))?;
+    plan::check_triples(&modules).map_err(mixed_targets)?;
     let mut named = NamedFiles::default();
     let mut planned = Planned { jobs: Vec::new(), has_regular_part, named_files: Vec::new(), imported: Vec::new() };
     let plan = Plan::new(&modules, flags, session.clang.identity);
@@ -241,7 +246,7 @@ pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCo
     if !failures.is_empty() {
         return Err(report_failures(session, planned, &failures));
     }
-    print_warnings(planned, &natives);
+    tool_run::print(&warnings(planned, &natives));
     Ok(natives)
 }
 
@@ -289,15 +294,11 @@ fn backend_environment() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
 }
 
 /// Warnings of the backends, each once, as in-process lld prints them.
-fn print_warnings(planned: &Planned, natives: &[NativeObject]) {
+pub(crate) fn warnings(planned: &Planned, natives: &[NativeObject]) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    for ((job, imported), native) in planned.jobs.iter().zip(&planned.imported).zip(natives) {
-        for line in diagnostics(&native.stderr, &job.name, imported) {
-            if seen.insert(line.clone()) {
-                eprintln!("thindist: {line}");
-            }
-        }
-    }
+    let jobs = planned.jobs.iter().zip(&planned.imported).zip(natives);
+    let lines = jobs.flat_map(|((job, imported), native)| diagnostics(&native.stderr, &job.name, imported));
+    lines.filter(|line| seen.insert(line.clone())).map(|line| format!("thindist: {line}")).collect()
 }
 
 /// The compiler's lines with module identifiers for the action root's names, without its own count of them.
@@ -319,13 +320,17 @@ fn report_failures(session: &Session, planned: &Planned, failures: &[(usize, Opt
                 let text = diagnostics(stderr, &job.name, imported);
                 text.iter().for_each(|line| eprintln!("thindist: {line}"));
                 let what = format!("the backend of {} failed: {} {status}", job.name, session.clang.path.display());
-                Some(Failure::new(what).hint("nothing of it was stored, and the output was not touched"))
+                Some(Failure::new(what).hint(if tool_run::says_full(stderr) {
+                    tool_run::FREE_SPACE
+                } else {
+                    "nothing of it was stored, and the output was not touched"
+                }))
             }
             Outcome::InfraFailed { message } => {
-                let full = message.contains("No space left on device");
+                let full = tool_run::says_full(message.as_bytes());
                 let failure = Failure::new(format_args!("the backend of {} could not be run: {message}", job.name));
                 Some(if full {
-                    failure.hint("free some space there, or name another place with THINDIST_CACHE_DIR")
+                    failure.hint(tool_run::FREE_SPACE)
                 } else {
                     failure
                 })

@@ -8,6 +8,7 @@ use thindist_core::action::ExtraInput;
 use thindist_core::asm_inputs::{AsmInput, scan};
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Refusal;
+use thindist_exec::StoreError;
 use thindist_exec::state::FileStamp;
 
 /// Every file that any backend's assembly has named so far.
@@ -60,7 +61,10 @@ impl NamedFiles {
             return Ok(named.clone());
         }
         let missing = |error| io("read", path, &error).hint(format_args!("assembly in {module} names it"));
-        let (digest, stamp) = session.state.digest_file(Path::new(path))?;
+        let (digest, stamp) = session.state.digest_file(Path::new(path)).map_err(|error| match error {
+            StoreError::Io { source, .. } => missing(source),
+            other => other.into(),
+        })?;
         let names = if is_text {
             scan(&String::from_utf8_lossy(&std::fs::read(path).map_err(missing)?), false)
         } else {

@@ -110,7 +110,8 @@ fn link(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
         linked.install(session)?;
         timer.phase("final_link");
     }
-    Ok(session.record(stats, &timer)?)
+    session.record(stats, &timer);
+    Ok(())
 }
 
 /// What a distributed link gives, for comparison.
@@ -159,7 +160,8 @@ fn build(
     timer.phase("plan");
     let natives = backends::build(session, &planned, &mut stats.backends)?;
     timer.phase("backends");
-    let linked = final_step::run(session, survey, &thin, &planned, &natives)?;
+    let mut linked = final_step::run(session, survey, &thin, &planned, &natives)?;
+    linked.diagnostics.extend(backends::warnings(&planned, &natives));
     timer.phase("final_link");
     Ok((planned, linked, natives))
 }

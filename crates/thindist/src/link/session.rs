@@ -35,6 +35,7 @@ pub(crate) type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
 
 impl Session {
     pub(crate) fn open(settings: Settings, line: LinkLine, lld: &Path) -> Result<Self> {
+        settings.check()?;
         let interrupt = Interrupt::watch()?;
         let cache_dir = settings.cache_dir()?;
         let cas = Cas::open(&cache_dir)?;
@@ -82,16 +83,20 @@ impl Session {
     }
 
     /// Writes the link's figures, and keeps the stores within their bound.
-    pub(crate) fn record(&self, mut stats: Stats, timer: &Timer) -> Result<()> {
+    ///
+    /// The output is in its place by then, so that nothing here can fail the link.
+    pub(crate) fn record(&self, mut stats: Stats, timer: &Timer) {
         stats.finish(timer);
         if let Some(path) = self.settings.get("stats") {
-            stats.append_to(Path::new(path))?;
+            warn(stats.append_to(Path::new(path)));
         }
+        // What was added is all that can have brought the stores over their bound.
         if stats.backends.executed > 0 {
-            // What was added is all that can have brought the stores over their bound.
-            thindist_exec::maintenance::gc(&self.cache_dir, self.settings.cache_size()?)?;
+            let collected = self.settings.cache_size().and_then(|size| {
+                thindist_exec::maintenance::gc(&self.cache_dir, size).map_err(Failure::from)
+            });
+            warn(collected);
         }
-        Ok(())
     }
 
     /// Leaves the link's files in place if that is wanted.
@@ -112,6 +117,12 @@ impl Session {
         drop(directory);
         interrupt.pass_on();
         outcome
+    }
+}
+
+fn warn<T>(outcome: Result<T>) {
+    if let Err(failure) = outcome {
+        failure.warn();
     }
 }
 

@@ -165,7 +165,10 @@ fn find(input: &Input, directories: &[String]) -> Result<String> {
             .candidates(directories)
             .into_iter()
             .find(|candidate| Path::new(candidate).exists())
-            .ok_or_else(|| Failure::new(format_args!("unable to find library -l{}", search.name))),
+            .ok_or_else(|| {
+                Failure::new(format_args!("unable to find library -l{}", search.name))
+                    .hint("name its directory with -L, or build or install it first")
+            }),
     }
 }
 
@@ -174,7 +177,8 @@ fn look_at(input: &Input, path: &str, archives: &mut BTreeMap<String, Arc<Archiv
     let file = File::open(path).map_err(cannot_open)?;
     let metadata = file.metadata().map_err(cannot_open)?;
     if metadata.is_dir() {
-        return Err(Failure::new(format_args!("cannot open {path}: Is a directory")));
+        return Err(Failure::new(format_args!("cannot open {path}: Is a directory"))
+            .hint("name an object, an archive or a linker script"));
     }
     if input.binary {
         return Ok(Content::Binary);

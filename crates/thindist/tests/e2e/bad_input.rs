@@ -1,1 +1,315 @@
-//! x
+//! Bad input: the message names the file and says what to do, the output is untouched, nothing is stored.
+
+use crate::on_each_llvm;
+use crate::programs::pair;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use testkit::{FakeCompiler, Random, Run, Sandbox, SmallDisk, Tool};
+
+on_each_llvm!(
+    truncated_bitcode,
+    damaged_bitcode_is_never_a_crash,
+    a_damaged_archive,
+    lld_and_clang_of_different_majors,
+    no_clang,
+    a_module_for_another_target,
+    archive_members_whose_names_climb_out,
+    inputs_that_cannot_be_read,
+    a_full_disk_in_the_cache,
+    a_full_disk_in_the_output_directory,
+    a_compiler_that_succeeds_without_an_object,
+    a_compiler_killed_by_a_signal,
+    a_compilers_own_error_is_shown_once_with_the_modules_name,
+    tools_that_are_not_there,
+    an_output_that_cannot_be_written,
+    settings_that_make_no_sense,
+);
+
+const LINE: &str = "-r a.o b.o -o out.o";
+
+/// Expects a refusal that says each of `words` and leaves no trace.
+#[track_caller]
+fn refused(sandbox: &Sandbox, tool: Tool, words: &[&str]) -> Run {
+    sandbox.write("out.o", "as it was");
+    let results = sandbox.action_results();
+    let mut run = tool.run().exits(1);
+    for word in words {
+        run = run.says(word);
+    }
+    assert!(run.stderr.contains("thindist: hint: "), "it does not say what to do:\n{run}");
+    assert_eq!(sandbox.read("out.o"), b"as it was", "the output was touched");
+    assert_eq!(sandbox.action_results(), results, "something was stored:\n{run}");
+    assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new(), "temporaries were left");
+    run
+}
+
+fn truncated_bitcode(sandbox: &Sandbox) {
+    pair(sandbox);
+    let whole = sandbox.read("b.o");
+    for length in [8, 100, whole.len() / 2, whole.len() - 4] {
+        sandbox.write("b.o", &whole[..length]);
+        refused(sandbox, sandbox.ld(LINE), &["b.o", "compile it again"]);
+    }
+    sandbox.write("b.o", [&whole[..64], &[0xff; 1000]].concat());
+    refused(sandbox, sandbox.ld(LINE), &["b.o"]);
+}
+
+/// Whatever thindist does not notice lld or clang does; but nobody crashes into a half-written output.
+fn damaged_bitcode_is_never_a_crash(sandbox: &Sandbox) {
+    pair(sandbox);
+    let whole = sandbox.read("b.o");
+    let mut random = Random(u64::from(sandbox.llvm()));
+    for _ in 0..8 {
+        let mut bytes = whole.clone();
+        for _ in 0..3 {
+            let place = usize::try_from(random.below(bytes.len() as u64)).unwrap();
+            bytes[place] ^= 1 << random.below(8);
+        }
+        sandbox.write("b.o", bytes);
+        sandbox.write("out.o", "as it was");
+        let run = sandbox.ld(LINE).run();
+        match run.status.code() {
+            Some(0) => {}
+            Some(1) => assert_eq!(sandbox.read("out.o"), b"as it was", "{run}"),
+            _ => panic!("{run}"),
+        }
+        assert!(!run.stderr.contains("panicked"), "{run}");
+        assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new(), "{run}");
+    }
+}
+
+fn a_damaged_archive(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.ar("crs lib.a b.o");
+    let mut bytes = sandbox.read("lib.a");
+    bytes.truncate(bytes.len() - 100);
+    sandbox.write("lib.a", bytes);
+    refused(sandbox, sandbox.ld("-r a.o --whole-archive lib.a -o out.o"), &["lib.a", "make it again"]);
+    sandbox.ar("crsT thin.a b.o");
+    fs::remove_file(sandbox.path("b.o")).unwrap();
+    refused(sandbox, sandbox.ld("-r a.o thin.a -o out.o"), &["b.o", "thin.a", "make the archive again"]);
+}
+
+#[test]
+fn bitcode_of_a_newer_llvm() {
+    let sandbox = crate::sandbox(19);
+    pair(&sandbox);
+    sandbox.tool("clang-22").args("-O2 -flto=thin -c b.c -o b.o").ok();
+    refused(&sandbox, sandbox.ld(LINE), &["b.o", "LLVM 22", "LLVM 19", "THINDIST_LLD=ld.lld-22"]);
+    sandbox.ar("crs lib.a b.o");
+    refused(&sandbox, sandbox.ld("-r a.o lib.a -o out.o"), &["lib.a(b.o at", "LLVM 22"]);
+}
+
+fn lld_and_clang_of_different_majors(sandbox: &Sandbox) {
+    pair(sandbox);
+    let other = if sandbox.llvm() == 19 { "clang-22" } else { "clang-19" };
+    let (ours, theirs) = (format!("LLVM {}", sandbox.llvm()), format!("LLVM {}", &other[6..]));
+    refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", other), &[other, "ld.lld", &ours, &theirs, "THINDIST_CLANG"]);
+}
+
+fn no_clang(sandbox: &Sandbox) {
+    pair(sandbox);
+    let alone = sandbox.root("alone");
+    sandbox.make_directory(&alone);
+    let lld = alone.join(format!("ld.lld-{}", sandbox.llvm()));
+    fs::copy(format!("/usr/lib/llvm-{}/bin/lld", sandbox.llvm()), &lld).unwrap();
+    let tool = sandbox.ld(LINE).env("THINDIST_LLD", &lld).env("PATH", &alone);
+    let package = format!("install clang-{}", sandbox.llvm());
+    refused(sandbox, tool, &["no clang", &lld.display().to_string(), &package, "THINDIST_CLANG"]);
+}
+
+fn a_module_for_another_target(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.clang("--target=aarch64-linux-gnu -O2 -flto=thin -c b.c -o b.o");
+    refused(sandbox, sandbox.ld(LINE), &["b.o", "aarch64", "x86_64"]);
+    // One architecture, another triple.
+    sandbox.clang("--target=x86_64-unknown-freebsd -O2 -flto=thin -c b.c -o b.o");
+    refused(sandbox, sandbox.ld(LINE), &["b.o", "freebsd"]);
+}
+
+/// An archive with one member under this name, as `ar` would not make it.
+fn archive(name: &str, content: &[u8]) -> Vec<u8> {
+    let names = format!("{name}/\n");
+    let padded = format!("{names}{}", if names.len() % 2 == 1 { "\n" } else { "" });
+    let header = |name: &str, size: usize| format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 644);
+    let mut bytes = format!("!<arch>\n{}{padded}{}", header("//", padded.len()), header("/0", content.len())).into_bytes();
+    bytes.extend_from_slice(content);
+    bytes.resize(bytes.len().next_multiple_of(2), b'\n');
+    bytes
+}
+
+fn archive_members_whose_names_climb_out(sandbox: &Sandbox) {
+    pair(sandbox);
+    for name in ["../../x", "/x", "/../x", "down/../../x"] {
+        sandbox.write("odd.a", archive(name, &sandbox.read("b.o")));
+        refused(sandbox, sandbox.ld("-r a.o --whole-archive odd.a -o out.o"), &["odd.a", &format!("`{name}`")]);
+        // Native members' names lead nowhere either.
+        sandbox.compile("-O2", "native.c", "int native;");
+        sandbox.write("odd.a", archive(name, &sandbox.read("native.o")));
+        refused(sandbox, sandbox.ld("-r a.o b.o --whole-archive odd.a -o out.o"), &["odd.a", &format!("`{name}`")]);
+    }
+    let stray: Vec<_> = sandbox.files_below("").into_iter().filter(|path| path.ends_with("x")).collect();
+    assert_eq!(stray, Vec::<PathBuf>::new());
+}
+
+fn inputs_that_cannot_be_read(sandbox: &Sandbox) {
+    pair(sandbox);
+    refused(sandbox, sandbox.ld("-r a.o missing.o -o out.o"), &["missing.o", "No such file"]);
+    refused(sandbox, sandbox.ld("-r a.o b.o -lmissing -o out.o"), &["-lmissing"]);
+    refused(sandbox, sandbox.ld("-r a.o b.o -T missing.lds -o out.o"), &["missing.lds"]);
+    sandbox.make_directory(sandbox.path("directory.o"));
+    refused(sandbox, sandbox.ld("-r a.o directory.o -o out.o"), &["directory.o", "s a directory"]);
+    unreadable(sandbox);
+}
+
+/// As another user: what root may not read does not exist.
+fn unreadable(sandbox: &Sandbox) {
+    for (path, mode) in [("", 0o777), ("work", 0o777), ("work/b.o", 0o600), ("tmp", 0o777), ("home", 0o777)] {
+        fs::set_permissions(sandbox.root(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let program = sandbox.root("thindist-copy");
+    fs::copy(fs::canonicalize(sandbox.root("bin/thindist")).unwrap(), &program).unwrap();
+    let tool = sandbox.tool("setpriv").args("--reuid=65534 --regid=65534 --clear-groups").arg(&program).args("ld --");
+    let tool = tool.args(LINE).env("THINDIST_CACHE_DIR", sandbox.root("home/cache"));
+    refused(sandbox, tool, &["b.o", "Permission denied", "permissions"]);
+}
+
+/// From a file system that holds nothing at all to one that nearly suffices: an error that names a file on it, until
+/// there is room enough.
+fn a_full_disk_in_the_cache(sandbox: &Sandbox) {
+    big_pair(sandbox);
+    let cache = sandbox.root("disk");
+    let disk = SmallDisk::mount(&cache, 16);
+    let tool = || sandbox.ld(LINE).env("THINDIST_CACHE_DIR", &cache);
+    let mut failures = 0;
+    for kib in [16, 64, 128, 256, 400, 600, 800, 1200, 1600, 100_000] {
+        disk.resize(kib);
+        sandbox.write("out.o", "as it was");
+        let run = tool().run();
+        if run.status.success() {
+            continue;
+        }
+        failures += 1;
+        let run = run.exits(1);
+        assert_eq!(sandbox.read("out.o"), b"as it was", "with {kib} KiB: {run}");
+        assert!(run.stderr.contains("No space left"), "with {kib} KiB it does not say so: {run}");
+        assert!(run.stderr.contains("free some space"), "with {kib} KiB it does not say what to do: {run}");
+        assert_eq!(sandbox.files_below("disk/tmp"), Vec::<PathBuf>::new(), "with {kib} KiB: {run}");
+    }
+    assert!(failures >= 3, "the file system was never full");
+    tool().ok();
+    assert!(sandbox.read("out.o").len() > 300_000);
+    sandbox.tool("thindist").args("cache verify").env("THINDIST_CACHE_DIR", &cache).ok();
+}
+
+/// Native objects and an output of 300 KB.
+fn big_pair(sandbox: &Sandbox) {
+    sandbox.write("big.bin", vec![7; 300_000]);
+    sandbox.bitcode(&[
+        ("a.c", "__asm__(\".pushsection .big,\\\"a\\\"\\n.incbin \\\"big.bin\\\"\\n.popsection\"); int a;"),
+        ("b.c", "int b;"),
+    ]);
+}
+
+fn a_full_disk_in_the_output_directory(sandbox: &Sandbox) {
+    big_pair(sandbox);
+    let small = sandbox.path("small");
+    let _disk = SmallDisk::mount(&small, 64);
+    let line = "-r a.o b.o -o small/out.o";
+    // First from a link, then out of the memo.
+    sandbox.link("-r a.o b.o -o out.o");
+    for before in [None, Some("as it was")] {
+        if let Some(text) = before {
+            sandbox.write("small/out.o", text);
+        }
+        let run = sandbox.ld(line).run().exits(1).says("small/out.o").says("No space left").says("free some space");
+        assert_eq!(fs::read(small.join("out.o")).ok().as_deref(), before.map(str::as_bytes), "{run}");
+        let left: Vec<_> = sandbox.files_below("work/small").into_iter().filter(|path| !path.ends_with("out.o")).collect();
+        assert_eq!(left, Vec::<PathBuf>::new(), "{run}");
+        assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new(), "{run}");
+    }
+}
+
+fn a_compiler_that_succeeds_without_an_object(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.clang("--target=aarch64-linux-gnu -O2 -c b.c -o foreign.o");
+    sandbox.compile("-O2", "native.c", "int native;");
+    let (foreign, native) = (sandbox.path("foreign.o"), sandbox.path("native.o"));
+    let copy = |from: &Path| format!("/bin/cp {} $out", from.display());
+    let cases = [
+        (": > $out".to_owned(), "empty"),
+        ("exit 0".to_owned(), "missing"),
+        ("echo text > $out".to_owned(), "not an ELF object"),
+        ("/bin/cp module.bc $out".to_owned(), "not an ELF object"),
+        (copy(&foreign), "for machine 183"),
+        (copy(Path::new("/bin/true")), "not a relocatable object"),
+        (format!("/usr/bin/head -c 200 {} > $out", native.display()), "damaged"),
+        (format!("/bin/ln -s {} $out", native.display()), "missing"),
+    ];
+    for (body, what) in cases {
+        let clang = FakeCompiler::new(sandbox, "hollow", &format!("grep -q hidden module.bc || exec $real \"$@\"\n{body}"));
+        // The other module's backend is sound, and may be stored; that of b.o must not be.
+        sandbox.write("out.o", "as it was");
+        let run = sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path).run().exits(1);
+        let run = run.says("the backend of b.o failed").says(what).says("thindist: hint: ");
+        assert_eq!(sandbox.read("out.o"), b"as it was", "{run}");
+        assert!(sandbox.action_results() <= 1, "{run}");
+        assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new(), "{run}");
+        sandbox.tool("thindist").args("cache clear").ok();
+    }
+}
+
+fn a_compiler_killed_by_a_signal(sandbox: &Sandbox) {
+    pair(sandbox);
+    for (signal, name) in [("KILL", "SIGKILL"), ("SEGV", "SIGSEGV"), ("ABRT", "SIGABRT")] {
+        let clang = FakeCompiler::new(sandbox, "killed", &format!("kill -{signal} $$; exec $real \"$@\""));
+        refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path), &["the backend of ", ".o failed", name]);
+    }
+}
+
+fn a_compilers_own_error_is_shown_once_with_the_modules_name(sandbox: &Sandbox) {
+    pair(sandbox);
+    let clang = FakeCompiler::new(sandbox, "failing", "echo 'error: module.bc: no registers' >&2; exit 1");
+    let run = refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path), &["exit status 1"]);
+    assert_eq!(run.lines_with("no registers"), 1, "{run}");
+    assert!(run.stderr.contains("error: a.o: no registers") || run.stderr.contains("error: b.o: no registers"), "{run}");
+}
+
+fn tools_that_are_not_there(sandbox: &Sandbox) {
+    pair(sandbox);
+    refused(sandbox, sandbox.ld(LINE).env("THINDIST_LLD", "/no/ld.lld"), &["/no/ld.lld", "THINDIST_LLD"]);
+    refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", "no-clang"), &["no-clang", "THINDIST_CLANG"]);
+    refused(sandbox, sandbox.ld(LINE).without_env("THINDIST_LLD").env("PATH", "/nowhere"), &["no ld.lld", "THINDIST_LLD"]);
+    // Not an lld at all.
+    refused(sandbox, sandbox.ld(LINE).env("THINDIST_LLD", "/bin/true"), &["/bin/true", "THINDIST_LLD"]);
+}
+
+fn an_output_that_cannot_be_written(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.ld("-r a.o b.o -o nowhere/out.o").run().exits(1).says("nowhere/out.o");
+    sandbox.make_directory(sandbox.path("directory"));
+    sandbox.ld("-r a.o b.o -o directory").run().exits(1).says("directory");
+    assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new());
+}
+
+fn settings_that_make_no_sense(sandbox: &Sandbox) {
+    pair(sandbox);
+    let cases = [
+        ("THINDIST_JOBS", "many"),
+        ("THINDIST_JOBS", "0"),
+        ("THINDIST_SLOTS", "-1"),
+        ("THINDIST_CACHE_SIZE", "big"),
+        ("THINDIST_FALLBACK", "perhaps"),
+        ("THINDIST_SLOTS", "0"),
+    ];
+    for (name, value) in cases {
+        sandbox.write("out.o", "as it was");
+        sandbox.ld(LINE).env(name, value).run().exits(1).says(&format!("{name}={value}")).says("expected");
+        assert_eq!(sandbox.read("out.o"), b"as it was", "{name}={value}");
+    }
+    // Figures that cannot be written are no reason for a link to fail whose output is in its place.
+    sandbox.ld(LINE).env("THINDIST_STATS", "nowhere/stats").ok().says("warning: cannot write nowhere/stats");
+    sandbox.write("thindist.toml", "frobnicate = 1\n");
+    refused(sandbox, sandbox.ld(LINE), &["thindist.toml", "frobnicate", "help settings"]);
+}

@@ -1,7 +1,7 @@
 //! An edit runs the backends that it concerns, and no other.
 
 use crate::on_each_llvm;
-use crate::programs::{CHAIN_OBJECTS, chain};
+use crate::programs::{CHAIN_OBJECTS, chain, edit};
 use testkit::{Sandbox, Stats};
 
 on_each_llvm!(
@@ -33,11 +33,10 @@ fn a_leaf_edit_runs_one_backend_and_reverting_it_none(sandbox: &Sandbox) {
     chain(sandbox);
     expect_executed(&link(sandbox), 4);
     let (first, source) = (sandbox.read("out.o"), String::from_utf8(sandbox.read("alone.c")).unwrap());
-    sandbox.bitcode(&[("alone.c", &format!("{source} int added(void) {{ return 8; }}\n"))]);
+    edit(sandbox, "alone.c", &format!("{source} int added(void) {{ return 8; }}\n"));
     expect_executed(&link(sandbox), 1);
-    sandbox.lld(&format!("-r {CHAIN_OBJECTS} -o theirs.o"));
     sandbox.verify_identical(&format!("{LINE} {CHAIN_OBJECTS}"));
-    sandbox.bitcode(&[("alone.c", &source)]);
+    edit(sandbox, "alone.c", &source);
     let reverted = link(sandbox);
     assert_eq!(reverted.executed(), 0, "{reverted:?}");
     assert_eq!(sandbox.read("out.o"), first);
@@ -48,7 +47,7 @@ fn a_leaf_edit_runs_one_backend_and_reverting_it_none(sandbox: &Sandbox) {
 fn an_edit_of_what_others_import_runs_those_as_well(sandbox: &Sandbox) {
     chain(sandbox);
     expect_executed(&link(sandbox), 4);
-    sandbox.bitcode(&[("leaf.c", "int leaf(int x) { return x * 5 + 1; }\n")]);
+    edit(sandbox, "leaf.c", "int leaf(int x) { return x * 5 + 1; }\n");
     expect_executed(&link(sandbox), 3);
     sandbox.verify_identical(&format!("{LINE} {CHAIN_OBJECTS}"));
 }
@@ -78,7 +77,7 @@ const INCLUDE: &str = "__asm__(\".pushsection .blob,\\\"a\\\"\\n.include \\\"out
 fn an_incbin_file_runs_its_module(sandbox: &Sandbox) {
     chain(sandbox);
     sandbox.write("data.bin", "one");
-    sandbox.bitcode(&[("alone.c", INCBIN)]);
+    edit(sandbox, "alone.c", INCBIN);
     expect_executed(&link(sandbox), 4);
     assert_eq!(link(sandbox).memo(), 4);
     sandbox.write("data.bin", "two");
@@ -95,7 +94,7 @@ fn an_included_file_runs_its_module(sandbox: &Sandbox) {
     chain(sandbox);
     sandbox.write("inner.bin", "one");
     sandbox.write("outer.s", ".incbin \"inner.bin\"\n");
-    sandbox.bitcode(&[("alone.c", INCLUDE)]);
+    edit(sandbox, "alone.c", INCLUDE);
     expect_executed(&link(sandbox), 4);
     sandbox.write("inner.bin", "two");
     expect_executed(&link(sandbox), 1);
@@ -123,7 +122,7 @@ fn a_byte_of_an_archive_member_runs_its_module(sandbox: &Sandbox) {
     let line = format!("{LINE} main.o --whole-archive rest.a");
     sandbox.ar("crs rest.a middle.o alone.o leaf.o");
     expect_executed(&sandbox.link(&line), 4);
-    sandbox.bitcode(&[("alone.c", "int counter; int alone(int x) { return counter -= x; }\n")]);
+    edit(sandbox, "alone.c", "int counter; int alone(int x) { return counter -= x; }\n");
     sandbox.ar("crs rest.a alone.o");
     expect_executed(&sandbox.link(&line), 1);
 }
@@ -135,7 +134,7 @@ fn a_member_before_it_that_grows_runs_none(sandbox: &Sandbox) {
     sandbox.ar("crs rest.a alone.o middle.o leaf.o");
     expect_executed(&sandbox.link(&line), 4);
     let names: String = (0..300).map(|number| format!("int another_{number};\n")).collect();
-    sandbox.bitcode(&[("alone.c", &format!("{names}int counter; int alone(int x) {{ return counter += x; }}\n"))]);
+    edit(sandbox, "alone.c", &format!("{names}int counter; int alone(int x) {{ return counter += x; }}\n"));
     std::fs::remove_file(sandbox.path("rest.a")).unwrap();
     sandbox.ar("crs rest.a alone.o middle.o leaf.o");
     expect_executed(&sandbox.link(&line), 1);
