@@ -62,3 +62,12 @@ pub(crate) fn symlink(target: &Path, link: &Path) -> Result<()> {
     remove_file(link)?;
     std::os::unix::fs::symlink(target, link).map_err(named(link, "create"))
 }
+
+/// Every file in `directory` and below it.
+pub(crate) fn below(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in list(directory)? {
+        if path.is_dir() { found.extend(below(&path)?) } else { found.push(path) }
+    }
+    Ok(found)
+}

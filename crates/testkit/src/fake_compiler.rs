@@ -32,7 +32,11 @@ impl FakeCompiler {
     pub fn logging(sandbox: &Sandbox, log: &str) -> Self {
         let log = sandbox.root(log);
         let log = log.display();
-        Self::new(sandbox, "logging-clang", &format!("echo + >> {log}\n$real \"$@\"\ncode=$?\necho - >> {log}\nexit $code"))
+        Self::new(
+            sandbox,
+            "logging-clang",
+            &format!("echo + >> {log}\n$real \"$@\"\ncode=$?\necho - >> {log}\nexit $code"),
+        )
     }
 
     /// Runs the real compiler once for each module and gives out copies from then on, before which it runs `first`.

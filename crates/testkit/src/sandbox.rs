@@ -62,7 +62,8 @@ impl Sandbox {
     #[must_use]
     pub fn linker_line(&self, line: &str) -> String {
         let said = self.clang(&format!("-### -flto=thin -fuse-ld=lld {line}")).stderr;
-        let linker = said.lines().last().and_then(|line| line.split_once(".lld\" ").or_else(|| line.split_once("lld\" ")));
+        let linker =
+            said.lines().last().and_then(|line| line.split_once(".lld\" ").or_else(|| line.split_once("lld\" ")));
         let Some((_, words)) = linker else { panic!("clang -### shows no linker line: {said}") };
         self.write("line.rsp", words);
         "@line.rsp".to_owned()

@@ -35,6 +35,7 @@ pub(crate) const REGISTRY: &[Setting] = &[
         name: "warm",
         help: "`0`: start each backend as a process of its own, not as a fork of a loaded compiler",
     },
+    Setting { name: "memo", help: "`0`: do not remember whole links, only backend compilations" },
     Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
 ];
 
@@ -102,6 +103,11 @@ impl Settings {
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         debug_assert!(REGISTRY.iter().any(|setting| setting.name == name), "{name} is not in the registry");
         self.values.get(name).map(String::as_str)
+    }
+
+    /// A setting that is on unless it is `0`.
+    pub(crate) fn is_on(&self, name: &str) -> bool {
+        self.get(name) != Some("0")
     }
 
     /// A whole number above zero.

@@ -87,7 +87,8 @@ impl Run {
 }
 
 /// What to do about a full file system.
-pub(crate) const FREE_SPACE: &str = "free some space for temporary files, or name another place with THINDIST_CACHE_DIR";
+pub(crate) const FREE_SPACE: &str =
+    "free some space for temporary files, or name another place with THINDIST_CACHE_DIR";
 
 /// A tool has met a full file system.
 pub(crate) fn says_full(stderr: &[u8]) -> bool {

@@ -54,6 +54,31 @@ pub(crate) fn verify(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<St
     Ok(said.lines().last().unwrap_or_default().to_string())
 }
 
+/// How many modules import from `object`, as lld itself says: the oracle for the backends that an edit of it concerns.
+pub(crate) fn importers(kernel: &Kernel, home: &Home, object: &str) -> Result<u64> {
+    let name = kernel.log_name("imports");
+    let directory = home.dir.join(&name);
+    files::remove_dir(&directory)?;
+    files::make_dir(&directory)?;
+    let more = [
+        "--thinlto-emit-imports-files".to_string(),
+        format!("--thinlto-index-only={}", directory.join("list").display()),
+        format!("--thinlto-prefix-replace=;{}/", directory.display()),
+    ];
+    let lld = format!("ld.lld-{}", kernel.llvm);
+    let mut command = command(kernel, Path::new(&lld), &directory.join("none"), &more)?;
+    run::logged(&name, &mut command, &home.log(&name))?;
+    let member = format!("({object} at ");
+    let mut count = 0;
+    for path in files::below(&directory)? {
+        if path.to_string_lossy().ends_with(".imports") && files::read(&path)?.contains(&member) {
+            count += 1;
+        }
+    }
+    files::remove_dir(&directory)?;
+    Ok(count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

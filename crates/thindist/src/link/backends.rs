@@ -329,11 +329,7 @@ fn report_failures(session: &Session, planned: &Planned, failures: &[(usize, Opt
             Outcome::InfraFailed { message } => {
                 let full = tool_run::says_full(message.as_bytes());
                 let failure = Failure::new(format_args!("the backend of {} could not be run: {message}", job.name));
-                Some(if full {
-                    failure.hint(tool_run::FREE_SPACE)
-                } else {
-                    failure
-                })
+                Some(if full { failure.hint(tool_run::FREE_SPACE) } else { failure })
             }
             Outcome::TimedOut => Some(Failure::new(format_args!("the backend of {} took too long", job.name))),
             Outcome::Success(_) | Outcome::Cancelled => None,

@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 /// The memo of one link.
 #[derive(Debug)]
 pub(crate) struct Memo {
-    /// `None`: this link has more to show than its output.
+    /// `None`: this link has more to show than its output, or is not to be remembered.
     key: Option<Digest>,
 }
 
@@ -37,7 +37,7 @@ struct Manifest {
 impl Memo {
     /// The first key: tools, words, and the content of every file that the line names.
     pub(crate) fn of(session: &Session, inputs: &InputDigests) -> Self {
-        if !session.line.has_one_output() {
+        if !session.line.has_one_output() || !session.settings.is_on("memo") {
             return Self { key: None };
         }
         let mut hasher = Hasher::default();

@@ -161,14 +161,14 @@ impl Survey {
 fn find(input: &Input, directories: &[String]) -> Result<String> {
     match &input.name {
         InputName::Path(path) => Ok(path.clone()),
-        InputName::Library(search) => search
-            .candidates(directories)
-            .into_iter()
-            .find(|candidate| Path::new(candidate).exists())
-            .ok_or_else(|| {
-                Failure::new(format_args!("unable to find library -l{}", search.name))
-                    .hint("name its directory with -L, or build or install it first")
-            }),
+        InputName::Library(search) => {
+            search.candidates(directories).into_iter().find(|candidate| Path::new(candidate).exists()).ok_or_else(
+                || {
+                    Failure::new(format_args!("unable to find library -l{}", search.name))
+                        .hint("name its directory with -L, or build or install it first")
+                },
+            )
+        }
     }
 }
 

@@ -105,7 +105,11 @@ fn lld_and_clang_of_different_majors(sandbox: &Sandbox) {
     pair(sandbox);
     let other = if sandbox.llvm() == 19 { "clang-22" } else { "clang-19" };
     let (ours, theirs) = (format!("LLVM {}", sandbox.llvm()), format!("LLVM {}", &other[6..]));
-    refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", other), &[other, "ld.lld", &ours, &theirs, "THINDIST_CLANG"]);
+    refused(
+        sandbox,
+        sandbox.ld(LINE).env("THINDIST_CLANG", other),
+        &[other, "ld.lld", &ours, &theirs, "THINDIST_CLANG"],
+    );
 }
 
 fn no_clang(sandbox: &Sandbox) {
@@ -133,7 +137,8 @@ fn archive(name: &str, content: &[u8]) -> Vec<u8> {
     let names = format!("{name}/\n");
     let padded = format!("{names}{}", if names.len() % 2 == 1 { "\n" } else { "" });
     let header = |name: &str, size: usize| format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 644);
-    let mut bytes = format!("!<arch>\n{}{padded}{}", header("//", padded.len()), header("/0", content.len())).into_bytes();
+    let mut bytes =
+        format!("!<arch>\n{}{padded}{}", header("//", padded.len()), header("/0", content.len())).into_bytes();
     bytes.extend_from_slice(content);
     bytes.resize(bytes.len().next_multiple_of(2), b'\n');
     bytes
@@ -225,7 +230,8 @@ fn a_full_disk_in_the_output_directory(sandbox: &Sandbox) {
         }
         let run = sandbox.ld(line).run().exits(1).says("small/out.o").says("No space left").says("free some space");
         assert_eq!(fs::read(small.join("out.o")).ok().as_deref(), before.map(str::as_bytes), "{run}");
-        let left: Vec<_> = sandbox.files_below("work/small").into_iter().filter(|path| !path.ends_with("out.o")).collect();
+        let left: Vec<_> =
+            sandbox.files_below("work/small").into_iter().filter(|path| !path.ends_with("out.o")).collect();
         assert_eq!(left, Vec::<PathBuf>::new(), "{run}");
         assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new(), "{run}");
     }
@@ -248,7 +254,8 @@ fn a_compiler_that_succeeds_without_an_object(sandbox: &Sandbox) {
         (format!("/bin/ln -s {} $out", native.display()), "missing"),
     ];
     for (body, what) in cases {
-        let clang = FakeCompiler::new(sandbox, "hollow", &format!("grep -q hidden module.bc || exec $real \"$@\"\n{body}"));
+        let clang =
+            FakeCompiler::new(sandbox, "hollow", &format!("grep -q hidden module.bc || exec $real \"$@\"\n{body}"));
         // The other module's backend is sound, and may be stored; that of b.o must not be.
         sandbox.write("out.o", "as it was");
         let run = sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path).run().exits(1);
@@ -273,14 +280,21 @@ fn a_compilers_own_error_is_shown_once_with_the_modules_name(sandbox: &Sandbox) 
     let clang = FakeCompiler::new(sandbox, "failing", "echo 'error: module.bc: no registers' >&2; exit 1");
     let run = refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path), &["exit status 1"]);
     assert_eq!(run.lines_with("no registers"), 1, "{run}");
-    assert!(run.stderr.contains("error: a.o: no registers") || run.stderr.contains("error: b.o: no registers"), "{run}");
+    assert!(
+        run.stderr.contains("error: a.o: no registers") || run.stderr.contains("error: b.o: no registers"),
+        "{run}"
+    );
 }
 
 fn tools_that_are_not_there(sandbox: &Sandbox) {
     pair(sandbox);
     refused(sandbox, sandbox.ld(LINE).env("THINDIST_LLD", "/no/ld.lld"), &["/no/ld.lld", "THINDIST_LLD"]);
     refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", "no-clang"), &["no-clang", "THINDIST_CLANG"]);
-    refused(sandbox, sandbox.ld(LINE).without_env("THINDIST_LLD").env("PATH", "/nowhere"), &["no ld.lld", "THINDIST_LLD"]);
+    refused(
+        sandbox,
+        sandbox.ld(LINE).without_env("THINDIST_LLD").env("PATH", "/nowhere"),
+        &["no ld.lld", "THINDIST_LLD"],
+    );
     // Not an lld at all.
     refused(sandbox, sandbox.ld(LINE).env("THINDIST_LLD", "/bin/true"), &["/bin/true", "THINDIST_LLD"]);
 }

@@ -5,10 +5,7 @@ use crate::programs::row;
 use std::fs;
 use testkit::{FakeCompiler, Sandbox, most_at_a_time};
 
-on_each_llvm!(
-    sixteen_links_at_once_on_one_cache,
-    the_jobservers_tokens_are_obeyed_and_returned,
-);
+on_each_llvm!(sixteen_links_at_once_on_one_cache, the_jobservers_tokens_are_obeyed_and_returned,);
 
 const LINKS: usize = 16;
 
