@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{Result, run, tasks};
+use crate::{Result, arguments, run};
 
 /// What building and booting a kernel takes, beside the compilers.
 pub(crate) const KERNEL: &[&str] = &[
@@ -34,7 +34,7 @@ pub(crate) fn llvm(version: u32) -> Vec<String> {
 
 /// The task `install`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    tasks::reject_rest(arguments)?;
+    arguments::reject_rest(arguments)?;
     ensure(&everything())
 }
 

@@ -9,7 +9,7 @@ use crate::kernel::{Kernel, boot, link_line};
 use crate::measure::{self, Usage};
 use crate::project::Home;
 use crate::stats::{self, Link};
-use crate::{Result, apt, cargo, files, table, tasks};
+use crate::{Result, apt, arguments, cargo, files, table};
 
 const LLVM: u32 = 22;
 
@@ -21,7 +21,7 @@ struct Row {
 }
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    tasks::reject_rest(arguments)?;
+    arguments::reject_rest(arguments)?;
     apt::ensure(&[apt::llvm(LLVM), apt::kernel()].concat())?;
     let home = Home::open("demo")?;
     println!("Everything stays below {}.", home.dir.display());

@@ -4,6 +4,7 @@
 //! What a task makes stays below `target/`.
 
 mod apt;
+mod arguments;
 mod cargo;
 mod checks;
 mod demo;
@@ -15,6 +16,7 @@ mod project;
 mod run;
 mod stats;
 mod table;
+mod task;
 mod tasks;
 mod test;
 
@@ -25,7 +27,7 @@ type Result<T, E = String> = std::result::Result<T, E>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match tasks::dispatch(tasks::TASKS, "cargo xtask", &arguments) {
+    match task::dispatch(tasks::TASKS, "cargo xtask", &arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("xtask: error: {message}");

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::kernel::suite;
-use crate::{Result, apt, cargo, run, tasks};
+use crate::{Result, apt, arguments, cargo, run};
 
 const STAGES: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
@@ -13,8 +13,8 @@ const STAGES: &[&[&str]] = &[
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
-    let fast = tasks::take_flag(&mut arguments, "--fast");
-    tasks::reject_rest(&arguments)?;
+    let fast = arguments::take_flag(&mut arguments, "--fast");
+    arguments::reject_rest(&arguments)?;
     apt::ensure(&if fast { compilers() } else { apt::everything() })?;
     let start = Instant::now();
     for stage in STAGES {

@@ -8,7 +8,7 @@
 //! The target is not asked either. What is a comment everywhere is taken for one (`/* */`, `//`, `#` in front of a
 //! line's statements or of a blank); what is one only on some targets (`@`, `!`, `#1`) is read as code.
 
-use crate::asm_lexer::{Lexer, Token};
+use crate::asm_lexer::{Lexer, OPERAND, Token};
 
 /// A file that assembly text names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,9 +49,6 @@ fn may_name_files(asm: &str) -> bool {
         length >= 3 || rest.get(length).is_some_and(|next| is_parameter(char::from(*next)) || *next == b'$')
     })
 }
-
-/// Stands for an inline asm's operand: text that only the backend knows.
-pub(crate) const OPERAND: char = '\u{1}';
 
 /// `\name` in a macro, or an operand.
 fn is_parameter(c: char) -> bool {

@@ -2,6 +2,9 @@
 //!
 //! It errs on the side of seeing code: see `asm_inputs` for what counts as a comment.
 
+/// Stands for an inline asm's operand: text that only the backend knows.
+pub(crate) const OPERAND: char = '\u{1}';
+
 /// A piece of assembly text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
@@ -140,5 +143,5 @@ impl<'a> Lexer<'a> {
 
 /// A backslash and an operand's stand-in belong to the word that they are about to complete.
 fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '.' | '_' | '$' | '@' | '?' | '\\' | super::asm_inputs::OPERAND)
+    c.is_alphanumeric() || matches!(c, '.' | '_' | '$' | '@' | '?' | '\\' | OPERAND)
 }

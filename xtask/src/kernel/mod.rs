@@ -15,8 +15,9 @@ pub(crate) mod suite;
 
 use std::path::PathBuf;
 
+use crate::arguments;
 use crate::project::Home;
-use crate::tasks::{self, Task};
+use crate::task::{self, Task};
 use crate::{Result, apt, cargo};
 
 use build::Linker;
@@ -83,13 +84,13 @@ const STEPS: &[Task] = &[
 
 /// The task `kernel`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    tasks::dispatch(STEPS, "cargo xtask kernel", arguments)
+    task::dispatch(STEPS, "cargo xtask kernel", arguments)
 }
 
 /// What every step needs: the packages, the home and the kernel that was asked for.
 fn start(mut arguments: Vec<String>) -> Result<(Home, Kernel)> {
-    let llvm = tasks::take_number(&mut arguments, "--llvm")?.unwrap_or(22);
-    tasks::reject_rest(&arguments)?;
+    let llvm = arguments::take_number(&mut arguments, "--llvm")?.unwrap_or(22);
+    arguments::reject_rest(&arguments)?;
     apt::ensure(&[apt::llvm(llvm), apt::kernel()].concat())?;
     let home = Home::open(HOME)?;
     let kernel = Kernel::usual(&home, llvm);
@@ -98,7 +99,7 @@ fn start(mut arguments: Vec<String>) -> Result<(Home, Kernel)> {
 
 fn build_step(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
-    let in_process = tasks::take_flag(&mut arguments, "--in-process");
+    let in_process = arguments::take_flag(&mut arguments, "--in-process");
     let (home, kernel) = start(arguments)?;
     let linker = if in_process { Linker::InProcess } else { Linker::thindist(cargo::install_thindist(&home)?) };
     kernel.prepare(&home)?;
@@ -133,14 +134,14 @@ fn reconfigure_step(arguments: &[String]) -> Result<()> {
 
 fn second_step(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
-    let full = tasks::take_flag(&mut arguments, "--full");
+    let full = arguments::take_flag(&mut arguments, "--full");
     let (mut suite, kernel) = start_suite(arguments)?;
     suite::second_directory(&mut suite, kernel.llvm, full);
     suite.checks.finish()
 }
 
 fn check_step(arguments: &[String]) -> Result<()> {
-    tasks::reject_rest(arguments)?;
+    arguments::reject_rest(arguments)?;
     apt::ensure(&apt::everything())?;
     suite::run_all()
 }

@@ -7,7 +7,7 @@ mod report;
 mod rounds;
 
 use crate::project::Home;
-use crate::{Result, apt, cargo, machine, tasks};
+use crate::{Result, apt, arguments, cargo, machine};
 
 use super::build::{self, Linker};
 use super::edits::Leaf;
@@ -18,9 +18,9 @@ const USUAL_ROUNDS: u32 = 3;
 /// The task `bench kernel`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
-    let rounds = tasks::take_number(&mut arguments, "--rounds")?.unwrap_or(USUAL_ROUNDS).max(1);
-    let llvm = tasks::take_number(&mut arguments, "--llvm")?.unwrap_or(22);
-    tasks::reject_rest(&arguments)?;
+    let rounds = arguments::take_number(&mut arguments, "--rounds")?.unwrap_or(USUAL_ROUNDS).max(1);
+    let llvm = arguments::take_number(&mut arguments, "--llvm")?.unwrap_or(22);
+    arguments::reject_rest(&arguments)?;
     apt::ensure(&[apt::llvm(llvm), apt::kernel()].concat())?;
     let home = Home::open(HOME)?;
     let linker = Linker::thindist(cargo::install_thindist(&home)?);
