@@ -39,22 +39,56 @@ impl FakeCompiler {
         )
     }
 
-    /// Runs the real compiler once for each module and gives out copies from then on, before which it runs `first`.
-    /// Right for one program of modules in the work directory whose indexes do not change.
+    /// Keeps a copy of each native object that the real compiler makes, for [`Self::replaying`].
     #[must_use]
-    pub fn replaying(sandbox: &Sandbox, name: &str, first: &str) -> Self {
-        let (modules, store) = (sandbox.path(""), sandbox.root("recorded"));
+    pub fn recording(sandbox: &Sandbox) -> Self {
+        let store = sandbox.root("recorded");
         sandbox.make_directory(&store);
-        let (modules, store) = (modules.display(), store.display());
-        let body = format!(
-            "{first}\nfor module in {modules}/*.o; do if [ \"$module\" -ef module.bc ]; then break; fi; done\n\
-             kept=\"{store}/${{module##*/}}\"\n\
-             if [ ! -f \"$kept\" ]; then\n  $real \"$@\" || exit\n  /bin/cp $out \"$kept.$$\"\n  \
-             /bin/mv \"$kept.$$\" \"$kept\"\n  exit\nfi\nexec /bin/cp \"$kept\" $out"
-        );
-        Self::new(sandbox, name, &body)
+        let body = "module=$(readlink module.bc)\n$real \"$@\" && cp $out";
+        Self::new(sandbox, "recording-clang", &format!("{body} {}/\"${{module##*/}}\"", store.display()))
+    }
+
+    /// Gives out copies of what was recorded: right for one program whose indexes do not change, and fast, being no
+    /// script. Before each it writes a line to `announcements`.
+    #[must_use]
+    pub fn replaying(sandbox: &Sandbox, name: &str, announcements: Option<&Announcements>) -> Self {
+        let path = sandbox.root(name);
+        let pipe = announcements.map_or_else(String::new, |pipe| pipe.path.display().to_string());
+        sandbox.write("replay.c", REPLAY);
+        let store = sandbox.root("recorded");
+        let version = sandbox.llvm();
+        sandbox.clang(&format!(
+            "-O1 -static -DVERSION=\"{version}\" -DSTORE=\"{}\" -DPIPE=\"{pipe}\" replay.c -o {}",
+            store.display(),
+            path.display()
+        ));
+        Self { path }
     }
 }
+
+/// A compiler that copies. Without arguments it is being asked for the libraries that it loads: none.
+const REPLAY: &str = r#"
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    static char target[4096], path[8192], bytes[1 << 16];
+    if (count < 2) return 0;
+    if (!strcmp(words[1], "--version")) return puts("clang version " VERSION ".0.0") < 0;
+    if (*PIPE) {
+        int pipe = open(PIPE, O_WRONLY);
+        if (pipe < 0 || write(pipe, "start\n", 6) != 6) return 2;
+    }
+    if (readlink("module.bc", target, sizeof target - 1) < 0) return 3;
+    snprintf(path, sizeof path, "%s/%s", STORE, strrchr(target, '/') + 1);
+    int from = open(path, O_RDONLY), to = open(words[count - 1], O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (from < 0 || to < 0) return 4;
+    for (ssize_t length; (length = read(from, bytes, sizeof bytes)) > 0;)
+        if (write(to, bytes, length) != length) return 5;
+    return 0;
+}
+"#;
 
 /// The most compilers at a time that a log of starts and ends shows, and the number of starts.
 #[must_use]
@@ -96,7 +130,7 @@ impl Announcements {
 
     /// Waits for the next line.
     #[must_use]
-    pub fn next(&mut self) -> String {
+    pub fn read(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()));
         line.trim().to_owned()
@@ -107,6 +141,6 @@ impl Announcements {
         let end = "--- end of what was said ---";
         let written = writeln!(self.lines.get_mut(), "{end}");
         written.unwrap_or_else(|error| panic!("{}: {error}", self.path.display()));
-        while self.next() != end {}
+        while self.read() != end {}
     }
 }

@@ -3,12 +3,12 @@
 mod cache_command;
 mod doctor;
 mod failure;
+mod interrupt;
 mod link;
 mod object_diff;
 mod progress;
 mod settings;
 mod stats;
-mod tool_run;
 mod tools;
 mod verify;
 

@@ -8,7 +8,7 @@ use crate::link::{self, Session, Stop, Survey};
 use crate::object_diff::{self, Difference};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
-use crate::{tool_run, tools};
+use crate::tools;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -134,11 +134,11 @@ fn plain_words(line: &LinkLine) -> Vec<String> {
 }
 
 fn run_lld(session: &Session, words: &[String]) -> Result<()> {
-    let run = tool_run::lld(session, "in-process.rsp", words)?;
+    let run = link::lld(session, "in-process.rsp", words)?;
     if run.success() {
         return Ok(());
     }
-    tool_run::print(&tool_run::lines(&run.stderr));
+    link::print(&link::lines(&run.stderr));
     Err(run.failure(&session.lld.path))
 }
 

@@ -1,14 +1,14 @@
 //! From bitcode and indexes to native objects: candidates read, plan made, stores asked, the rest compiled.
 
-use super::Stop;
 use super::extra_inputs::NamedFiles;
+use super::lld_run;
 use super::session::{InputDigests, Session, cores};
+use super::stop::Stop;
 use super::survey::{Content, Place, Survey};
 use super::thin_step::{self, ThinLink};
 use crate::failure::{Failure, Result, io};
 use crate::progress::Progress;
 use crate::stats::BackendCounts;
-use crate::tool_run;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -246,7 +246,7 @@ pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCo
     if !failures.is_empty() {
         return Err(report_failures(session, planned, &failures));
     }
-    tool_run::print(&warnings(planned, &natives));
+    lld_run::print(&warnings(planned, &natives));
     Ok(natives)
 }
 
@@ -304,7 +304,7 @@ pub(crate) fn warnings(planned: &Planned, natives: &[NativeObject]) -> Vec<Strin
 /// The compiler's lines with module identifiers for the action root's names, without its own count of them.
 fn diagnostics(stderr: &[u8], own: &str, imported: &[String]) -> Vec<String> {
     let imported: Vec<&str> = imported.iter().map(String::as_str).collect();
-    tool_run::lines(stderr)
+    lld_run::lines(stderr)
         .into_iter()
         .filter(|line| !line.ends_with(" generated."))
         .map(|line| plan::explain_names(&line, own, &imported))
@@ -320,16 +320,16 @@ fn report_failures(session: &Session, planned: &Planned, failures: &[(usize, Opt
                 let text = diagnostics(stderr, &job.name, imported);
                 text.iter().for_each(|line| eprintln!("thindist: {line}"));
                 let what = format!("the backend of {} failed: {} {status}", job.name, session.clang.path.display());
-                Some(Failure::new(what).hint(if tool_run::says_full(stderr) {
-                    tool_run::FREE_SPACE
+                Some(Failure::new(what).hint(if lld_run::says_full(stderr) {
+                    lld_run::FREE_SPACE
                 } else {
                     "nothing of it was stored, and the output was not touched"
                 }))
             }
             Outcome::InfraFailed { message } => {
-                let full = tool_run::says_full(message.as_bytes());
+                let full = lld_run::says_full(message.as_bytes());
                 let failure = Failure::new(format_args!("the backend of {} could not be run: {message}", job.name));
-                Some(if full { failure.hint(tool_run::FREE_SPACE) } else { failure })
+                Some(if full { failure.hint(lld_run::FREE_SPACE) } else { failure })
             }
             Outcome::TimedOut => Some(Failure::new(format_args!("the backend of {} took too long", job.name))),
             Outcome::Success(_) | Outcome::Cancelled => None,

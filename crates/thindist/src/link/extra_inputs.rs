@@ -32,7 +32,7 @@ impl NamedFiles {
         session: &Session,
         module: &str,
         inputs: &[AsmInput],
-    ) -> std::result::Result<Vec<ExtraInput>, super::Stop> {
+    ) -> std::result::Result<Vec<ExtraInput>, super::stop::Stop> {
         let mut found = BTreeMap::new();
         let mut open: Vec<AsmInput> = inputs.to_vec();
         while let Some(input) = open.pop() {
@@ -40,7 +40,7 @@ impl NamedFiles {
                 AsmInput::Incbin(path) => (path, false),
                 AsmInput::Include(path) => (path, true),
                 AsmInput::Unresolvable { directive, text } => {
-                    return Err(super::Stop::Refused(Refusal {
+                    return Err(super::stop::Stop::Refused(Refusal {
                         option: format!("{directive} {text} in {module}"),
                         reason: "its file is known only to the assembler".to_owned(),
                     }));

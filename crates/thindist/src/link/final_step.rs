@@ -1,13 +1,13 @@
 //! The final link, and putting its output in place.
 
-use super::Stop;
 use super::backends::Planned;
+use super::lld_run;
 use super::loaded;
 use super::session::Session;
+use super::stop::Stop;
 use super::survey::Survey;
 use super::thin_step::ThinLink;
 use crate::failure::{Failure, Result, io};
-use crate::tool_run;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use thindist_core::final_line;
@@ -52,10 +52,10 @@ pub(crate) fn run(
     let mut words = final_line::final_link(&session.line, &side.loaded, &objects, &side.libraries, &target);
     let dependencies = session.text_path("out.d")?;
     words.push(format!("--dependency-file={dependencies}"));
-    let run = tool_run::lld(session, "final.rsp", &words)?;
+    let run = lld_run::lld(session, "final.rsp", &words)?;
     print!("{}", String::from_utf8_lossy(&run.stdout));
     let said = readable(session, &run.stderr, &thin.diagnostics);
-    tool_run::print(&said);
+    lld_run::print(&said);
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
@@ -110,7 +110,7 @@ fn lto_object_name(output: &str, identifier: &str) -> String {
 fn readable(session: &Session, stderr: &[u8], said_before: &[String]) -> Vec<String> {
     let own = format!("{}/", session.path("").display());
     let own = own.trim_end_matches('/');
-    let mut lines = tool_run::lines(stderr);
+    let mut lines = lld_run::lines(stderr);
     lines.retain(|line| !said_before.contains(line));
     lines.into_iter().map(|line| strip_directories(&line, own)).collect()
 }

@@ -32,7 +32,7 @@ pub(crate) fn natives(
     session: &Session,
     survey: &Survey,
     trace: &[String],
-) -> std::result::Result<Natives, super::Stop> {
+) -> std::result::Result<Natives, super::stop::Stop> {
     let candidates = by_trace_name(survey);
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for line in trace {
@@ -48,7 +48,7 @@ pub(crate) fn natives(
         // Members with one name are told apart by their order, if all of them are linked.
         let all = times.get(line.as_str()) == Some(&named.len());
         if !all && named.len() > 1 && named.iter().any(Candidate::is_native) {
-            return Err(super::Stop::Refused(ambiguous(line)));
+            return Err(super::stop::Stop::Refused(ambiguous(line)));
         }
         let nth = met.entry(line).or_default();
         loaded.extend(named.get(*nth).copied().filter(Candidate::is_native));

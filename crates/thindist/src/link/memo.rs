@@ -6,9 +6,9 @@
 
 use super::backends::Planned;
 use super::final_step::{self, Linked};
+use super::lld_run;
 use super::session::{InputDigests, Session};
 use crate::failure::{Result, io};
-use crate::tool_run;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ impl Memo {
             return Ok(None);
         }
         make_executable(session, &file)?;
-        tool_run::print(&tool_run::lines(&result.stderr));
+        lld_run::print(&lld_run::lines(&result.stderr));
         final_step::install(&file, session.line.output().as_ref())?;
         Ok(Some(manifest.modules))
     }

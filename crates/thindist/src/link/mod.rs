@@ -7,11 +7,14 @@ mod backends;
 mod extra_inputs;
 mod final_step;
 mod in_process;
+mod lld_run;
 mod loaded;
 mod memo;
 mod session;
+mod stop;
 mod survey;
 mod thin_step;
+mod words;
 
 use crate::failure::{Failure, Result};
 use crate::settings::Settings;
@@ -24,11 +27,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::digest::Digest;
-use thindist_core::link_line::{LinkLine, Refusal};
+use thindist_core::link_line::LinkLine;
 use thindist_exec::NativeObject;
 
-pub(crate) use session::{Session, expand_response_files};
+pub(crate) use lld_run::{lines, lld, print};
+pub(crate) use session::Session;
+pub(crate) use stop::Stop;
 pub(crate) use survey::Survey;
+pub(crate) use words::expand_response_files;
 
 /// The linker entrance: `words` are the arguments after the name `called_as`.
 pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
@@ -79,20 +85,6 @@ fn read_line(settings: &mut Settings, words: Vec<OsString>) -> Result<Readable> 
     let expanded = expand_response_files(&text)?;
     let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
     Ok(Readable::Line(text.into_iter().map(OsString::from).collect(), line))
-}
-
-/// Why a link does not end here.
-pub(crate) enum Stop {
-    /// In-process ThinLTO has to do it.
-    Refused(Refusal),
-    /// It failed.
-    Failed(Failure),
-}
-
-impl<E: Into<Failure>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
 }
 
 /// The link as a linker does it: remembered, or done and remembered.

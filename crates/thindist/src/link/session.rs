@@ -2,15 +2,15 @@
 
 use super::survey::Survey;
 use crate::failure::{Failure, Result, io};
+use crate::interrupt::Interrupt;
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
-use crate::tool_run::Interrupt;
 use crate::tools::{self, Tool};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::digest::Digest;
-use thindist_core::link_line::{LinkLine, response_file};
+use thindist_core::link_line::LinkLine;
 use thindist_exec::maintenance::LinkDirectory;
 use thindist_exec::state::FileStamp;
 use thindist_exec::{ActionCache, Cas, State};
@@ -130,28 +130,4 @@ fn warn<T>(outcome: Result<T>) {
 /// The number of processors that this process may use.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-/// Replaces each `@file` by the arguments in it, as lld does; one that cannot be read is an argument as it stands.
-pub(crate) fn expand_response_files(words: &[String]) -> Result<Vec<String>> {
-    let mut expanded = Vec::with_capacity(words.len());
-    expand_into(words, &mut Vec::new(), &mut expanded)?;
-    Ok(expanded)
-}
-
-fn expand_into(words: &[String], open: &mut Vec<PathBuf>, expanded: &mut Vec<String>) -> Result<()> {
-    for word in words {
-        let Some(path) = word.strip_prefix('@').map(PathBuf::from).filter(|path| path.is_file()) else {
-            expanded.push(word.clone());
-            continue;
-        };
-        if open.contains(&path) {
-            return Err(Failure::new(format_args!("{} includes itself", path.display())));
-        }
-        let text = std::fs::read_to_string(&path).map_err(|error| io("read", &path, &error))?;
-        open.push(path);
-        expand_into(&response_file::tokenize(&text), open, expanded)?;
-        open.pop();
-    }
-    Ok(())
 }

@@ -1,9 +1,9 @@
 //! The thin link: the real lld in index-only mode.
 
+use super::lld_run;
 use super::session::Session;
 use super::survey::Survey;
 use crate::failure::{Failure, Result, io};
-use crate::tool_run;
 use std::path::PathBuf;
 use thindist_core::final_line::{self, ThinLinkPaths};
 use thindist_core::link_line::Refusal;
@@ -29,7 +29,7 @@ pub(crate) struct ThinModule {
 }
 
 /// Runs it.
-pub(crate) fn run(session: &Session, survey: &Survey) -> std::result::Result<ThinLink, super::Stop> {
+pub(crate) fn run(session: &Session, survey: &Survey) -> std::result::Result<ThinLink, super::stop::Stop> {
     session.make_directory("thin")?;
     let index_prefix = format!("{}/", session.text_path(format!("thin/index{}", "/d".repeat(levels_above(survey))))?);
     let paths = ThinLinkPaths {
@@ -39,15 +39,15 @@ pub(crate) fn run(session: &Session, survey: &Survey) -> std::result::Result<Thi
         output: &session.text_path("thin/none")?,
     };
     let words = final_line::thin_link(&session.line, &paths);
-    let output = tool_run::lld(session, "thin.rsp", &words)?;
-    let diagnostics = tool_run::lines(&output.stderr);
-    tool_run::print(&diagnostics);
+    let output = lld_run::lld(session, "thin.rsp", &words)?;
+    let diagnostics = lld_run::lines(&output.stderr);
+    lld_run::print(&diagnostics);
     if !output.success() {
         return Err(output.failure(&session.lld.path).into());
     }
     let list = std::fs::read_to_string(paths.list).map_err(|error| io("read", paths.list, &error))?;
     let modules = list.lines().map(|line| selected(line, &index_prefix)).collect::<Result<_>>()?;
-    let trace = tool_run::lines(&output.stdout);
+    let trace = lld_run::lines(&output.stdout);
     if session.line.options().any(|(spec, _)| matches!(spec.name, "t" | "trace")) {
         trace.iter().for_each(|line| println!("{line}"));
     }

@@ -28,14 +28,12 @@ fn kill(process: &Child, signal: &str) {
 fn killed_at_random_moments_fifty_times(sandbox: &Sandbox) {
     let line = format!("-r {} -o out.o", row(sandbox, MODULES));
     let mut announcements = Announcements::new(sandbox);
-    let announce = format!("echo start > {}", announcements.path.display());
-    let silent = FakeCompiler::replaying(sandbox, "silent", "");
-    let talking = FakeCompiler::replaying(sandbox, "talking", &announce);
+    let silent = FakeCompiler::replaying(sandbox, "silent", None);
+    let talking = FakeCompiler::replaying(sandbox, "talking", Some(&announcements));
     let link = |clang: &FakeCompiler| sandbox.ld(&line).env("THINDIST_CLANG", &clang.path);
-    sandbox.stats_of(link(&silent));
+    sandbox.stats_of(link(&FakeCompiler::recording(sandbox)));
     let good = sandbox.read("out.o");
     sandbox.verify_identical(&line);
-    clear(sandbox);
     let start = Instant::now();
     link(&silent).ok();
     let whole = u64::try_from(start.elapsed().as_micros()).unwrap();
@@ -46,7 +44,7 @@ fn killed_at_random_moments_fifty_times(sandbox: &Sandbox) {
         if round % 2 == 0 {
             let mut process = link(&talking).start();
             for _ in 0..=random.below(MODULES as u64 - 1) {
-                assert_eq!(announcements.next(), "start");
+                assert_eq!(announcements.read(), "start");
             }
             kill(&process, "-KILL");
             process.wait().unwrap();
@@ -81,7 +79,7 @@ fn a_signal_ends_the_link_and_its_compilers(sandbox: &Sandbox) {
         sandbox.write("out.o", "as it was");
         let tool = sandbox.ld(&line).env("THINDIST_CLANG", &clang.path).env("THINDIST_SLOTS", "2");
         let mut process = tool.start();
-        let compilers = [announcements.next(), announcements.next()];
+        let compilers = [announcements.read(), announcements.read()];
         kill(&process, name);
         let status = process.wait().unwrap();
         assert_eq!(status.signal(), Some(number), "{status}");
@@ -110,7 +108,7 @@ fn a_backend_that_fails_cancels_the_rest(sandbox: &Sandbox) {
     sandbox.write("out.o", "as it was");
     let run = sandbox.ld(&line).env("THINDIST_CLANG", &clang.path).env("THINDIST_SLOTS", "2").run();
     let run = run.exits(1).says("failed: ").says("exit status 1");
-    let endless = announcements.next();
+    let endless = announcements.read();
     assert!(!PathBuf::from("/proc").join(&endless).exists(), "compiler {endless} still runs: {run}");
     assert_eq!(run.lines_with("error: no"), 1, "{run}");
     assert_eq!((sandbox.read("out.o"), sandbox.action_results()), (b"as it was".to_vec(), 0), "{run}");

@@ -18,6 +18,7 @@ on_each_llvm!(
     masquerading_finds_the_real_lld_behind,
     own_flags_are_stripped_and_unknown_ones_refused,
     files_that_assembly_names,
+    module_assembly_of_an_imported_module,
     plugin_options_of_rustc,
     archive_members_of_equal_names,
     an_output_in_a_sub_directory_and_inputs_outside_of_this_one,
@@ -199,6 +200,17 @@ fn files_that_assembly_names(sandbox: &Sandbox) {
     check(sandbox, 2, "-r a.o b.o");
     let output = sandbox.read("ours");
     assert!(output.windows(8).any(|part| part == b"moreBLOB"));
+}
+
+/// It is assembled at an import, although nothing of it gets into the importer.
+fn module_assembly_of_an_imported_module(sandbox: &Sandbox) {
+    sandbox.write("data.bin", "BLOB");
+    let assembly = "__asm__(\".pushsection .blob,\\\"a\\\"\\n.incbin \\\"data.bin\\\"\\n.popsection\");\n";
+    sandbox.bitcode(&[
+        ("a.c", &format!("{assembly}int imported(int x) {{ return x * 3; }}\n")),
+        ("b.c", "int imported(int); int importer(int x) { return imported(x) + 1; }\n"),
+    ]);
+    check(sandbox, 2, "-r a.o b.o");
 }
 
 fn plugin_options_of_rustc(sandbox: &Sandbox) {

@@ -1,5 +1,7 @@
 //! End to end: the real program, real LLVM 19 and 22, small C programs.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "all of it is tests: a panic is how they fail")]
+
 mod bad_input;
 mod cache;
 mod concurrency;

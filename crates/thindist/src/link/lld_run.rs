@@ -1,50 +1,10 @@
 //! Running lld as a step of a link: its words in a response file, its environment ours, its end ours as well.
 
+use super::session::Session;
 use crate::failure::{Failure, Result, io};
-use crate::link::Session;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use thindist_core::link_line::response_file;
-use thindist_exec::CancelToken;
 use thindist_exec::process::{Finished, Invocation, Status, run};
-
-/// Watches for SIGINT, SIGTERM and SIGHUP: the first of them cancels the link.
-#[derive(Debug)]
-pub(crate) struct Interrupt {
-    token: CancelToken,
-    signal: Arc<AtomicI32>,
-}
-
-impl Interrupt {
-    pub(crate) fn watch() -> Result<Self> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        let interrupt = Self { token: CancelToken::new(), signal: Arc::new(AtomicI32::new(0)) };
-        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
-            .map_err(|error| Failure::new(format_args!("cannot watch for signals: {error}")))?;
-        let (token, seen) = (interrupt.token.clone(), interrupt.signal.clone());
-        std::thread::spawn(move || {
-            for signal in signals.forever() {
-                seen.store(signal, Ordering::SeqCst);
-                token.cancel();
-            }
-        });
-        Ok(interrupt)
-    }
-
-    pub(crate) fn token(&self) -> &CancelToken {
-        &self.token
-    }
-
-    /// Ends this process by the signal that ended the link, if one did.
-    pub(crate) fn pass_on(&self) {
-        let signal = self.signal.load(Ordering::SeqCst);
-        if signal != 0 {
-            // Comes back only for a signal that ends nobody; the link has failed all the same.
-            let _ = signal_hook::low_level::emulate_default_handler(signal);
-        }
-    }
-}
 
 /// A run of lld that has ended.
 #[derive(Debug)]
@@ -81,6 +41,10 @@ impl Run {
                 Failure::new(format_args!("{}: {}", lld.display(), self.status)).hint(FREE_SPACE)
             }
             Status::Exited(code) => Failure::reported(u8::try_from(code).unwrap_or(1)),
+            // lld maps its output: on a full file system a store into the map ends it.
+            Status::Signaled(libc::SIGBUS) => {
+                Failure::new(format_args!("{}: {}", lld.display(), self.status)).hint(FREE_SPACE)
+            }
             Status::Signaled(_) => Failure::new(format_args!("{}: {}", lld.display(), self.status)),
         }
     }
