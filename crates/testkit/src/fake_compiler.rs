@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 /// A script that stands for clang. Its `--version` is the real one's, which decides what thindist takes it for.
 #[derive(Debug)]
@@ -107,12 +109,16 @@ pub fn most_at_a_time(log: &str) -> (usize, usize) {
     (most, starts)
 }
 
+/// How long a compiler may be in coming before the test gives up on it: it guards against a test that never ends.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// A pipe with a name, through which fake compilers say what they are about to do.
 #[derive(Debug)]
 pub struct Announcements {
     /// Its path, for the script: `echo $$ > PATH`.
     pub path: PathBuf,
-    lines: BufReader<File>,
+    pipe: File,
+    lines: Receiver<String>,
 }
 
 impl Announcements {
@@ -123,23 +129,34 @@ impl Announcements {
         let made = Command::new("mkfifo").arg(&path).status();
         assert!(made.is_ok_and(|status| status.success()), "this test needs mkfifo (Debian: coreutils)");
         // Opened for both, so that neither end waits for the other, and reading never meets an end.
-        let file = OpenOptions::new().read(true).write(true).open(&path);
-        let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self { path, lines: BufReader::new(file) }
+        let open = || OpenOptions::new().read(true).write(true).open(&path);
+        let opened = open().and_then(|pipe| Ok((pipe, open()?)));
+        let (pipe, reader) = opened.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let (sender, lines) = channel();
+        // Ends with the test: nobody waits for it.
+        std::thread::spawn(move || {
+            for line in BufReader::new(reader).lines().map_while(Result::ok) {
+                if sender.send(line.trim().to_owned()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { path, pipe, lines }
     }
 
     /// Waits for the next line.
     #[must_use]
     pub fn read(&mut self) -> String {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap_or_else(|error| panic!("{}: {error}", self.path.display()));
-        line.trim().to_owned()
+        let line = self.lines.recv_timeout(PATIENCE);
+        line.unwrap_or_else(|_| {
+            panic!("no compiler has said anything through {}: did the link fail?", self.path.display())
+        })
     }
 
     /// Forgets what has been said so far.
     pub fn drain(&mut self) {
         let end = "--- end of what was said ---";
-        let written = writeln!(self.lines.get_mut(), "{end}");
+        let written = writeln!(self.pipe, "{end}");
         written.unwrap_or_else(|error| panic!("{}: {error}", self.path.display()));
         while self.read() != end {}
     }
