@@ -13,7 +13,7 @@ const MARKER: &str = "\n/* Appended by thindist's checks. */\n";
 
 /// A source file whose functions one other module imports (drivers/rtc/rtc-mc146818-lib.c, in this configuration). A function
 /// more changes the index of both modules but the native object of one: a key that holds the imported module whole runs
-/// two backends, and the check expects one.
+/// two backends, where one is the goal.
 #[derive(Debug)]
 pub(crate) struct Leaf {
     path: PathBuf,
