@@ -1,11 +1,12 @@
 //! The individual index: one module's `.thinlto.bc`, a cut-out of the combined summary index.
 //!
-//! Only the names and hashes of the modules in it are read here. Every block in it is a whole number of 32-bit words
-//! that refers to no position outside itself, so the block with the names can be replaced and all others stay bit for
-//! bit as the linker wrote them; tests/real_llvm/rename.rs has real compilers confirm it.
+//! Every block in it is a whole number of 32-bit words that refers to no position outside itself. So the block with the
+//! modules' names and that with the summaries can be replaced, and all others stay bit for bit as the linker wrote
+//! them; tests/real_llvm/rename.rs has real compilers confirm it.
 
 use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
 use crate::bitstream_writer::BlockWriter;
+use crate::index_order;
 use std::collections::BTreeSet;
 
 const MODULE_BLOCK: u32 = 8;
@@ -78,7 +79,7 @@ pub fn read(bytes: &[u8]) -> Result<IndividualIndex, IndexError> {
     Ok(IndividualIndex { modules: found.modules, skip: found.flags & FLAG_SKIP_BACKEND != 0, empty: false })
 }
 
-/// The same index with other module names: same numbers, order and hashes.
+/// The same index with other module names, and its summaries in the one order that `index_order` gives them.
 ///
 /// Equal input and names give equal bytes. An empty index stays empty.
 ///
@@ -103,7 +104,21 @@ pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<String>) -
             content.record(MST_HASH, module.hash.into_iter().map(u64::from));
         }
     }
-    splice(bytes, found.module, found.names, &content.finish())
+    let renamed = splice(bytes, found.module, found.names, &content.finish())?;
+    order_summaries(renamed)
+}
+
+/// Brings the summaries into their one order, if every record is known.
+fn order_summaries(bytes: Vec<u8>) -> Result<Vec<u8>, IndexError> {
+    let found = Found::locate(&bytes)?;
+    let mut info = BlockInfo::default();
+    let block = Block::top_level(&bytes).enter(found.summaries, &info);
+    let Some(records) = index_order::canonical(block, &mut info) else { return Ok(bytes) };
+    let mut content = BlockWriter::new(found.summaries.width);
+    for (code, values) in records {
+        content.record(code, values.into_iter());
+    }
+    splice(&bytes, found.module, found.summaries, &content.finish())
 }
 
 /// `bytes` with the content of block `inner`, which is in block `outer`, replaced.
@@ -129,6 +144,7 @@ fn words(bytes: usize) -> Result<[u8; 4], IndexError> {
 struct Found {
     module: Extent,
     names: Extent,
+    summaries: Extent,
     modules: Vec<IndexModule>,
     flags: u64,
 }
@@ -151,7 +167,7 @@ impl Found {
     fn in_module(mut block: Block<'_>, module: Extent, info: &mut BlockInfo) -> Result<Self, IndexError> {
         let mut record = Record::default();
         let mut names = None;
-        let mut flags = None;
+        let mut summaries = None;
         loop {
             match block.next(info, &mut record)? {
                 Item::Block(extent) if extent.id == MODULE_STRTAB_BLOCK && names.is_none() => {
@@ -161,14 +177,15 @@ impl Found {
                     return Err(IndexError::Malformed("second table of module names"));
                 }
                 Item::Block(extent) if extent.id == GLOBALVAL_SUMMARY_BLOCK => {
-                    flags = Some(read_flags(block.enter(extent, info), info)?);
+                    summaries = Some((extent, read_flags(block.enter(extent, info), info)?));
                 }
                 Item::Block(_) | Item::Record => {}
                 Item::End => break,
             }
         }
         let (names, modules) = names.ok_or(IndexError::Missing("module name"))?;
-        Ok(Self { module, names, modules, flags: flags.ok_or(IndexError::Missing("summary"))? })
+        let (summaries, flags) = summaries.ok_or(IndexError::Missing("summary"))?;
+        Ok(Self { module, names, summaries, modules, flags })
     }
 }
 

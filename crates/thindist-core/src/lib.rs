@@ -16,6 +16,7 @@ pub mod digest;
 pub mod file_kind;
 pub mod final_line;
 pub mod index;
+mod index_order;
 pub mod link_line;
 pub mod module_flags;
 pub mod plan;

@@ -1,0 +1,135 @@
+//! One order for the summaries of an individual index.
+//!
+//! lld numbers an index's values, and orders its summaries, by hash tables whose order depends on module identifiers.
+//! An archive member's identifier holds its offset, which moves when an earlier member changes: on the kernel, one
+//! function more in lib/bcd.c permuted the numbers in 18 indexes that have nothing to do with it. So values are
+//! numbered here by their GUID and summaries sorted. Nothing but the numbers changes; a block with a record that is not
+//! known, or that depends on its place, is left as it is.
+
+use crate::bitstream::{Block, BlockInfo, Item, Record};
+use std::collections::BTreeMap;
+
+const COMBINED_PROFILE: u64 = 5;
+const COMBINED_GLOBALVAR_INIT_REFS: u64 = 6;
+const COMBINED_ALIAS: u64 = 8;
+const VERSION: u64 = 10;
+const VALUE_GUID: u64 = 16;
+const FLAGS: u64 = 20;
+const BLOCK_COUNT: u64 = 22;
+
+/// A record as it is written: code and values.
+pub(crate) type Plain = (u64, Vec<u64>);
+
+/// The records of a summary block in the one order, or `None` if they have to stay as they are.
+pub(crate) fn canonical(mut block: Block<'_>, info: &mut BlockInfo) -> Option<Vec<Plain>> {
+    let mut record = Record::default();
+    let (mut head, mut guids, mut summaries, mut tail) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    loop {
+        match block.next(info, &mut record).ok()? {
+            Item::Block(_) => return None,
+            Item::End => break,
+            Item::Record => {
+                let plain = (record.code, record.values.clone());
+                match record.code {
+                    VERSION | FLAGS => head.push(plain),
+                    VALUE_GUID => guids.push(plain),
+                    COMBINED_PROFILE | COMBINED_GLOBALVAR_INIT_REFS | COMBINED_ALIAS => summaries.push(plain),
+                    BLOCK_COUNT => tail.push(plain),
+                    _ => return None,
+                }
+            }
+        }
+    }
+    // The GUID is all that follows the number: one value, or two halves of 32 bits.
+    guids.sort_by(|(_, left), (_, right)| left.get(1..).cmp(&right.get(1..)));
+    let mut numbers = BTreeMap::new();
+    for (number, (_, values)) in (1_u64..).zip(&mut guids) {
+        let place = values.first_mut()?;
+        if numbers.insert(*place, number).is_some() {
+            return None;
+        }
+        *place = number;
+    }
+    for (code, values) in &mut summaries {
+        renumber(*code, values, &numbers)?;
+    }
+    // An alias is read after what it is an alias of.
+    summaries.sort_by(|(left_code, left), (right_code, right)| {
+        (*left_code == COMBINED_ALIAS, left).cmp(&(*right_code == COMBINED_ALIAS, right))
+    });
+    Some([head, guids, summaries, tail].concat())
+}
+
+fn renumber(code: u64, values: &mut [u64], numbers: &BTreeMap<u64, u64>) -> Option<()> {
+    let places: Vec<usize> = match code {
+        // Value, module, flags, aliasee.
+        COMBINED_ALIAS => vec![0, 3],
+        // Value, module, flags, variable's flags, references.
+        COMBINED_GLOBALVAR_INIT_REFS => std::iter::once(0).chain(4..values.len()).collect(),
+        // Value, module, flags, instructions, function's flags, entry count, number of references, of read-only and of
+        // write-only ones; references; calls, each a value and its hotness.
+        _ => {
+            let references = usize::try_from(*values.get(6)?).ok()?;
+            let calls = 9_usize.checked_add(references)?;
+            if calls > values.len() || !(values.len() - calls).is_multiple_of(2) {
+                return None;
+            }
+            std::iter::once(0).chain(9..calls).chain((calls..values.len()).step_by(2)).collect()
+        }
+    };
+    for place in places {
+        let value = values.get_mut(place)?;
+        *value = *numbers.get(value)?;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bitstream::Extent;
+    use crate::bitstream_writer::BlockWriter;
+
+    fn block(records: &[Plain]) -> Option<Vec<Plain>> {
+        let mut writer = BlockWriter::new(4);
+        for (code, values) in records {
+            writer.record(*code, values.iter().copied());
+        }
+        let content = writer.finish();
+        let mut info = BlockInfo::default();
+        let extent = Extent { id: 20, width: 4, start: 0, end: content.len() };
+        canonical(Block::top_level(&content).enter(extent, &info), &mut info)
+    }
+
+    /// Function `f` (GUID 7) refers to variable `v` (GUID 9) and calls itself.
+    fn index(f: u64, v: u64) -> Vec<Plain> {
+        let function = (COMBINED_PROFILE, vec![f, 0, 96, 5, 64, 0, 1, 1, 0, v, f, 8]);
+        let variable = (COMBINED_GLOBALVAR_INIT_REFS, vec![v, 0, 97, 0, f]);
+        let guids = [(VALUE_GUID, vec![f, 0, 7]), (VALUE_GUID, vec![v, 0, 9])];
+        let mut records = vec![(VERSION, vec![12]), (FLAGS, vec![1121])];
+        if f < v {
+            records.extend(guids);
+            records.extend([function, variable]);
+        } else {
+            records.extend(guids.into_iter().rev());
+            records.extend([variable, function]);
+        }
+        records
+    }
+
+    #[test]
+    fn another_numbering_is_the_same_index() {
+        assert_eq!(block(&index(1, 2)), block(&index(2, 1)));
+        assert_eq!(block(&index(1, 2)), block(&index(5, 3)));
+        assert_eq!(block(&index(1, 2)).unwrap(), index(1, 2));
+    }
+
+    #[test]
+    fn what_is_not_known_stays_as_it_is() {
+        assert_eq!(block(&[(VERSION, vec![12]), (9, vec![1])]), None);
+        assert_eq!(block(&[(COMBINED_GLOBALVAR_INIT_REFS, vec![1, 0, 97, 0])]), None);
+        let mut odd = index(1, 2);
+        odd[4].1.pop();
+        assert_eq!(block(&odd), None);
+    }
+}
