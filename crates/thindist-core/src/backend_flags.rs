@@ -141,7 +141,11 @@ impl LinkFlags {
         if OVERRIDDEN_MLLVM.contains(&name) {
             return refuse("clang overrides it with a setting of its own");
         }
-        if option.contains('/') {
+        if name.starts_with("codegen-data") {
+            return refuse("it is done by the in-process LTO driver");
+        }
+        let names_a_file = ["-file", "-filename", "-path", "-dir", "-replay"].iter().any(|end| name.ends_with(end));
+        if option.contains('/') || names_a_file {
             return refuse("it seems to name a file, which would be an undeclared input of every backend");
         }
         self.mllvm.push(option.to_owned());
@@ -201,6 +205,13 @@ impl LinkFlags {
 
 fn level(value: &str) -> Option<u8> {
     value.parse().ok().filter(|level| *level <= 3)
+}
+
+/// Whether `verify` has found native objects for this target equal to in-process ones. Elsewhere clang's driver may add
+/// features or an ABI of its own (seen on arm and riscv64).
+#[must_use]
+pub fn is_proven(triple: &str) -> bool {
+    matches!(triple.split('-').next(), Some("x86_64" | "aarch64"))
 }
 
 /// ELF's `e_machine` for the architecture of a target triple; `None` if thindist does not know it.

@@ -29,6 +29,14 @@ mod code {
     /// Variable, function, old alias, alias, ifunc: each is a value.
     pub(super) const MODULE_VALUES: [u64; 5] = [7, 8, 9, 14, 18];
 
+    pub(super) const STRTAB_BLOCK: u32 = 23;
+    pub(super) const STRTAB_BLOB: u64 = 1;
+    pub(super) const MODULE_VARIABLE: u64 = 7;
+    pub(super) const MODULE_FUNCTION: u64 = 8;
+    /// Linkages of symbols that no other file sees.
+    pub(super) const INTERNAL: u64 = 3;
+    pub(super) const PRIVATE: u64 = 9;
+
     pub(super) const FUNC_DECLAREBLOCKS: u64 = 1;
     pub(super) const FUNC_BLOCKADDR_USERS: u64 = 60;
 
@@ -91,6 +99,8 @@ pub struct ModuleFacts {
     pub code_model: Option<u32>,
     /// Module flag "target-abi".
     pub target_abi: Option<String>,
+    /// Names of the symbols that the file defines for others to see. Those of module asm are not among them.
+    pub defined: Vec<String>,
     /// Assembly text stands outside of all functions.
     pub has_module_asm: bool,
     /// The files that module asm and inline asm name, sorted, each once.
@@ -145,7 +155,17 @@ pub fn read_module(bytes: &[u8]) -> Result<ModuleFacts, BitcodeError> {
                 // BLOCKINFO inside a module holds for that module only.
                 let mut info = BlockInfo::default();
                 let reader = ModuleReader::read(top.enter(extent, &info), &mut info)?;
-                modules.push(reader.facts(identification)?);
+                modules.push(Unnamed {
+                    places: reader.defined.clone(),
+                    defined: Vec::new(),
+                    facts: reader.facts(identification)?,
+                });
+            }
+            Item::Block(extent) if extent.id == code::STRTAB_BLOCK => {
+                let names = read_names(top.enter(extent, &info), &mut info)?;
+                for module in modules.iter_mut().filter(|module| module.defined.is_empty()) {
+                    module.name(names);
+                }
             }
             Item::Block(_) | Item::Record => {}
             Item::End => return choose(modules),
@@ -153,14 +173,46 @@ pub fn read_module(bytes: &[u8]) -> Result<ModuleFacts, BitcodeError> {
     }
 }
 
-fn choose(mut modules: Vec<ModuleFacts>) -> Result<ModuleFacts, BitcodeError> {
+/// A module whose names are in a table that follows it.
+struct Unnamed {
+    facts: ModuleFacts,
+    /// Offset and length of each defined symbol's name.
+    places: Vec<(u64, u64)>,
+    defined: Vec<String>,
+}
+
+impl Unnamed {
+    fn name(&mut self, names: &[u8]) {
+        let range = |(offset, length): &(u64, u64)| {
+            let start = usize::try_from(*offset).ok()?;
+            names.get(start..start.checked_add(usize::try_from(*length).ok()?)?)
+        };
+        self.defined =
+            self.places.iter().filter_map(range).map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+    }
+}
+
+fn read_names<'a>(mut block: Block<'a>, info: &mut BlockInfo) -> Result<&'a [u8], BitcodeError> {
+    let mut record = Record::default();
+    loop {
+        match block.next(info, &mut record)? {
+            Item::Record if record.code == code::STRTAB_BLOB => return Ok(record.blob),
+            Item::Record | Item::Block(_) => {}
+            Item::End => return Ok(&[]),
+        }
+    }
+}
+
+fn choose(modules: Vec<Unnamed>) -> Result<ModuleFacts, BitcodeError> {
+    let defined = modules.iter().flat_map(|module| module.defined.clone()).collect();
+    let mut modules: Vec<ModuleFacts> = modules.into_iter().map(|module| module.facts).collect();
     let count = modules.len();
     let has_regular_part = modules.iter().any(|module| module.kind != LtoKind::Thin);
     let thin = modules.iter().position(|module| module.kind == LtoKind::Thin).unwrap_or(0);
     if modules.is_empty() {
         return Err(BitcodeError::NoModule);
     }
-    Ok(ModuleFacts { modules: count, has_regular_part, ..modules.swap_remove(thin) })
+    Ok(ModuleFacts { modules: count, has_regular_part, defined, ..modules.swap_remove(thin) })
 }
 
 #[derive(Clone)]
@@ -196,6 +248,18 @@ impl Identification {
     }
 }
 
+/// Where the name of a symbol is that other files can see defined here: all begin with offset and length of the name;
+/// the fifth value is a variable's initialiser or says that a function is only declared, the sixth is the linkage.
+fn defined_name(record: &Record<'_>) -> Option<(u64, u64)> {
+    let is_defined = match record.code {
+        code::MODULE_VARIABLE => record.value(4)? != 0,
+        code::MODULE_FUNCTION => record.value(4)? == 0,
+        _ => true,
+    };
+    let is_local = matches!(record.value(5)?, code::INTERNAL | code::PRIVATE);
+    (is_defined && !is_local).then_some((record.value(0)?, record.value(1)?))
+}
+
 /// A record that is a text, in whatever encoding the compiler was given it.
 fn text(record: &Record<'_>, what: &'static str) -> Result<String, BitcodeError> {
     let bytes = record.bytes_from(0).ok_or(BitcodeError::Malformed(what))?;
@@ -210,6 +274,8 @@ struct ModuleReader<'a> {
     kind: Option<LtoKind>,
     summary_flags: u64,
     flags: FlagReader<'a>,
+    /// Offset and length of each defined symbol's name in the table that follows the modules.
+    defined: Vec<(u64, u64)>,
     has_module_asm: bool,
     asm_inputs: Vec<AsmInput>,
     /// Reused, as most of the time goes into reading records.
@@ -237,7 +303,10 @@ impl<'a> ModuleReader<'a> {
                 self.has_module_asm = true;
                 self.asm_inputs.extend(asm_inputs::scan(&text(record, "module asm")?, false));
             }
-            value if code::MODULE_VALUES.contains(&value) => self.flags.global(),
+            value if code::MODULE_VALUES.contains(&value) => {
+                self.flags.global();
+                self.defined.extend(defined_name(record));
+            }
             _ => {}
         }
         Ok(())
@@ -344,6 +413,7 @@ impl<'a> ModuleReader<'a> {
             code_model: number("Code Model"),
             target_abi: flags.get("target-abi").and_then(FlagValue::text).map(str::to_owned),
             flags,
+            defined: Vec::new(),
             has_module_asm: self.has_module_asm,
             asm_inputs: sorted(self.asm_inputs),
         })

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use thindist_core::digest::{Digest, Hasher};
-use thindist_exec::state::State;
+use thindist_exec::state::{FileStamp, State};
 
 /// The newest LLVM whose options are in our tables.
 const NEWEST: u32 = 23;
@@ -107,6 +107,7 @@ impl Record {
         key.update(binary.hash());
         key.update(real.as_os_str().as_encoded_bytes());
         key.update(std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default().as_encoded_bytes());
+        add_search_places(&mut key);
         let key = key.finish();
         let remembered = state.facts("tool-1", &key).and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
         // A library that has gone means another installation: ask again.
@@ -120,6 +121,15 @@ impl Record {
             state.remember_facts("tool-1", &[(key, bytes)]);
         }
         Ok(record)
+    }
+}
+
+/// Where the loader looks may have other libraries tomorrow: what changed there changes the key.
+fn add_search_places(key: &mut Hasher) {
+    let directories = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    for place in std::env::split_paths(&directories).chain([PathBuf::from("/etc/ld.so.cache")]) {
+        let stamp = FileStamp::of(&place).map(|stamp| format!("{} {stamp:?}", place.display()));
+        key.update(stamp.unwrap_or_default().as_bytes());
     }
 }
 

@@ -50,6 +50,17 @@ pub enum OutputKind {
     Static,
 }
 
+/// How warnings are to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Warnings {
+    /// Printed.
+    Shown,
+    /// `--fatal-warnings`
+    Fatal,
+    /// `--no-warnings`, which cancels `--fatal-warnings`.
+    Silent,
+}
+
 /// Where an input comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputName {
@@ -202,6 +213,18 @@ impl LinkLine {
     #[must_use]
     pub fn has_one_output(&self) -> bool {
         !self.options().any(|(spec, _)| matches!(spec.role, Role::Writes | Role::Prints | Role::SelectionReport))
+    }
+
+    /// How warnings are to be taken.
+    #[must_use]
+    pub fn warnings(&self) -> Warnings {
+        if self.has(&["no-warnings", "w"]) {
+            return Warnings::Silent;
+        }
+        match self.options().rev().find(|(spec, _)| spec.name == "fatal-warnings") {
+            Some((spec, _)) if !spec.negated => Warnings::Fatal,
+            _ => Warnings::Shown,
+        }
     }
 
     /// The directories of `-L`, in order, with `=` and `$SYSROOT` replaced as lld does.
@@ -360,6 +383,14 @@ mod tests {
         let refusal = line("a.o --lto-frobnicate=3").refusal().unwrap();
         assert_eq!(refusal.option, "--lto-frobnicate=3");
         assert!(line("--opt-remarks-filename out.yml a.o").refusal().is_some());
+    }
+
+    #[test]
+    fn warnings() {
+        assert_eq!(line("a.o").warnings(), Warnings::Shown);
+        assert_eq!(line("--fatal-warnings a.o").warnings(), Warnings::Fatal);
+        assert_eq!(line("--fatal-warnings --no-fatal-warnings a.o").warnings(), Warnings::Shown);
+        assert_eq!(line("--fatal-warnings -w a.o").warnings(), Warnings::Silent);
     }
 
     #[test]

@@ -172,7 +172,7 @@ pub const GROUPS: &[Group] = &[
     ]),
     group(Either, Equals, Plain, &[
         "auxiliary", "compress-debug-sections", "defsym", "split-stack-adjust-size", "Tbss", "Tdata", "Ttext",
-        "dynamic-linker", "entry", "exclude-libs", "filter", "fini", "hash-style", "init", "keep-unique",
+        "dynamic-linker", "entry", "filter", "fini", "hash-style", "init", "keep-unique",
         "orphan-handling", "rpath", "section-start", "soname", "sort-section", "target2", "undefined",
         "unresolved-symbols", "wrap", "mips-got-size",
     ]),
@@ -328,6 +328,7 @@ pub const GROUPS: &[Group] = &[
     // Not LTO, but both change which file an input's name means, after we have looked.
     refused(Two, Equals, "it renames inputs", &["remap-inputs"]),
     refused(Two, Joined, "it renames inputs", &["remap-inputs-file="]),
+    refused(Either, Equals, "native objects of an archive's bitcode are no members of it in the final link", &["exclude-libs"]),
     refused(Two, Equals, "the files that it lists would be those of the final link", &["dependency-file"]),
 ];
 

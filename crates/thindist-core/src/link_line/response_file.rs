@@ -1,7 +1,7 @@
 //! Response files: how `@file`'s text becomes arguments.
 
 /// Splits a response file as lld does with its default, GNU, quoting: white space separates, `'…'` and `"…"` hold
-/// together, a backslash keeps the next character (inside `'…'` it does not).
+/// together, a backslash keeps the next character (in both kinds of quotes as well).
 #[must_use]
 pub fn tokenize(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
@@ -23,7 +23,7 @@ fn read_quoted(quote: char, characters: &mut impl Iterator<Item = char>, token: 
     while let Some(character) = characters.next() {
         match character {
             _ if character == quote => return,
-            '\\' if quote == '"' => token.extend(characters.next()),
+            '\\' => token.extend(characters.next()),
             other => token.push(other),
         }
     }
@@ -61,7 +61,7 @@ mod tests {
         check(" a\tb\nc\r\n", &["a", "b", "c"]);
         check(r#"'a b' "c d" e\ f"#, &["a b", "c d", "e f"]);
         check(r#"x'y'z"w" '' """#, &["xyzw", "", ""]);
-        check(r#""a\"b" 'a\b' a\\b"#, &["a\"b", "a\\b", "a\\b"]);
+        check(r#""a\"b" 'a\b' a\\b"#, &["a\"b", "ab", "a\\b"]);
         check("'open", &["open"]);
     }
 

@@ -12,9 +12,10 @@ use crate::stats::BackendCounts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use thindist_core::backend_flags::LinkFlags;
+use thindist_core::backend_flags::{LinkFlags, is_proven};
 use thindist_core::bitcode::{self, ModuleFacts};
 use thindist_core::digest::Digest;
+use thindist_core::link_line::{Refusal, Warnings};
 use thindist_core::plan::{self, Backend, Module, Plan};
 use thindist_exec::schedule::{Limits, look_up, run_all};
 use thindist_exec::{
@@ -39,6 +40,8 @@ pub(crate) struct Planned {
     pub(crate) jobs: Vec<Job>,
     /// Regular LTO's object belongs into the final link.
     pub(crate) has_regular_part: bool,
+    /// Symbols that linked bitcode defines for others to see.
+    pub(crate) defined: BTreeSet<String>,
     /// Files that assembly named.
     pub(crate) named_files: Vec<PathBuf>,
     /// Imported identifiers of each job, by rank: for diagnostics.
@@ -161,6 +164,8 @@ pub(crate) fn plan(
     let has_regular_part = candidates
         .iter()
         .any(|candidate| candidate.module.facts.has_regular_part && trace.contains(candidate.trace_name.as_str()));
+    let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
+    let defined = linked.flat_map(|candidate| candidate.module.facts.defined.iter().cloned()).collect();
     let mut by_identifier: BTreeMap<String, Candidate> =
         candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
     let (mut modules, mut sources) = (Vec::new(), Vec::new());
@@ -172,8 +177,13 @@ pub(crate) fn plan(
         sources.push(candidate.source);
     }
     plan::check_triples(&modules).map_err(mixed_targets)?;
+    if let Some(module) = modules.iter().find(|module| !is_proven(&module.facts.triple)) {
+        let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
+        return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
+    }
     let mut named = NamedFiles::default();
-    let mut planned = Planned { jobs: Vec::new(), has_regular_part, named_files: Vec::new(), imported: Vec::new() };
+    let mut planned =
+        Planned { jobs: Vec::new(), has_regular_part, defined, named_files: Vec::new(), imported: Vec::new() };
     let plan = Plan::new(&modules, flags, session.clang.identity);
     for (position, selected) in thin.modules.iter().enumerate() {
         let index = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
@@ -246,7 +256,7 @@ pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCo
     if !failures.is_empty() {
         return Err(report_failures(session, planned, &failures));
     }
-    lld_run::print(&warnings(planned, &natives));
+    tell_warnings(session, &warnings(planned, &natives))?;
     Ok(natives)
 }
 
@@ -286,6 +296,18 @@ fn warm_compiler(session: &Session, jobs: usize) -> Result<Option<WarmCompiler>>
         return Ok(None);
     }
     Ok(WarmCompiler::start(&session.clang.path, &backend_environment(), &session.make_directory("warm")?))
+}
+
+/// Warnings of the backends are the link's, as they are in-process.
+fn tell_warnings(session: &Session, warnings: &[String]) -> Result<()> {
+    match session.line.warnings() {
+        Warnings::Silent => return Ok(()),
+        Warnings::Shown | Warnings::Fatal => lld_run::print(warnings),
+    }
+    if session.line.warnings() == Warnings::Fatal && !warnings.is_empty() {
+        return Err(Failure::new("a backend has warned, and --fatal-warnings makes that an error"));
+    }
+    Ok(())
 }
 
 /// What a compiler may see of our environment: how it is loaded, nothing else.

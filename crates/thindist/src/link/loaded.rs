@@ -1,10 +1,12 @@
 //! Which native inputs in-process has loaded, and what is left of each library.
 
+use super::overlap;
 use super::session::Session;
-use super::survey::{ArchiveContent, Content, Member, Place, Survey, Surveyed};
+use super::stop::Stop;
+use super::survey::{ArchiveContent, Content, Member, Place, Survey, Surveyed, kind_of};
 use crate::failure::{Failure, Result, io};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thindist_core::archive_writer;
 use thindist_core::file_kind::FileKind;
@@ -32,7 +34,8 @@ pub(crate) fn natives(
     session: &Session,
     survey: &Survey,
     trace: &[String],
-) -> std::result::Result<Natives, super::stop::Stop> {
+    in_bitcode: &BTreeSet<String>,
+) -> std::result::Result<Natives, Stop> {
     let candidates = by_trace_name(survey);
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for line in trace {
@@ -48,11 +51,18 @@ pub(crate) fn natives(
         // Members with one name are told apart by their order, if all of them are linked.
         let all = times.get(line.as_str()) == Some(&named.len());
         if !all && named.len() > 1 && named.iter().any(Candidate::is_native) {
-            return Err(super::stop::Stop::Refused(ambiguous(line)));
+            return Err(Stop::Refused(ambiguous(line)));
         }
         let nth = met.entry(line).or_default();
         loaded.extend(named.get(*nth).copied().filter(Candidate::is_native));
         *nth += 1;
+    }
+    for candidate in &loaded {
+        if let Some(bytes) = candidate.object()?
+            && let Some(refusal) = overlap::check(candidate.trace_name(), &bytes, in_bitcode)?
+        {
+            return Err(Stop::Refused(refusal));
+        }
     }
     let members: BTreeSet<(&str, usize)> = loaded.iter().filter_map(Candidate::member).collect();
     let libraries = remaining(session, survey, &members, &loaded)?;
@@ -61,18 +71,21 @@ pub(crate) fn natives(
 
 /// A file in the trace that the survey does not know must come from a library or a script, which the final link reads
 /// again. A member of an archive on the line that cannot be told would be left out of the output.
-fn expect_from_library(survey: &Survey, line: &str) -> Result<()> {
+fn expect_from_library(survey: &Survey, line: &str) -> std::result::Result<(), Stop> {
     let ours = survey.inputs.iter().find(|surveyed| {
         let inside = line.strip_prefix(&surveyed.path).is_some_and(|rest| rest.starts_with('('));
         inside && matches!(surveyed.content, Content::Archive(_))
     });
-    match ours {
-        Some(archive) => {
-            Err(Failure::new(format_args!("lld has linked {line}, but {} has no such member", archive.path))
-                .hint("was the archive changed during the link? If not, please report this"))
-        }
-        None => Ok(()),
+    if let Some(archive) = ours {
+        return Err(Failure::new(format_args!("lld has linked {line}, but {} has no such member", archive.path))
+            .hint("was the archive changed during the link? If not, please report this")
+            .into());
     }
+    if kind_of(Path::new(line)) == Some(FileKind::ElfRelocatable) {
+        let reason = "a linker script names this object, and it would change places with the LTO objects".to_owned();
+        return Err(Stop::Refused(Refusal { option: line.to_owned(), reason }));
+    }
+    Ok(())
 }
 
 fn ambiguous(line: &str) -> Refusal {
@@ -108,6 +121,22 @@ impl<'a> Candidate<'a> {
         match self {
             Self::Object(surveyed) => !matches!(surveyed.content, Content::Bitcode),
             Self::Member { member, .. } => member.kind == FileKind::ElfRelocatable,
+        }
+    }
+
+    /// The content of a native object; `None` of what is only data.
+    fn object(&self) -> Result<Option<Vec<u8>>> {
+        match self {
+            Self::Object(surveyed) if matches!(surveyed.content, Content::Binary) => Ok(None),
+            Self::Object(surveyed) => Place::File(PathBuf::from(&surveyed.path)).read().map(Some),
+            Self::Member { member, .. } => member.place.read().map(Some),
+        }
+    }
+
+    fn trace_name(&self) -> &'a str {
+        match self {
+            Self::Object(surveyed) => &surveyed.path,
+            Self::Member { member, .. } => &member.trace_name,
         }
     }
 

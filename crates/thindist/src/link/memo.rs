@@ -12,15 +12,23 @@ use crate::failure::{Result, io};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 use thindist_core::digest::{Digest, Hasher};
-use thindist_exec::{CachedOutput, CachedResult};
+use thindist_exec::{CachedOutput, CachedResult, FileStamp};
 
 /// Raised whenever a key or the manifest changes its meaning.
 const VERSION: u32 = 1;
 
+/// The clock of file times ticks every 4 ms: a file as old as the link could have been written during it.
+const TICK_NS: i128 = 5_000_000;
+
 /// The memo of one link.
 #[derive(Debug)]
 pub(crate) struct Memo {
+    /// What the files of the first key looked like when they were hashed.
+    stamps: Vec<(PathBuf, FileStamp)>,
+    /// When the link began, nanoseconds since 1970.
+    began_ns: i128,
     /// `None`: this link has more to show than its output, or is not to be remembered.
     key: Option<Digest>,
 }
@@ -37,8 +45,12 @@ struct Manifest {
 impl Memo {
     /// The first key: tools, words, and the content of every file that the line names.
     pub(crate) fn of(session: &Session, inputs: &InputDigests) -> Self {
+        let began_ns = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(0));
+        let stamps = inputs.iter().map(|(path, (_, stamp))| (path.clone(), *stamp)).collect();
         if !session.line.has_one_output() || !session.settings.is_on("memo") {
-            return Self { key: None };
+            return Self { stamps, began_ns, key: None };
         }
         let mut hasher = Hasher::default();
         text(&mut hasher, &format!("link memo {VERSION} {}", env!("CARGO_PKG_VERSION")));
@@ -48,7 +60,7 @@ impl Memo {
             text(&mut hasher, word);
         }
         add(&mut hasher, inputs);
-        Self { key: Some(hasher.finish()) }
+        Self { stamps, began_ns, key: Some(hasher.finish()) }
     }
 
     /// Puts the remembered output in place; gives the number of modules that were not compiled for it.
@@ -75,6 +87,10 @@ impl Memo {
         files.extend_from_slice(&planned.named_files);
         files.sort_unstable();
         files.dedup();
+        // What regular LTO's assembly reads inside the thin link nobody tells.
+        if planned.has_regular_part || self.anything_changed(&files) {
+            return Ok(());
+        }
         let manifest = Manifest { files, modules: planned.len() };
         let Some(second) = second_key(session, key, &manifest) else { return Ok(()) };
         let bytes = serde_json::to_vec(&manifest).map_err(crate::failure::Failure::new)?;
@@ -85,6 +101,16 @@ impl Memo {
         let manifest = entry("manifest", session.cas.put_bytes(&bytes)?, false);
         let first = CachedResult { outputs: vec![manifest], stdout: Vec::new(), stderr: Vec::new() };
         Ok(session.action_cache.put(key, &first)?)
+    }
+}
+
+impl Memo {
+    /// Whether a file may have another content than the one that was linked: keys that are made afterwards would then
+    /// lead to an output that is not theirs.
+    fn anything_changed(&self, files: &[PathBuf]) -> bool {
+        let is_young = |stamp: FileStamp| stamp.mtime_ns.max(stamp.ctime_ns) >= self.began_ns - TICK_NS;
+        self.stamps.iter().any(|(path, stamp)| FileStamp::of(path).ok() != Some(*stamp))
+            || files.iter().any(|path| FileStamp::of(path).map_or(true, is_young))
     }
 }
 

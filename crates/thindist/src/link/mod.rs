@@ -10,6 +10,7 @@ mod in_process;
 mod lld_run;
 mod loaded;
 mod memo;
+mod overlap;
 mod session;
 mod stop;
 mod survey;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::digest::Digest;
-use thindist_core::link_line::LinkLine;
+use thindist_core::link_line::{LinkLine, Warnings};
 use thindist_exec::NativeObject;
 
 pub(crate) use lld_run::{lines, lld, print};
@@ -47,7 +48,8 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
         }
     };
     let lld = crate::tools::find_lld(&settings, called_as)?;
-    if line.is_immediate() {
+    // lld packs what it reads for a report; the steps of a link would each overwrite the other's.
+    if line.is_immediate() || std::env::var_os("LLD_REPRODUCE").is_some() {
         return Err(in_process::exec(&lld, &words));
     }
     let (survey, readable) = Survey::of(&line);
@@ -153,7 +155,9 @@ fn build(
     let natives = backends::build(session, &planned, &mut stats.backends)?;
     timer.phase("backends");
     let mut linked = final_step::run(session, survey, &thin, &planned, &natives)?;
-    linked.diagnostics.extend(backends::warnings(&planned, &natives));
+    if session.line.warnings() != Warnings::Silent {
+        linked.diagnostics.extend(backends::warnings(&planned, &natives));
+    }
     timer.phase("final_link");
     Ok((planned, linked, natives))
 }

@@ -198,6 +198,11 @@ fn look_at(input: &Input, path: &str, archives: &mut BTreeMap<String, Arc<Archiv
     })
 }
 
+/// The kind of a file; `None` if it cannot be read.
+pub(crate) fn kind_of(path: &Path) -> Option<FileKind> {
+    read_kind(&File::open(path).ok()?).ok()
+}
+
 fn read_kind(file: &File) -> std::io::Result<FileKind> {
     let mut first = [0; 20];
     let mut length = 0;
