@@ -10,6 +10,7 @@ mod edits;
 mod line;
 mod options;
 mod programs;
+mod regressions;
 mod verify;
 
 use testkit::Sandbox;

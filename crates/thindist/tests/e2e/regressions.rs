@@ -1,0 +1,49 @@
+//! Bugs that were found by reading, each under its name.
+
+use crate::on_each_llvm;
+use testkit::Sandbox;
+
+on_each_llvm!(
+    a_weak_definition_of_bitcode_before_a_native_one,
+    fatal_warnings_hold_for_backends,
+    a_file_that_regular_lto_includes_is_no_reason_to_remember,
+);
+
+/// The final link has natives in front, and took the native definition.
+fn a_weak_definition_of_bitcode_before_a_native_one(sandbox: &Sandbox) {
+    sandbox.bitcode(&[
+        ("m.c", "int f(void); int main(void) { return f(); }"),
+        ("a.c", "__attribute__((weak)) int f(void) { return 1; }"),
+    ]);
+    sandbox.compile("-O2", "b.c", "__attribute__((weak)) int f(void) { return 2; }");
+    let run = sandbox.ld("-r m.o a.o b.o -o ours.o").ok().says("b.o");
+    assert_eq!(run.lines_with("thindist: warning: "), 1, "{run}");
+    sandbox.lld("-r m.o a.o b.o -o theirs.o");
+    assert_eq!(sandbox.read("ours.o"), sandbox.read("theirs.o"));
+}
+
+fn fatal_warnings_hold_for_backends(sandbox: &Sandbox) {
+    let text = "void use(char *); void f(void) { char large[4000]; use(large); }";
+    sandbox.compile("-O2 -flto=thin -Wframe-larger-than=100", "a.c", text);
+    sandbox.ld("-r a.o -o a.out").ok().says("thindist: warning: ");
+    sandbox.ld("-r a.o -o fatal.out --fatal-warnings").run().exits(1).says("--fatal-warnings");
+    assert!(!sandbox.path("fatal.out").exists());
+    let run = sandbox.ld("-r a.o -o silent.out -w").ok();
+    assert_eq!(run.lines_with("warning"), 0, "{run}");
+}
+
+/// The thin link compiles regular LTO's part, and nobody tells what its assembly reads.
+fn a_file_that_regular_lto_includes_is_no_reason_to_remember(sandbox: &Sandbox) {
+    sandbox.write("data.bin", "1");
+    sandbox.bitcode(&[("m.c", "extern char data[]; char first(void) { return data[0]; }")]);
+    sandbox.compile(
+        "-O2 -flto",
+        "d.c",
+        r#"void keep(void) { __asm__(".data\n.globl data\ndata: .incbin \"data.bin\"\n.text\n"); }"#,
+    );
+    sandbox.link("-r m.o d.o -o out.o");
+    let before = sandbox.read("out.o");
+    sandbox.write("data.bin", "7");
+    assert_eq!(sandbox.link("-r m.o d.o -o out.o").memo(), 0);
+    assert_ne!(sandbox.read("out.o"), before);
+}
