@@ -33,9 +33,8 @@ mod code {
     pub(super) const STRTAB_BLOB: u64 = 1;
     pub(super) const MODULE_VARIABLE: u64 = 7;
     pub(super) const MODULE_FUNCTION: u64 = 8;
-    /// Linkages of symbols that no other file sees.
-    pub(super) const INTERNAL: u64 = 3;
-    pub(super) const PRIVATE: u64 = 9;
+    /// Linkages of definitions that give way to another: weak, linkonce, common, in their old and new numbers.
+    pub(super) const YIELDING: [u64; 9] = [1, 4, 8, 10, 11, 16, 17, 18, 19];
 
     pub(super) const FUNC_DECLAREBLOCKS: u64 = 1;
     pub(super) const FUNC_BLOCKADDR_USERS: u64 = 60;
@@ -99,8 +98,9 @@ pub struct ModuleFacts {
     pub code_model: Option<u32>,
     /// Module flag "target-abi".
     pub target_abi: Option<String>,
-    /// Names of the symbols that the file defines for others to see. Those of module asm are not among them.
-    pub defined: Vec<String>,
+    /// Names of the symbols that the file defines so that another file's definition may be taken instead: weak, linkonce,
+    /// common. Those of module asm are not among them.
+    pub yielding: Vec<String>,
     /// Assembly text stands outside of all functions.
     pub has_module_asm: bool,
     /// The files that module asm and inline asm name, sorted, each once.
@@ -204,7 +204,7 @@ fn read_names<'a>(mut block: Block<'a>, info: &mut BlockInfo) -> Result<&'a [u8]
 }
 
 fn choose(modules: Vec<Unnamed>) -> Result<ModuleFacts, BitcodeError> {
-    let defined = modules.iter().flat_map(|module| module.defined.clone()).collect();
+    let yielding = modules.iter().flat_map(|module| module.defined.clone()).collect();
     let mut modules: Vec<ModuleFacts> = modules.into_iter().map(|module| module.facts).collect();
     let count = modules.len();
     let has_regular_part = modules.iter().any(|module| module.kind != LtoKind::Thin);
@@ -212,7 +212,7 @@ fn choose(modules: Vec<Unnamed>) -> Result<ModuleFacts, BitcodeError> {
     if modules.is_empty() {
         return Err(BitcodeError::NoModule);
     }
-    Ok(ModuleFacts { modules: count, has_regular_part, defined, ..modules.swap_remove(thin) })
+    Ok(ModuleFacts { modules: count, has_regular_part, yielding, ..modules.swap_remove(thin) })
 }
 
 #[derive(Clone)]
@@ -248,7 +248,7 @@ impl Identification {
     }
 }
 
-/// Where the name of a symbol is that other files can see defined here: all begin with offset and length of the name;
+/// Where the name of a symbol is that is defined here and may yield to another file's: all begin with offset and length of the name;
 /// the fifth value is a variable's initialiser or says that a function is only declared, the sixth is the linkage.
 fn defined_name(record: &Record<'_>) -> Option<(u64, u64)> {
     let is_defined = match record.code {
@@ -256,8 +256,8 @@ fn defined_name(record: &Record<'_>) -> Option<(u64, u64)> {
         code::MODULE_FUNCTION => record.value(4)? == 0,
         _ => true,
     };
-    let is_local = matches!(record.value(5)?, code::INTERNAL | code::PRIVATE);
-    (is_defined && !is_local).then_some((record.value(0)?, record.value(1)?))
+    let yields = code::YIELDING.contains(&record.value(5)?);
+    (is_defined && yields).then_some((record.value(0)?, record.value(1)?))
 }
 
 /// A record that is a text, in whatever encoding the compiler was given it.
@@ -413,7 +413,7 @@ impl<'a> ModuleReader<'a> {
             code_model: number("Code Model"),
             target_abi: flags.get("target-abi").and_then(FlagValue::text).map(str::to_owned),
             flags,
-            defined: Vec::new(),
+            yielding: Vec::new(),
             has_module_asm: self.has_module_asm,
             asm_inputs: sorted(self.asm_inputs),
         })

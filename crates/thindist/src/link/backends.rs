@@ -40,8 +40,8 @@ pub(crate) struct Planned {
     pub(crate) jobs: Vec<Job>,
     /// Regular LTO's object belongs into the final link.
     pub(crate) has_regular_part: bool,
-    /// Symbols that linked bitcode defines for others to see.
-    pub(crate) defined: BTreeSet<String>,
+    /// Symbols that linked bitcode defines weakly or commonly.
+    pub(crate) yielding: BTreeSet<String>,
     /// Files that assembly named.
     pub(crate) named_files: Vec<PathBuf>,
     /// Imported identifiers of each job, by rank: for diagnostics.
@@ -165,7 +165,7 @@ pub(crate) fn plan(
         .iter()
         .any(|candidate| candidate.module.facts.has_regular_part && trace.contains(candidate.trace_name.as_str()));
     let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
-    let defined = linked.flat_map(|candidate| candidate.module.facts.defined.iter().cloned()).collect();
+    let yielding = linked.flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
     let mut by_identifier: BTreeMap<String, Candidate> =
         candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
     let (mut modules, mut sources) = (Vec::new(), Vec::new());
@@ -183,7 +183,7 @@ pub(crate) fn plan(
     }
     let mut named = NamedFiles::default();
     let mut planned =
-        Planned { jobs: Vec::new(), has_regular_part, defined, named_files: Vec::new(), imported: Vec::new() };
+        Planned { jobs: Vec::new(), has_regular_part, yielding, named_files: Vec::new(), imported: Vec::new() };
     let plan = Plan::new(&modules, flags, session.clang.identity);
     for (position, selected) in thin.modules.iter().enumerate() {
         let index = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;

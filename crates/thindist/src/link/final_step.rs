@@ -32,7 +32,7 @@ pub(crate) fn run(
     planned: &Planned,
     natives: &[NativeObject],
 ) -> std::result::Result<Linked, Stop> {
-    let side = loaded::natives(session, survey, &thin.trace, &planned.defined)?;
+    let side = loaded::natives(session, survey, &thin.trace, &planned.yielding)?;
     let mut objects = Vec::with_capacity(natives.len() + 1);
     if planned.has_regular_part {
         objects.push(thin.regular_object.to_string_lossy().into_owned());

@@ -2,7 +2,7 @@
 //!
 //! A weak symbol, a common one and a COMDAT group go to whoever comes first on the line. In the final link all natives
 //! come before the LTO objects, in-process they keep their places. So where both sides define such a symbol, the link
-//! is left to in-process.
+//! is left to in-process. A strong definition wins from any place (the kernel's linux_banner is one).
 
 use crate::failure::{Failure, Result};
 use object::read::elf::{ElfFile32, ElfFile64};
@@ -10,7 +10,7 @@ use object::{Endianness, Object as _, ObjectComdat as _, ObjectSymbol as _, Read
 use std::collections::BTreeSet;
 use thindist_core::link_line::Refusal;
 
-/// Refuses a native object that defines weakly, commonly or in a COMDAT group what bitcode defines.
+/// Refuses a native object that defines weakly, commonly or in a COMDAT group what bitcode defines so, too.
 pub(crate) fn check(native: &str, bytes: &[u8], in_bitcode: &BTreeSet<String>) -> Result<Option<Refusal>> {
     let yielding = yielding_symbols(bytes).map_err(|error| {
         Failure::new(format_args!("{native}: {error}")).hint("the object is damaged; compile it again")

@@ -5,6 +5,7 @@ use testkit::Sandbox;
 
 on_each_llvm!(
     a_weak_definition_of_bitcode_before_a_native_one,
+    a_strong_definition_in_bitcode_wins_from_any_place,
     fatal_warnings_hold_for_backends,
     a_file_that_regular_lto_includes_is_no_reason_to_remember,
 );
@@ -20,6 +21,14 @@ fn a_weak_definition_of_bitcode_before_a_native_one(sandbox: &Sandbox) {
     assert_eq!(run.lines_with("thindist: warning: "), 1, "{run}");
     sandbox.lld("-r m.o a.o b.o -o theirs.o");
     assert_eq!(sandbox.read("ours.o"), sandbox.read("theirs.o"));
+}
+
+/// The kernel's linux_banner: weak in vmlinux.o, which is native by then, and strong in bitcode.
+fn a_strong_definition_in_bitcode_wins_from_any_place(sandbox: &Sandbox) {
+    sandbox.bitcode(&[("a.c", "const char banner[] = \"strong\";")]);
+    sandbox.compile("-O2", "b.c", "__attribute__((weak)) const char banner[] = \"weak\";");
+    sandbox.verify_identical("-r b.o a.o -o out.o");
+    sandbox.verify_identical("-r a.o b.o -o out.o");
 }
 
 fn fatal_warnings_hold_for_backends(sandbox: &Sandbox) {
