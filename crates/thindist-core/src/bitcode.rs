@@ -155,15 +155,11 @@ pub fn read_module(bytes: &[u8]) -> Result<ModuleFacts, BitcodeError> {
                 // BLOCKINFO inside a module holds for that module only.
                 let mut info = BlockInfo::default();
                 let reader = ModuleReader::read(top.enter(extent, &info), &mut info)?;
-                modules.push(Unnamed {
-                    places: reader.defined.clone(),
-                    defined: Vec::new(),
-                    facts: reader.facts(identification)?,
-                });
+                modules.push(reader.module(identification)?);
             }
             Item::Block(extent) if extent.id == code::STRTAB_BLOCK => {
                 let names = read_names(top.enter(extent, &info), &mut info)?;
-                for module in modules.iter_mut().filter(|module| module.defined.is_empty()) {
+                for module in modules.iter_mut().filter(|module| module.facts.yielding.is_empty()) {
                     module.name(names);
                 }
             }
@@ -176,9 +172,8 @@ pub fn read_module(bytes: &[u8]) -> Result<ModuleFacts, BitcodeError> {
 /// A module whose names are in a table that follows it.
 struct Unnamed {
     facts: ModuleFacts,
-    /// Offset and length of each defined symbol's name.
+    /// Offset and length of each yielding symbol's name.
     places: Vec<(u64, u64)>,
-    defined: Vec<String>,
 }
 
 impl Unnamed {
@@ -187,7 +182,7 @@ impl Unnamed {
             let start = usize::try_from(*offset).ok()?;
             names.get(start..start.checked_add(usize::try_from(*length).ok()?)?)
         };
-        self.defined =
+        self.facts.yielding =
             self.places.iter().filter_map(range).map(|name| String::from_utf8_lossy(name).into_owned()).collect();
     }
 }
@@ -204,7 +199,7 @@ fn read_names<'a>(mut block: Block<'a>, info: &mut BlockInfo) -> Result<&'a [u8]
 }
 
 fn choose(modules: Vec<Unnamed>) -> Result<ModuleFacts, BitcodeError> {
-    let yielding = modules.iter().flat_map(|module| module.defined.clone()).collect();
+    let yielding = modules.iter().flat_map(|module| module.facts.yielding.clone()).collect();
     let mut modules: Vec<ModuleFacts> = modules.into_iter().map(|module| module.facts).collect();
     let count = modules.len();
     let has_regular_part = modules.iter().any(|module| module.kind != LtoKind::Thin);
@@ -248,9 +243,10 @@ impl Identification {
     }
 }
 
-/// Where the name of a symbol is that is defined here and may yield to another file's: all begin with offset and length of the name;
-/// the fifth value is a variable's initialiser or says that a function is only declared, the sixth is the linkage.
-fn defined_name(record: &Record<'_>) -> Option<(u64, u64)> {
+/// Where the name of a symbol is that is defined here and may yield to another file's: all records begin with offset and
+/// length of the name; the fifth value is a variable's initialiser or says that a function is only declared, the sixth
+/// is the linkage.
+fn yielding_name(record: &Record<'_>) -> Option<(u64, u64)> {
     let is_defined = match record.code {
         code::MODULE_VARIABLE => record.value(4)? != 0,
         code::MODULE_FUNCTION => record.value(4)? == 0,
@@ -274,8 +270,8 @@ struct ModuleReader<'a> {
     kind: Option<LtoKind>,
     summary_flags: u64,
     flags: FlagReader<'a>,
-    /// Offset and length of each defined symbol's name in the table that follows the modules.
-    defined: Vec<(u64, u64)>,
+    /// Offset and length of each yielding symbol's name in the table that follows the modules.
+    yielding: Vec<(u64, u64)>,
     has_module_asm: bool,
     asm_inputs: Vec<AsmInput>,
     /// Reused, as most of the time goes into reading records.
@@ -305,7 +301,7 @@ impl<'a> ModuleReader<'a> {
             }
             value if code::MODULE_VALUES.contains(&value) => {
                 self.flags.global();
-                self.defined.extend(defined_name(record));
+                self.yielding.extend(yielding_name(record));
             }
             _ => {}
         }
@@ -391,6 +387,11 @@ impl<'a> ModuleReader<'a> {
         let template = bitstream::bytes(template).ok_or_else(malformed)?;
         self.asm_inputs.extend(asm_inputs::scan(&String::from_utf8_lossy(&template), true));
         Ok(())
+    }
+
+    fn module(mut self, identification: Identification) -> Result<Unnamed, BitcodeError> {
+        let places = std::mem::take(&mut self.yielding);
+        Ok(Unnamed { places, facts: self.facts(identification)? })
     }
 
     fn facts(self, identification: Identification) -> Result<ModuleFacts, BitcodeError> {

@@ -60,8 +60,7 @@ pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &Input
     let places: Vec<(&str, (&str, Place))> = survey.bitcode().into_iter().collect();
     session.make_directory("members")?;
     let read = |(number, (identifier, (trace_name, place))): &(usize, (&str, (&str, Place)))| {
-        let candidate = read_candidate(session, inputs, *number, identifier, place)?;
-        Ok(Candidate { trace_name: (*trace_name).to_owned(), ..candidate })
+        read_candidate(session, inputs, *number, identifier, trace_name, place)
     };
     let numbered: Vec<_> = places.into_iter().enumerate().collect();
     let chunk = numbered.len().div_ceil(cores()).max(1);
@@ -90,6 +89,7 @@ fn read_candidate(
     inputs: &InputDigests,
     number: usize,
     identifier: &str,
+    trace_name: &str,
     place: &Place,
 ) -> Result<Candidate> {
     let bytes = place.read()?;
@@ -112,7 +112,7 @@ fn read_candidate(
     Ok(Candidate {
         module: Module { identifier: identifier.to_owned(), facts, bitcode: digest },
         source,
-        trace_name: String::new(),
+        trace_name: trace_name.to_owned(),
     })
 }
 
