@@ -4,7 +4,7 @@
 //! cache, because the table is of this run.
 
 use crate::kernel::build::{self, Linker};
-use crate::kernel::edits::Leaf;
+use crate::kernel::edits::Edited;
 use crate::kernel::{Kernel, boot, link_line};
 use crate::measure::{self, Usage};
 use crate::project::Home;
@@ -41,7 +41,7 @@ fn measure_all(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<[Row; 3]
     let first = relink(kernel, home, linker, "build", build::ALL)?;
     println!("  booted: {}", boot::check(kernel, home, "boot")?);
     let before = in_process(kernel, home)?;
-    let leaf = Leaf::of(kernel);
+    let leaf = Edited::leaf(kernel);
     leaf.append(1)?;
     let edited = relink(kernel, home, linker, "edit", &["vmlinux"])?;
     let after = in_process(kernel, home)?;

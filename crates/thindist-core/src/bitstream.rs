@@ -355,7 +355,7 @@ pub(crate) fn vbr6_list(bytes: &[u8], count: u64) -> Result<Vec<u64>, BitstreamE
 }
 
 /// The abbreviations that BLOCKINFO gives to all later blocks of an id.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct BlockInfo(BTreeMap<u32, Vec<Rc<Abbreviation>>>);
 
 impl BlockInfo {

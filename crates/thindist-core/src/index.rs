@@ -6,7 +6,7 @@
 
 use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
 use crate::bitstream_writer::BlockWriter;
-use crate::index_order;
+use crate::summaries;
 use std::collections::BTreeSet;
 
 const MODULE_BLOCK: u32 = 8;
@@ -14,7 +14,6 @@ const MODULE_STRTAB_BLOCK: u32 = 19;
 const GLOBALVAL_SUMMARY_BLOCK: u32 = 20;
 const MST_ENTRY: u64 = 1;
 const MST_HASH: u64 = 2;
-const FS_FLAGS: u64 = 20;
 /// Set for a module that the link did not select, whose index exists only because a build system expects the file.
 const FLAG_SKIP_BACKEND: u64 = 1 << 1;
 
@@ -27,6 +26,18 @@ pub struct IndexModule {
     pub identifier: String,
     /// The hash of its bitcode; zeros where the linker wrote none.
     pub hash: [u32; 5],
+    /// The GUIDs of the definitions in it that the index summarises: its own, or the ones that are imported. `None` if a
+    /// summary is of a kind that is not known here, and so is what would be imported.
+    pub definitions: Option<BTreeSet<u64>>,
+}
+
+/// What a module is called in the index that a backend is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleName {
+    /// The file that the backend opens.
+    pub name: String,
+    /// Promoted local values of the module may show its hash in their names; where none can, the hash is left out.
+    pub keeps_hash: bool,
 }
 
 /// What an individual index says of modules.
@@ -38,6 +49,14 @@ pub struct IndividualIndex {
     pub skip: bool,
     /// Zero bytes: the bitcode was not indexed and is compiled without importing.
     pub empty: bool,
+}
+
+impl ModuleName {
+    /// A name for a module of whose promoted local values the index may tell.
+    #[must_use]
+    pub fn with_hash(name: impl Into<String>) -> Self {
+        Self { name: name.into(), keeps_hash: true }
+    }
 }
 
 /// Why an individual index could not be read or renamed.
@@ -79,13 +98,13 @@ pub fn read(bytes: &[u8]) -> Result<IndividualIndex, IndexError> {
     Ok(IndividualIndex { modules: found.modules, skip: found.flags & FLAG_SKIP_BACKEND != 0, empty: false })
 }
 
-/// The same index with other module names, and its summaries in the one order that `index_order` gives them.
+/// The same index with other module names, without the hashes that no name needs, and its summaries in the one order that `summaries` gives them.
 ///
 /// Equal input and names give equal bytes. An empty index stays empty.
 ///
 /// # Errors
 /// The bytes are no individual index, or `new_name` has no name of its own for a module in it.
-pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<String>) -> Result<Vec<u8>, IndexError> {
+pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<ModuleName>) -> Result<Vec<u8>, IndexError> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }
@@ -94,13 +113,14 @@ pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<String>) -
     let mut content = BlockWriter::new(found.names.width);
     let mut names = BTreeSet::new();
     for module in &found.modules {
-        let name = new_name(&module.identifier).ok_or_else(|| IndexError::Unnamed(module.identifier.clone()))?;
+        let ModuleName { name, keeps_hash } =
+            new_name(&module.identifier).ok_or_else(|| IndexError::Unnamed(module.identifier.clone()))?;
         if !names.insert(name.clone()) {
             return Err(IndexError::Ambiguous(name));
         }
         let entry: Vec<u64> = std::iter::once(module.id).chain(name.bytes().map(u64::from)).collect();
         content.record(MST_ENTRY, entry.into_iter());
-        if module.hash != [0; 5] {
+        if keeps_hash && module.hash != [0; 5] {
             content.record(MST_HASH, module.hash.into_iter().map(u64::from));
         }
     }
@@ -113,7 +133,7 @@ fn order_summaries(bytes: Vec<u8>) -> Result<Vec<u8>, IndexError> {
     let found = Found::locate(&bytes)?;
     let mut info = BlockInfo::default();
     let block = Block::top_level(&bytes).enter(found.summaries, &info);
-    let Some(records) = index_order::canonical(block, &mut info) else { return Ok(bytes) };
+    let Some(records) = summaries::canonical(block, &mut info) else { return Ok(bytes) };
     let mut content = BlockWriter::new(found.summaries.width);
     for (code, values) in records {
         content.record(code, values.into_iter());
@@ -177,15 +197,18 @@ impl Found {
                     return Err(IndexError::Malformed("second table of module names"));
                 }
                 Item::Block(extent) if extent.id == GLOBALVAL_SUMMARY_BLOCK => {
-                    summaries = Some((extent, read_flags(block.enter(extent, info), info)?));
+                    summaries = Some((extent, summaries::read(block.enter(extent, info), info)?));
                 }
                 Item::Block(_) | Item::Record => {}
                 Item::End => break,
             }
         }
-        let (names, modules) = names.ok_or(IndexError::Missing("module name"))?;
-        let (summaries, flags) = summaries.ok_or(IndexError::Missing("summary"))?;
-        Ok(Self { module, names, summaries, modules, flags })
+        let (names, mut modules) = names.ok_or(IndexError::Missing("module name"))?;
+        let (summaries, said) = summaries.ok_or(IndexError::Missing("summary"))?;
+        for module in &mut modules {
+            module.definitions = said.definitions.as_ref().map(|all| all.get(&module.id).cloned().unwrap_or_default());
+        }
+        Ok(Self { module, names, summaries, modules, flags: said.flags })
     }
 }
 
@@ -214,24 +237,10 @@ fn read_entry(record: &Record<'_>) -> Result<IndexModule, IndexError> {
     let name = record.bytes_from(1).ok_or_else(malformed)?;
     let identifier = String::from_utf8(name)
         .map_err(|error| IndexError::NotUtf8(String::from_utf8_lossy(error.as_bytes()).into_owned()))?;
-    Ok(IndexModule { id, identifier, hash: [0; 5] })
+    Ok(IndexModule { id, identifier, hash: [0; 5], definitions: None })
 }
 
 fn read_hash(record: &Record<'_>) -> Result<[u32; 5], IndexError> {
     let words: Option<Vec<u32>> = record.values.iter().map(|value| u32::try_from(*value).ok()).collect();
     words.and_then(|words| words.try_into().ok()).ok_or(IndexError::Malformed("module hash"))
-}
-
-/// The flags are in front of all summaries; without any, none is set.
-fn read_flags(mut block: Block<'_>, info: &mut BlockInfo) -> Result<u64, IndexError> {
-    let mut record = Record::default();
-    loop {
-        match block.next(info, &mut record)? {
-            Item::Record if record.code == FS_FLAGS => {
-                return record.value(0).ok_or(IndexError::Malformed("summary flags"));
-            }
-            Item::Record | Item::Block(_) => {}
-            Item::End => return Ok(0),
-        }
-    }
 }

@@ -8,7 +8,6 @@
 use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Item, Record};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 mod code {
     pub(super) const TYPE_NUMENTRY: u64 = 1;
@@ -70,9 +69,8 @@ pub enum FlagError {
 
 /// One numbered piece of metadata.
 #[derive(Clone)]
-enum Metadata {
-    /// Where its text is in `FlagReader::characters`.
-    String(Range<usize>),
+enum Metadata<'a> {
+    String(&'a [u8]),
     /// The number of a value.
     Value(u64),
     /// Three operands, one more than their numbers each, as null is zero.
@@ -89,8 +87,7 @@ pub(crate) struct FlagReader<'a> {
     values: Vec<Option<i64>>,
     /// Whether the constants that follow are integers.
     integers_follow: bool,
-    metadata: Vec<Metadata>,
-    characters: &'a [u8],
+    metadata: Vec<Metadata<'a>>,
     /// The nodes of `!llvm.module.flags`.
     flags: Vec<u64>,
 }
@@ -155,7 +152,10 @@ impl<'a> FlagReader<'a> {
                 }
                 return Ok(false);
             }
-            code::METADATA_STRINGS => return self.strings(record).map(|()| false),
+            code::METADATA_STRINGS => {
+                self.metadata.extend(strings(record)?.into_iter().map(Metadata::String));
+                return Ok(false);
+            }
             code::METADATA_KIND
             | code::METADATA_GLOBAL_DECL_ATTACHMENT
             | code::METADATA_INDEX_OFFSET
@@ -168,55 +168,53 @@ impl<'a> FlagReader<'a> {
         Ok(false)
     }
 
-    /// All strings in one record: how many, where the characters begin, and a blob of lengths and characters.
-    fn strings(&mut self, record: &Record<'a>) -> Result<(), FlagError> {
-        let malformed = || FlagError::Malformed("metadata strings");
-        let offset = record.value(1).and_then(|offset| usize::try_from(offset).ok());
-        let parts = offset.and_then(|offset| record.blob.split_at_checked(offset));
-        let ((lengths, characters), count) = parts.zip(record.value(0)).ok_or_else(malformed)?;
-        let mut start = 0_usize;
-        for length in bitstream::vbr6_list(lengths, count)? {
-            let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
-            let end = end.filter(|end| *end <= characters.len()).ok_or_else(malformed)?;
-            self.metadata.push(Metadata::String(start..end));
-            start = end;
-        }
-        self.characters = characters;
-        Ok(())
-    }
-
     pub(crate) fn finish(&self) -> Result<BTreeMap<String, FlagValue>, FlagError> {
         let malformed = || FlagError::Malformed("module flags");
         let mut flags = BTreeMap::new();
         for node in &self.flags {
             let Some(Metadata::Triple([_, name, value])) = self.entry(*node) else { return Err(malformed()) };
-            let name = self.operand(*name).and_then(|entry| self.text(entry)).ok_or_else(malformed)?;
+            let name = self.operand(*name).and_then(text).ok_or_else(malformed)?;
             let value = self.operand(*value).ok_or_else(malformed)?;
             flags.insert(name.into_owned(), self.flag_value(value));
         }
         Ok(flags)
     }
 
-    fn entry(&self, number: u64) -> Option<&Metadata> {
+    fn entry(&self, number: u64) -> Option<&Metadata<'a>> {
         self.metadata.get(usize::try_from(number).ok()?)
     }
 
-    fn operand(&self, operand: u64) -> Option<&Metadata> {
+    fn operand(&self, operand: u64) -> Option<&Metadata<'a>> {
         self.entry(operand.checked_sub(1)?)
     }
 
-    fn text(&self, entry: &Metadata) -> Option<Cow<'_, str>> {
-        let Metadata::String(range) = entry else { return None };
-        self.characters.get(range.clone()).map(String::from_utf8_lossy)
-    }
-
-    fn flag_value(&self, entry: &Metadata) -> FlagValue {
+    fn flag_value(&self, entry: &Metadata<'a>) -> FlagValue {
         if let Metadata::Value(number) = entry {
             let value = usize::try_from(*number).ok().and_then(|number| self.values.get(number));
             return value.copied().flatten().map_or(FlagValue::Other, FlagValue::Number);
         }
-        self.text(entry).map_or(FlagValue::Other, |text| FlagValue::Text(text.into_owned()))
+        text(entry).map_or(FlagValue::Other, |text| FlagValue::Text(text.into_owned()))
     }
+}
+
+fn text<'a>(entry: &Metadata<'a>) -> Option<Cow<'a, str>> {
+    if let Metadata::String(bytes) = entry { Some(String::from_utf8_lossy(bytes)) } else { None }
+}
+
+/// All strings in one record of metadata: how many, where the characters begin, and a blob of lengths and characters.
+pub(crate) fn strings<'a>(record: &Record<'a>) -> Result<Vec<&'a [u8]>, FlagError> {
+    let malformed = || FlagError::Malformed("metadata strings");
+    let offset = record.value(1).and_then(|offset| usize::try_from(offset).ok());
+    let parts = offset.and_then(|offset| record.blob.split_at_checked(offset));
+    let ((lengths, mut characters), count) = parts.zip(record.value(0)).ok_or_else(malformed)?;
+    let mut strings = Vec::new();
+    for length in bitstream::vbr6_list(lengths, count)? {
+        let parts = usize::try_from(length).ok().and_then(|length| characters.split_at_checked(length));
+        let (string, rest) = parts.ok_or_else(malformed)?;
+        strings.push(string);
+        characters = rest;
+    }
+    Ok(strings)
 }
 
 /// The sign is the lowest bit; a negative zero is the lowest of all numbers.

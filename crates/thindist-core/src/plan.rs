@@ -8,9 +8,10 @@ use crate::asm_inputs::AsmInput;
 use crate::backend_flags::{LinkFlags, elf_machine};
 use crate::bitcode::ModuleFacts;
 use crate::digest::Digest;
-use crate::index;
+use crate::import_facts::ImportFacts;
+use crate::index::{self, ModuleName};
 use crate::link_line::Refusal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A selected bitcode module, as far as the plan needs it.
 #[derive(Debug)]
@@ -77,6 +78,24 @@ pub struct Plan<'a> {
     compiler: Digest,
 }
 
+/// What one individual index says: from which modules its backend imports, and what.
+#[derive(Debug)]
+pub struct Imports {
+    /// Position of the own module.
+    pub module: usize,
+    /// The imported modules, by rank.
+    pub from: Vec<ImportedFrom>,
+}
+
+/// What is imported from one module.
+#[derive(Debug)]
+pub struct ImportedFrom {
+    /// The module's position.
+    pub module: usize,
+    /// The GUIDs of the definitions; `None` if the index does not tell.
+    definitions: Option<BTreeSet<u64>>,
+}
+
 /// What one backend reads, before the files that its assembly names have been looked up.
 #[derive(Debug)]
 pub struct Draft {
@@ -84,6 +103,8 @@ pub struct Draft {
     pub module: usize,
     /// Positions of the imported modules, by rank.
     pub imports: Vec<usize>,
+    /// Of each of them the digest of what is taken out of it, where that is known.
+    parts: Vec<Option<Digest>>,
     /// The index with canonical identifiers.
     pub index: Vec<u8>,
     /// Files that the backend's assembly names, sorted.
@@ -99,32 +120,50 @@ impl<'a> Plan<'a> {
         Self { modules, positions, flags, compiler }
     }
 
-    /// Drafts the backend of the module at `position` from its individual index as lld wrote it.
+    /// Reads the individual index of the module at `position` as lld wrote it.
     ///
     /// # Errors
     /// A damaged index, or one that names an unknown module.
-    pub fn draft(&self, position: usize, index_bytes: &[u8]) -> Result<Draft, PlanError> {
+    pub fn imports(&self, position: usize, index_bytes: &[u8]) -> Result<Imports, PlanError> {
         let own = self.module(position);
-        let damaged = |source| PlanError::Index { module: own.identifier.clone(), source };
-        let individual = index::read(index_bytes).map_err(damaged)?;
-        let mut imported: Vec<&str> = individual
-            .modules
-            .iter()
-            .map(|module| module.identifier.as_str())
-            .filter(|identifier| *identifier != own.identifier)
-            .collect();
+        let mut modules = index::read(index_bytes).map_err(|source| damaged(own, source))?.modules;
         // LLVM links imports in the order of their identifiers, byte by byte.
-        imported.sort_unstable();
-        let names: BTreeMap<&str, String> = imported
-            .iter()
-            .enumerate()
-            .map(|(rank, identifier)| (*identifier, import_name(rank)))
-            .chain([(own.identifier.as_str(), MODULE_NAME.to_owned())])
-            .collect();
-        let index = index::rename_modules(index_bytes, &|name| names.get(name).cloned()).map_err(damaged)?;
-        let imports = imported.iter().map(|name| self.position(own, name)).collect::<Result<Vec<_>, _>>()?;
+        modules.sort_unstable_by(|left, right| left.identifier.cmp(&right.identifier));
+        let imported = modules.into_iter().filter(|module| module.identifier != own.identifier);
+        let from = imported.map(|module| {
+            let position = self.position(own, &module.identifier)?;
+            Ok::<_, PlanError>(ImportedFrom { module: position, definitions: module.definitions })
+        });
+        Ok(Imports { module: position, from: from.collect::<Result<_, _>>()? })
+    }
+
+    /// Drafts a backend from its individual index as lld wrote it. `facts` are those of every module, by position, that can
+    /// be described.
+    ///
+    /// # Errors
+    /// A damaged index.
+    pub fn draft(
+        &self,
+        imports: &Imports,
+        index_bytes: &[u8],
+        facts: &BTreeMap<usize, ImportFacts>,
+    ) -> Result<Draft, PlanError> {
+        let module = imports.module;
+        let own = self.module(module);
+        let mut names = BTreeMap::from([(own.identifier.as_str(), ModuleName::with_hash(MODULE_NAME))]);
+        let mut parts = Vec::with_capacity(imports.from.len());
+        for (rank, from) in imports.from.iter().enumerate() {
+            let definitions = from.definitions.as_ref().filter(|definitions| !definitions.is_empty());
+            let part = definitions.and_then(|definitions| facts.get(&from.module)?.imported(definitions));
+            let name = ModuleName { name: import_name(rank), keeps_hash: part.is_none() };
+            names.insert(&self.module(from.module).identifier, name);
+            parts.push(part);
+        }
+        let index = index::rename_modules(index_bytes, &|name| names.get(name).cloned());
+        let index = index.map_err(|source| damaged(own, source))?;
+        let imports: Vec<usize> = imports.from.iter().map(|from| from.module).collect();
         let named_files = self.named_files(own, &imports);
-        Ok(Draft { module: position, imports, index, named_files })
+        Ok(Draft { module, imports, parts, index, named_files })
     }
 
     /// Completes a draft with the files that its assembly names.
@@ -144,7 +183,8 @@ impl<'a> Plan<'a> {
             imports: draft
                 .imports
                 .iter()
-                .map(|position| ImportedModule { bitcode: self.module(*position).bitcode })
+                .zip(draft.parts)
+                .map(|(position, part)| ImportedModule { bitcode: self.module(*position).bitcode, part })
                 .collect(),
             working_directory_depth: extra_inputs.iter().map(|extra| levels_above(&extra.path)).max().unwrap_or(0),
             extra_inputs,
@@ -174,6 +214,10 @@ impl<'a> Plan<'a> {
         files.dedup();
         files
     }
+}
+
+fn damaged(own: &Module, source: index::IndexError) -> PlanError {
+    PlanError::Index { module: own.identifier.clone(), source }
 }
 
 /// How many directories above its start a relative path reaches at its highest.

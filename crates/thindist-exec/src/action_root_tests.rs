@@ -15,7 +15,7 @@ fn job(depth: u32, extras: &[&str]) -> Job {
         arguments: vec![],
         module: digest,
         index: digest,
-        imports: vec![ImportedModule { bitcode: digest }],
+        imports: vec![ImportedModule { bitcode: digest, part: None }],
         extra_inputs: extras.iter().map(extra).collect(),
         working_directory_depth: depth,
         elf_machine: 62,

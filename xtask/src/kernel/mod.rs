@@ -60,10 +60,10 @@ impl Kernel {
         format!("{}-{step}", self.name)
     }
 
-    /// Sources unpacked, lib/bcd.c as it was, the configuration in place.
+    /// Sources unpacked, edited files as they were, the configuration in place.
     pub(crate) fn prepare(&self, home: &Home) -> Result<()> {
         source::provide(home, &self.src)?;
-        edits::Leaf::of(self).restore()?;
+        edits::Edited::leaf(self).restore()?;
         config::apply(self, home, "")
     }
 }

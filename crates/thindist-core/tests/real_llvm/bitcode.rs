@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use thindist_core::asm_inputs::AsmInput;
 use thindist_core::bitcode::{BitcodeError, LtoKind, ModuleFacts, read_module};
-use thindist_core::index;
+use thindist_core::import_facts;
+use thindist_core::index::{self, ModuleName};
 use thindist_core::module_flags::FlagValue;
 
 const SOURCE: &str = "#include <stdarg.h>\n\
@@ -203,10 +204,12 @@ fn damaged_bitcode_and_indexes_do_not_panic() {
         let (bitcode, index) = (scratch.read("in.o"), scratch.read("in.o.thinlto.bc"));
         let mut random = Random(u64::from(version));
         for _ in 0..2_000 {
-            let _ = read_module(&random.damage(&bitcode));
+            let damaged = random.damage(&bitcode);
+            let _ = read_module(&damaged);
+            let _ = import_facts::read(&damaged);
             let damaged = random.damage(&index);
             let _ = index::read(&damaged);
-            let _ = index::rename_modules(&damaged, &|name| Some(format!("{name}x")));
+            let _ = index::rename_modules(&damaged, &|name| Some(ModuleName::with_hash(format!("{name}x"))));
         }
     }
 }

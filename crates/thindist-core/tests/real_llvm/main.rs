@@ -6,6 +6,8 @@ mod archive;
 #[cfg(test)]
 mod bitcode;
 #[cfg(test)]
+mod import_facts;
+#[cfg(test)]
 mod rename;
 #[cfg(test)]
 mod tools;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use thindist_core::action::{INDEX_NAME, MODULE_NAME, import_name};
 use thindist_core::archive;
-use thindist_core::index::{self, IndexError, IndexModule};
+use thindist_core::index::{self, IndexError, IndexModule, ModuleName};
 
 const SOURCES: [(&str, &str); 3] = [
     ("a.c", "int b(int); int c(void); int main(void) { return b(1) + c(); }"),
@@ -57,7 +57,8 @@ fn backend_in_action_root(version: u32, link: &Scratch, module: &str) -> Vec<u8>
     for (identifier, name) in &names {
         fs::copy(link.path(identifier), root.path(name)).unwrap();
     }
-    let renamed = index::rename_modules(&bytes, &|identifier| names.get(identifier).cloned()).unwrap();
+    let renamed =
+        index::rename_modules(&bytes, &|identifier| names.get(identifier).map(ModuleName::with_hash)).unwrap();
     fs::write(root.path(INDEX_NAME), renamed).unwrap();
     backend(version, &root, MODULE_NAME, INDEX_NAME)
 }
@@ -95,7 +96,7 @@ fn renaming_changes_names_only() {
         let before = index::read(&bytes).unwrap();
         assert_eq!(before.modules.first().unwrap().identifier, "a.o");
         assert!(before.modules.len() > 1 && before.modules.iter().all(|module| module.hash != [0; 5]));
-        let longer = |name: &str| Some(format!("canonical/{name}"));
+        let longer = |name: &str| Some(ModuleName::with_hash(format!("canonical/{name}")));
         let renamed = index::rename_modules(&bytes, &longer).unwrap();
         let after = index::read(&renamed).unwrap();
         for (old, new) in before.modules.iter().zip(&after.modules) {
@@ -104,9 +105,9 @@ fn renaming_changes_names_only() {
         }
         assert_eq!((after.modules.len(), after.skip, after.empty), (before.modules.len(), false, false));
         assert_eq!(renamed, index::rename_modules(&bytes, &longer).unwrap(), "equal input, equal bytes");
-        let back = |name: &str| name.strip_prefix("canonical/").map(str::to_owned);
+        let back = |name: &str| name.strip_prefix("canonical/").map(ModuleName::with_hash);
         let again = index::rename_modules(&renamed, &back).unwrap();
-        assert_eq!(again, index::rename_modules(&bytes, &|name| Some(name.to_owned())).unwrap());
+        assert_eq!(again, index::rename_modules(&bytes, &|name| Some(ModuleName::with_hash(name))).unwrap());
         fs::write(link.path("renamed.bc"), &renamed).unwrap();
         link.run(&format!("llvm-bcanalyzer-{version} renamed.bc"));
     }
@@ -116,9 +117,10 @@ fn renaming_changes_names_only() {
 fn a_module_without_a_name_of_its_own_is_an_error() {
     let (link, _) = thin_link(22, "no-name");
     let bytes = link.read("ix/a.o.thinlto.bc");
-    let error = index::rename_modules(&bytes, &|name| (name == "a.o").then(|| MODULE_NAME.to_owned())).unwrap_err();
+    let error =
+        index::rename_modules(&bytes, &|name| (name == "a.o").then(|| ModuleName::with_hash(MODULE_NAME))).unwrap_err();
     assert!(matches!(&error, IndexError::Unnamed(name) if name.starts_with("l.a(")), "{error}");
-    let error = index::rename_modules(&bytes, &|_| Some(MODULE_NAME.to_owned())).unwrap_err();
+    let error = index::rename_modules(&bytes, &|_| Some(ModuleName::with_hash(MODULE_NAME))).unwrap_err();
     assert_eq!(error, IndexError::Ambiguous(MODULE_NAME.to_owned()));
 }
 

@@ -37,6 +37,14 @@ impl Scratch {
         fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
+    /// Whether a tool succeeds in this directory.
+    pub(crate) fn succeeds(&self, line: &str) -> bool {
+        let mut words = line.split_ascii_whitespace();
+        let tool = words.next().unwrap();
+        let output = Command::new(tool).args(words).current_dir(&self.0).output();
+        output.unwrap_or_else(|error| panic!("{tool}: {error}")).status.success()
+    }
+
     /// Runs a tool in this directory; a command line of words without blanks in them.
     pub(crate) fn run(&self, line: &str) -> String {
         let mut words = line.split_ascii_whitespace();

@@ -1,7 +1,9 @@
 //! From bitcode and indexes to native objects: candidates read, plan made, stores asked, the rest compiled.
 
 use super::extra_inputs::NamedFiles;
+use super::imported;
 use super::lld_run;
+use super::parallel;
 use super::session::{InputDigests, Session, cores};
 use super::stop::Stop;
 use super::survey::{Content, Place, Survey};
@@ -63,25 +65,13 @@ pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &Input
         read_candidate(session, inputs, *number, identifier, trace_name, place)
     };
     let numbered: Vec<_> = places.into_iter().enumerate().collect();
-    let chunk = numbered.len().div_ceil(cores()).max(1);
-    let chunks = std::thread::scope(|scope| {
-        let threads: Vec<_> = numbered
-            .chunks(chunk)
-            .map(|chunk| scope.spawn(move || chunk.iter().map(read).collect::<Result<Vec<_>>>()))
-            .collect();
-        threads.into_iter().map(join).collect::<Result<Vec<_>>>()
-    })?;
-    let candidates: Vec<Candidate> = chunks.into_iter().flatten().collect();
+    let candidates = parallel::map(&numbered, read)?;
     plan::check_machines(candidates.iter().map(|candidate| &candidate.module)).map_err(mixed_targets)?;
     Ok(candidates)
 }
 
 fn mixed_targets(error: plan::MixedTriples) -> Failure {
     Failure::new(error).hint("compile every file of a link for one target")
-}
-
-fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|_| Err(Failure::new("a thread that read bitcode has panicked; please report it")))
 }
 
 fn read_candidate(
@@ -185,9 +175,14 @@ pub(crate) fn plan(
     let mut planned =
         Planned { jobs: Vec::new(), has_regular_part, yielding, named_files: Vec::new(), imported: Vec::new() };
     let plan = Plan::new(&modules, flags, session.clang.identity);
+    let mut indexes = Vec::with_capacity(modules.len());
     for (position, selected) in thin.modules.iter().enumerate() {
-        let index = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
-        let draft = plan.draft(position, &index).map_err(stop)?;
+        let bytes = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
+        indexes.push((plan.imports(position, &bytes).map_err(stop)?, bytes));
+    }
+    let facts = imported::facts(session, indexes.iter().map(|(imports, _)| imports), &modules, &sources)?;
+    for (selected, (imports, index)) in thin.modules.iter().zip(indexes) {
+        let draft = plan.draft(&imports, &index, &facts).map_err(stop)?;
         let extra_inputs = named.resolve(session, &selected.identifier, &draft.named_files)?;
         let backend = plan.backend(draft, extra_inputs).map_err(stop)?;
         planned.imported.push(identifiers(&modules, &backend.imports));

@@ -11,7 +11,7 @@ use super::session::{InputDigests, Session};
 use crate::failure::{Result, io};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use thindist_core::digest::{Digest, Hasher};
 use thindist_exec::{CachedOutput, CachedResult, FileStamp};
@@ -25,8 +25,8 @@ const TICK_NS: i128 = 5_000_000;
 /// The memo of one link.
 #[derive(Debug)]
 pub(crate) struct Memo {
-    /// What the files of the first key looked like when they were hashed.
-    stamps: Vec<(PathBuf, FileStamp)>,
+    /// The files of the first key as they were hashed.
+    inputs: InputDigests,
     /// When the link began, nanoseconds since 1970.
     began_ns: i128,
     /// `None`: this link has more to show than its output, or is not to be remembered.
@@ -48,9 +48,9 @@ impl Memo {
         let began_ns = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(0));
-        let stamps = inputs.iter().map(|(path, (_, stamp))| (path.clone(), *stamp)).collect();
+        let kept = inputs.clone();
         if !session.line.has_one_output() || !session.settings.is_on("memo") {
-            return Self { stamps, began_ns, key: None };
+            return Self { inputs: kept, began_ns, key: None };
         }
         let mut hasher = Hasher::default();
         text(&mut hasher, &format!("link memo {VERSION} {}", env!("CARGO_PKG_VERSION")));
@@ -60,7 +60,7 @@ impl Memo {
             text(&mut hasher, word);
         }
         add(&mut hasher, inputs);
-        Self { stamps, began_ns, key: Some(hasher.finish()) }
+        Self { inputs: kept, began_ns, key: Some(hasher.finish()) }
     }
 
     /// Puts the remembered output in place; gives the number of modules that were not compiled for it.
@@ -87,6 +87,7 @@ impl Memo {
         files.extend_from_slice(&planned.named_files);
         files.sort_unstable();
         files.dedup();
+        files.retain(|file| !self.inputs.contains_key(file));
         // What regular LTO's assembly reads inside the thin link nobody tells.
         if planned.has_regular_part || self.anything_changed(&files) {
             return Ok(());
@@ -108,9 +109,18 @@ impl Memo {
     /// Whether a file may have another content than the one that was linked: keys that are made afterwards would then
     /// lead to an output that is not theirs.
     fn anything_changed(&self, files: &[PathBuf]) -> bool {
-        let is_young = |stamp: FileStamp| stamp.mtime_ns.max(stamp.ctime_ns) >= self.began_ns - TICK_NS;
-        self.stamps.iter().any(|(path, stamp)| FileStamp::of(path).ok() != Some(*stamp))
-            || files.iter().any(|path| FileStamp::of(path).map_or(true, is_young))
+        self.inputs.iter().any(|(path, (digest, stamp))| self.has_changed(path, digest, stamp))
+            || files.iter().any(|path| FileStamp::of(path).map_or(true, |stamp| self.is_young(stamp)))
+    }
+
+    /// A file that was written just before it was hashed may have been written again within the same tick.
+    fn has_changed(&self, path: &Path, digest: &Digest, stamp: &FileStamp) -> bool {
+        FileStamp::of(path).ok() != Some(*stamp)
+            || (self.is_young(*stamp) && std::fs::read(path).map_or(true, |bytes| Digest::of(&bytes) != *digest))
+    }
+
+    fn is_young(&self, stamp: FileStamp) -> bool {
+        stamp.mtime_ns.max(stamp.ctime_ns) >= self.began_ns - TICK_NS
     }
 }
 

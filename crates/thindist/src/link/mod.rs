@@ -6,11 +6,13 @@
 mod backends;
 mod extra_inputs;
 mod final_step;
+mod imported;
 mod in_process;
 mod lld_run;
 mod loaded;
 mod memo;
 mod overlap;
+mod parallel;
 mod session;
 mod stop;
 mod survey;

@@ -7,6 +7,8 @@ use testkit::{Sandbox, Stats};
 on_each_llvm!(
     a_leaf_edit_runs_one_backend_and_reverting_it_none,
     an_edit_of_what_others_import_runs_those_as_well,
+    an_edit_of_what_nobody_imports_runs_no_importer,
+    importers_of_what_reaches_a_local_value_run_with_every_edit,
     a_touched_file_runs_none,
     a_native_object_runs_none,
     an_incbin_file_runs_its_module,
@@ -42,12 +44,35 @@ fn a_leaf_edit_runs_one_backend_and_reverting_it_none(sandbox: &Sandbox) {
     assert_eq!(sandbox.read("out.o"), first);
 }
 
-/// Three of the four: `alone` has nothing to do with it. (That `main`, which imports from `middle` what that imports
-/// from the leaf, is among them is what import equivalence will decide better.)
+/// Three of the four: `main` inlines `middle`, which inlines the leaf; `alone` has nothing to do with it.
 fn an_edit_of_what_others_import_runs_those_as_well(sandbox: &Sandbox) {
     chain(sandbox);
     expect_executed(&link(sandbox), 4);
     edit(sandbox, "leaf.c", "int leaf(int x) { return x * 5 + 1; }\n");
+    expect_executed(&link(sandbox), 3);
+    sandbox.verify_identical(&format!("{LINE} {CHAIN_OBJECTS}"));
+}
+
+/// lib/bcd.c of the kernel: one function more ran drivers/rtc/rtc-mc146818-lib.o, which imports another one.
+fn an_edit_of_what_nobody_imports_runs_no_importer(sandbox: &Sandbox) {
+    chain(sandbox);
+    let whole = |more: &str| format!("{more} int leaf(int x) {{ return x * 3 + 1; }}\n");
+    expect_executed(&link(sandbox), 4);
+    edit(sandbox, "leaf.c", &whole("static int calls; int *of_its_own(int x) { calls += x; return &calls; }"));
+    expect_executed(&link(sandbox), 1);
+    sandbox.verify_identical(&format!("{LINE} {CHAIN_OBJECTS}"));
+    edit(sandbox, "leaf.c", &whole("__attribute__((used)) double another(double x) { return x / 3; }"));
+    expect_executed(&link(sandbox), 1);
+    sandbox.verify_identical(&format!("{LINE} {CHAIN_OBJECTS}"));
+}
+
+/// The local value gets the module's hash in its name, which is in the importers' objects: they do change.
+fn importers_of_what_reaches_a_local_value_run_with_every_edit(sandbox: &Sandbox) {
+    chain(sandbox);
+    let whole = |more: &str| format!("{more} static int calls; int leaf(int x) {{ calls += x; return calls; }}\n");
+    edit(sandbox, "leaf.c", &whole(""));
+    expect_executed(&link(sandbox), 4);
+    edit(sandbox, "leaf.c", &whole("int of_its_own(int x) { return x + 1; }"));
     expect_executed(&link(sandbox), 3);
     sandbox.verify_identical(&format!("{LINE} {CHAIN_OBJECTS}"));
 }

@@ -10,7 +10,7 @@ use crate::project::Home;
 use crate::{Result, apt, arguments, cargo, machine};
 
 use super::build::{self, Linker};
-use super::edits::Leaf;
+use super::edits::Edited;
 use super::{HOME, Kernel};
 
 const USUAL_ROUNDS: u32 = 3;
@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let kernel = Kernel::usual(&home, llvm);
     prepare(&kernel, &home, &linker)?;
     let measured = rounds::all(&kernel, &home, &linker, rounds);
-    Leaf::of(&kernel).restore()?;
+    Edited::leaf(&kernel).restore()?;
     report::publish(machine::describe(llvm), &measured?)
 }
 

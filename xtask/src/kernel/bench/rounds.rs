@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::checks::require;
 use crate::kernel::build::{self, Linker};
-use crate::kernel::edits::Leaf;
+use crate::kernel::edits::Edited;
 use crate::kernel::{Kernel, link_line};
 use crate::measure::{self, Usage};
 use crate::project::Home;
@@ -83,8 +83,8 @@ impl Bench<'_> {
     }
 
     /// Edits the leaf and compiles as far as vmlinux.a; the link is ours to measure.
-    fn compile(&self, edit: impl FnOnce(&Leaf) -> Result<()>) -> Result<()> {
-        edit(&Leaf::of(self.kernel))?;
+    fn compile(&self, edit: impl FnOnce(&Edited) -> Result<()>) -> Result<()> {
+        edit(&Edited::leaf(self.kernel))?;
         build::make(self.kernel, self.home, self.linker, "bench-compile", &["vmlinux.a"]).map(drop)
     }
 

@@ -1,4 +1,4 @@
-//! One order for the summaries of an individual index.
+//! The summaries of an individual index: what they are of, and one order for them.
 //!
 //! lld numbers an index's values, and orders its summaries, by hash tables whose order depends on module identifiers.
 //! An archive member's identifier holds its offset, which moves when an earlier member changes: on the kernel, one
@@ -6,8 +6,8 @@
 //! numbered here by their GUID and summaries sorted. Nothing but the numbers changes; a block with a record that is not
 //! known, or that depends on its place, is left as it is.
 
-use crate::bitstream::{Block, BlockInfo, Item, Record};
-use std::collections::BTreeMap;
+use crate::bitstream::{BitstreamError, Block, BlockInfo, Item, Record};
+use std::collections::{BTreeMap, BTreeSet};
 
 const COMBINED_PROFILE: u64 = 5;
 const COMBINED_GLOBALVAR_INIT_REFS: u64 = 6;
@@ -16,6 +16,63 @@ const VERSION: u64 = 10;
 const VALUE_GUID: u64 = 16;
 const FLAGS: u64 = 20;
 const BLOCK_COUNT: u64 = 22;
+
+/// What the summaries say.
+#[derive(Debug, Default)]
+pub(crate) struct Summaries {
+    /// Flags of the whole index; without any, none is set.
+    pub(crate) flags: u64,
+    /// For each module's number the GUIDs of its definitions; `None` if a record is not known.
+    pub(crate) definitions: Option<BTreeMap<u64, BTreeSet<u64>>>,
+}
+
+/// Reads what the summaries are of.
+pub(crate) fn read(mut block: Block<'_>, info: &mut BlockInfo) -> Result<Summaries, BitstreamError> {
+    let mut record = Record::default();
+    let mut flags = 0;
+    let mut guids = BTreeMap::new();
+    let mut places = Some(Vec::new());
+    loop {
+        match block.next(info, &mut record)? {
+            Item::End => break,
+            Item::Block(_) => places = None,
+            Item::Record => match record.code {
+                FLAGS => flags = record.value(0).unwrap_or(0),
+                VALUE_GUID => {
+                    guids.extend(record.value(0).zip(guid(&record.values)));
+                }
+                COMBINED_PROFILE | COMBINED_GLOBALVAR_INIT_REFS | COMBINED_ALIAS => {
+                    let place = record.value(0).zip(record.value(1));
+                    places = places.zip(place).map(|(mut places, place)| {
+                        places.push(place);
+                        places
+                    });
+                }
+                VERSION | BLOCK_COUNT => {}
+                _ => places = None,
+            },
+        }
+    }
+    Ok(Summaries { flags, definitions: places.and_then(|places| by_module(&places, &guids)) })
+}
+
+/// A value's GUID: one number, or two halves, the higher one first.
+fn guid(values: &[u64]) -> Option<u64> {
+    match *values {
+        [_, guid] => Some(guid),
+        [_, high, low] => Some(high << 32 | low),
+        _ => None,
+    }
+}
+
+/// `places` are a value and a module each.
+fn by_module(places: &[(u64, u64)], guids: &BTreeMap<u64, u64>) -> Option<BTreeMap<u64, BTreeSet<u64>>> {
+    let mut definitions: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+    for (value, module) in places {
+        definitions.entry(*module).or_default().insert(*guids.get(value)?);
+    }
+    Some(definitions)
+}
 
 /// A record as it is written: code and values.
 pub(crate) type Plain = (u64, Vec<u64>);
@@ -99,6 +156,25 @@ mod tests {
         let mut info = BlockInfo::default();
         let extent = Extent { id: 20, width: 4, start: 0, end: content.len() };
         canonical(Block::top_level(&content).enter(extent, &info), &mut info)
+    }
+
+    #[test]
+    fn definitions_by_module() {
+        let mut writer = BlockWriter::new(4);
+        let mut records = index(1, 2);
+        if let Some((_, values)) = records.last_mut() {
+            values[1] = 5;
+        }
+        for (code, values) in &records {
+            writer.record(*code, values.iter().copied());
+        }
+        let content = writer.finish();
+        let mut info = BlockInfo::default();
+        let extent = Extent { id: 20, width: 4, start: 0, end: content.len() };
+        let said = read(Block::top_level(&content).enter(extent, &info), &mut info).unwrap();
+        assert_eq!(said.flags, 1121);
+        assert_eq!(said.definitions, Some([(0, [7].into()), (5, [9].into())].into()));
+        assert_eq!(guid(&[0, 1, 2]), Some(1 << 32 | 2));
     }
 
     /// Function `f` (GUID 7) refers to variable `v` (GUID 9) and calls itself.

@@ -1,0 +1,491 @@
+//! What an importer gets of a module: for each definition that can be imported, a digest of all that an import of it
+//! brings along.
+//!
+//! A backend reads an imported module as a whole file, and takes a few definitions out of it. Keyed by the file, every
+//! importer of arch/x86/kernel/cpu/common.o runs again (487 of a kernel's 1,027 modules) when one function is added to it,
+//! and one native object changes. Keyed by what is taken, one runs.
+//!
+//! What is taken is read here from the bitcode itself. It cannot be compared as bytes: one more function, type or constant
+//! renumbers everything after it. So a definition is described with each number replaced by what it stands for: types,
+//! attributes, constants and metadata by their content, global values by their name. Then come the headers of all global
+//! values that were reached, as an import declares these. Beside the definitions stands what an import takes from the
+//! module as such: target, module assembly, flags and other named metadata, the names of structures, tables of kinds.
+//!
+//! **Where this gives up, the importer depends on the whole file**, as it would without this module. It gives up on
+//! every record that `layout` has no row for, on debug information (whose lines move with every edit above them), and
+//! wherever the import would show the module's own hash: LLVM promotes a local value to `name.llvm.HASH`, and HASH
+//! covers the whole file. What is described has no such name in it, so the plan can also leave the hash out of the index.
+//!
+//! `!srcloc`, the place of inline assembly in the source, is left out: it is for messages.
+//!
+//! It does not know what is imported from where: that is in the individual indexes.
+
+mod attributes;
+mod function;
+mod globals;
+mod layout;
+mod sink;
+mod tables;
+mod types;
+
+use crate::bitstream::{self, Block, BlockInfo, Extent, Item, Record};
+use crate::digest::Digest;
+use globals::{Kind, Names};
+use md5::{Digest as _, Md5};
+use sink::{Id, Sink};
+use std::collections::{BTreeMap, BTreeSet};
+use tables::{Reached, Tables};
+use types::Types;
+
+/// Block and record numbers of LLVM's `LLVMBitCodes.h`.
+mod code {
+    pub(super) const MODULE_BLOCK: u32 = 8;
+    pub(super) const PARAMATTR_BLOCK: u32 = 9;
+    pub(super) const PARAMATTR_GROUP_BLOCK: u32 = 10;
+    pub(super) const CONSTANTS_BLOCK: u32 = 11;
+    pub(super) const FUNCTION_BLOCK: u32 = 12;
+    pub(super) const IDENTIFICATION_BLOCK: u32 = 13;
+    pub(super) const SYMBOL_TABLE_BLOCK: u32 = 14;
+    pub(super) const METADATA_BLOCK: u32 = 15;
+    pub(super) const TYPE_BLOCK: u32 = 17;
+    pub(super) const GLOBALVAL_SUMMARY_BLOCK: u32 = 20;
+    pub(super) const OPERAND_BUNDLE_TAGS_BLOCK: u32 = 21;
+    pub(super) const METADATA_KIND_BLOCK: u32 = 22;
+    pub(super) const STRTAB_BLOCK: u32 = 23;
+    pub(super) const SYNC_SCOPE_NAMES_BLOCK: u32 = 26;
+
+    pub(super) const STRTAB_BLOB: u64 = 1;
+
+    pub(super) const VERSION: u64 = 1;
+    pub(super) const TRIPLE: u64 = 2;
+    pub(super) const DATALAYOUT: u64 = 3;
+    pub(super) const ASM: u64 = 4;
+    pub(super) const DEPLIB: u64 = 6;
+    pub(super) const VSTOFFSET: u64 = 13;
+    pub(super) const SOURCE_FILENAME: u64 = 16;
+    pub(super) const HASH: u64 = 17;
+}
+
+/// The module version since which names are in a table of their own.
+const NAMES_APART: u64 = 2;
+const SOURCE_LOCATION: &[u8] = b"srcloc";
+/// The first byte of [`ImportFacts::to_bytes`].
+const BYTES_VERSION: u8 = 1;
+
+/// What an importer gets of one module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportFacts {
+    common: Id,
+    /// GUID and content of each definition in the module's order, which is the order of the import; `None` is a
+    /// definition whose importers depend on the whole module.
+    definitions: Vec<(u64, Option<Content>)>,
+}
+
+/// What an import of one definition brings along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Content {
+    id: Id,
+    /// The distinct metadata nodes that it names, each by its number in the module, or [`OWN_NODE`]. Two definitions that are
+    /// imported together may share one.
+    distinct: Vec<u32>,
+}
+
+/// A distinct node that no other definition names.
+const OWN_NODE: u32 = u32::MAX;
+
+impl ImportFacts {
+    /// The digest of what an import of the definitions with these GUIDs brings along; `None` if it can be anything in the
+    /// module.
+    #[must_use]
+    pub fn imported(&self, guids: &BTreeSet<u64>) -> Option<Digest> {
+        let taken: Vec<_> = self.definitions.iter().filter(|(guid, _)| guids.contains(guid)).collect();
+        if taken.len() != guids.len() {
+            return None;
+        }
+        let mut sink = Sink::of(b'I');
+        sink.id(&self.common);
+        let mut nodes = Vec::new();
+        for (_, content) in taken {
+            let Content { id, distinct } = content.as_ref()?;
+            sink.id(id);
+            for node in distinct {
+                // Which definitions share which nodes, without their numbers.
+                let known = nodes.iter().position(|known| known == node && *node != OWN_NODE);
+                sink.number(known.unwrap_or(nodes.len()) as u64);
+                if known.is_none() {
+                    nodes.push(*node);
+                }
+            }
+        }
+        Some(Digest::from_parts(sink.finish(), sink.len()))
+    }
+
+    /// How many definitions there are, and of how many an import is described.
+    #[must_use]
+    pub fn coverage(&self) -> (usize, usize) {
+        (self.definitions.len(), self.definitions.iter().filter(|(_, content)| content.is_some()).count())
+    }
+
+    /// For keeping between links: a version, the common part, then for each definition a GUID, the number of distinct nodes
+    /// plus one, a content and the nodes; or a GUID and zero. Numbers are little-endian, of 8 and 4 bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![BYTES_VERSION];
+        bytes.extend_from_slice(&self.common);
+        for (guid, content) in &self.definitions {
+            bytes.extend_from_slice(&guid.to_le_bytes());
+            let nodes = content.as_ref().map_or(0, |content| content.distinct.len() + 1);
+            bytes.extend_from_slice(&u32::try_from(nodes).unwrap_or(0).to_le_bytes());
+            if let Some(Content { id, distinct }) = content {
+                bytes.extend_from_slice(id);
+                distinct.iter().for_each(|node| bytes.extend_from_slice(&node.to_le_bytes()));
+            }
+        }
+        bytes
+    }
+
+    /// What [`Self::to_bytes`] gave; `None` for anything else, such as another version's.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (version, rest) = bytes.split_first()?;
+        let (common, mut rest) = rest.split_first_chunk().filter(|_| *version == BYTES_VERSION)?;
+        let mut definitions = Vec::new();
+        while let Some((guid, after)) = rest.split_first_chunk() {
+            let (content, after) = Content::from_bytes(after)?;
+            definitions.push((u64::from_le_bytes(*guid), content));
+            rest = after;
+        }
+        rest.is_empty().then_some(Self { common: *common, definitions })
+    }
+}
+
+impl Content {
+    /// One content, or that there is none, and the bytes after it.
+    fn from_bytes(bytes: &[u8]) -> Option<(Option<Self>, &[u8])> {
+        let (nodes, rest) = bytes.split_first_chunk()?;
+        let Some(nodes) = u32::from_le_bytes(*nodes).checked_sub(1) else { return Some((None, rest)) };
+        let (id, rest) = rest.split_first_chunk()?;
+        let (nodes, rest) = rest.split_at_checked(usize::try_from(nodes).ok()?.checked_mul(4)?)?;
+        let distinct = nodes.as_chunks().0.iter().map(|node| u32::from_le_bytes(*node)).collect();
+        Some((Some(Self { id: *id, distinct }), rest))
+    }
+}
+
+/// Reads what importers get of a module; `None` if nothing can be said of any import.
+///
+/// `bytes` have been read before, by [`crate::bitcode::read_module`], which names what is damaged; here damage is one
+/// more reason to give up.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Option<ImportFacts> {
+    let bytes = bitstream::unwrap_bitcode(bytes).ok()?;
+    let file = File::locate(bytes)?;
+    let mut info = BlockInfo::default();
+    let mut reader = ModuleReader::new(file.strings, file.identification);
+    reader.read(Block::top_level(bytes).enter(file.module, &info), &mut info)?;
+    reader.facts(&info)
+}
+
+/// Where the parts of a file are. Names come after the module that uses them.
+struct File<'a> {
+    identification: Sink,
+    module: Extent,
+    strings: &'a [u8],
+}
+
+impl<'a> File<'a> {
+    fn locate(bytes: &'a [u8]) -> Option<Self> {
+        let (mut info, mut record) = (BlockInfo::default(), Record::default());
+        let mut top = Block::top_level(bytes);
+        let (mut identification, mut module, mut strings) = (Sink::of(b'c'), None, None);
+        loop {
+            match top.next(&mut info, &mut record).ok()? {
+                Item::Block(extent) if extent.id == code::IDENTIFICATION_BLOCK => {
+                    copy(top.enter(extent, &info), &mut info, &mut identification)?;
+                }
+                // Two modules in a file are a hybrid one, which takes part in regular LTO as well.
+                Item::Block(extent) if extent.id == code::MODULE_BLOCK && module.is_none() => module = Some(extent),
+                Item::Block(extent) if extent.id == code::MODULE_BLOCK => return None,
+                Item::Block(extent) if extent.id == code::STRTAB_BLOCK => {
+                    strings = Some(read_strings(top.enter(extent, &info), &mut info)?);
+                }
+                Item::Block(_) | Item::Record => {}
+                Item::End => return Some(Self { identification, module: module?, strings: strings? }),
+            }
+        }
+    }
+}
+
+fn read_strings<'a>(mut block: Block<'a>, info: &mut BlockInfo) -> Option<&'a [u8]> {
+    let mut record = Record::default();
+    loop {
+        match block.next(info, &mut record).ok()? {
+            Item::Record if record.code == code::STRTAB_BLOB => return Some(record.blob),
+            Item::Record | Item::Block(_) => {}
+            Item::End => return None,
+        }
+    }
+}
+
+/// Takes every record of a block into a description as it is: none of them holds the number of something else.
+fn copy(mut block: Block<'_>, info: &mut BlockInfo, sink: &mut Sink) -> Option<()> {
+    let mut record = Record::default();
+    loop {
+        match block.next(info, &mut record).ok()? {
+            Item::Record => {
+                sink.number(record.code);
+                sink.numbers(&record.values);
+                sink.bytes(record.blob);
+            }
+            Item::Block(_) => return None,
+            Item::End => {
+                sink.tag(b'.');
+                return Some(());
+            }
+        }
+    }
+}
+
+struct ModuleReader<'a> {
+    tables: Tables<'a>,
+    names: Names<'a>,
+    common: Sink,
+    source_filename: Vec<u8>,
+    /// Bodies in the order of the functions that are defined.
+    bodies: Vec<Block<'a>>,
+}
+
+impl<'a> ModuleReader<'a> {
+    fn new(strings: &'a [u8], common: Sink) -> Self {
+        Self {
+            tables: Tables::default(),
+            names: Names { strings, ..Names::default() },
+            common,
+            source_filename: Vec::new(),
+            bodies: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, mut block: Block<'a>, info: &mut BlockInfo) -> Option<()> {
+        let mut record = Record::default();
+        loop {
+            match block.next(info, &mut record).ok()? {
+                Item::Record => self.record(&record)?,
+                Item::Block(extent) if extent.id == code::FUNCTION_BLOCK => {
+                    self.bodies.push(block.enter(extent, info));
+                }
+                Item::Block(extent) => self.block(extent.id, block.enter(extent, info), info)?,
+                Item::End => {
+                    self.tables.seal();
+                    return Some(());
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, record: &Record<'a>) -> Option<()> {
+        match record.code {
+            code::VERSION => return (record.value(0)? >= NAMES_APART).then_some(()),
+            code::TRIPLE | code::DATALAYOUT | code::ASM | code::DEPLIB => {
+                self.common.number(record.code);
+                self.common.numbers(&record.values);
+            }
+            code::SOURCE_FILENAME => {
+                self.source_filename = record.bytes_from(0)?;
+                self.common.bytes(&self.source_filename);
+            }
+            code::VSTOFFSET | code::HASH => {}
+            globals::code::SECTION_NAME => self.names.sections.push(record.bytes_from(0)?),
+            globals::code::GC_NAME => self.names.gcs.push(record.bytes_from(0)?),
+            globals::code::COMDAT => self.names.comdat(record)?,
+            _ => {
+                let global = globals::read(record, &self.names, &self.tables.types, &self.tables.attributes)?;
+                self.tables.add_global(global);
+            }
+        }
+        Some(())
+    }
+
+    fn block(&mut self, id: u32, block: Block<'a>, info: &mut BlockInfo) -> Option<()> {
+        match id {
+            code::TYPE_BLOCK => self.tables.types = Types::read(block, info)?,
+            code::PARAMATTR_GROUP_BLOCK => {
+                self.tables.attributes.read_groups(block, info, &self.tables.types)?;
+            }
+            code::PARAMATTR_BLOCK => self.tables.attributes.read_lists(block, info)?,
+            code::CONSTANTS_BLOCK => self.tables.read_constants(block, info)?,
+            code::METADATA_BLOCK => self.tables.read_metadata(block, info)?,
+            code::METADATA_KIND_BLOCK => self.kinds(block, info)?,
+            code::OPERAND_BUNDLE_TAGS_BLOCK | code::SYNC_SCOPE_NAMES_BLOCK => copy(block, info, &mut self.common)?,
+            // Where functions are, and what the thin link has already made use of.
+            code::SYMBOL_TABLE_BLOCK | code::GLOBALVAL_SUMMARY_BLOCK => {}
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Kinds of metadata: a number and a name each.
+    fn kinds(&mut self, mut block: Block<'_>, info: &mut BlockInfo) -> Option<()> {
+        let mut record = Record::default();
+        loop {
+            match block.next(info, &mut record).ok()? {
+                Item::Record => {
+                    if record.bytes_from(1)? == SOURCE_LOCATION {
+                        self.tables.source_location_kind = record.value(0);
+                    }
+                    self.common.numbers(&record.values);
+                }
+                Item::Block(_) => return None,
+                Item::End => return Some(()),
+            }
+        }
+    }
+
+    fn facts(mut self, info: &BlockInfo) -> Option<ImportFacts> {
+        let common = self.common()?;
+        let mut bodies = std::mem::take(&mut self.bodies).into_iter();
+        let mut definitions = Vec::new();
+        for place in 0..self.tables.globals.len() {
+            let global = self.tables.globals.get(place)?;
+            if !global.is_defined {
+                continue;
+            }
+            let guid = guid(&global.name);
+            let body = if global.kind == Kind::Function { Some(bodies.next()?) } else { None };
+            // An import of a value that others share under one name is all that is described.
+            let content = if global.ties { None } else { self.definition(place, body, info) };
+            definitions.push((guid, content));
+        }
+        unambiguous(&definitions).then_some(ImportFacts { common, definitions })
+    }
+
+    /// What every import takes from the module as such.
+    fn common(&mut self) -> Option<Id> {
+        let mut sink = self.common.clone();
+        for named in &self.tables.types.named {
+            sink.id(named);
+        }
+        let mut reached = Reached::default();
+        for node in std::mem::take(&mut self.tables.named_nodes) {
+            sink.bytes(&node.name);
+            sink.number(node.operands.len() as u64);
+            for operand in node.operands {
+                self.tables.metadata(operand, &mut sink, &mut reached)?;
+            }
+        }
+        let distinct = self.headers(reached, None, &mut sink)?;
+        // A definition might share them, and could not tell.
+        distinct.is_empty().then_some(sink.finish())
+    }
+
+    fn definition(&mut self, place: usize, body: Option<Block<'a>>, info: &BlockInfo) -> Option<Content> {
+        let (mut sink, mut reached) = match body {
+            Some(block) => function::describe(&mut self.tables, place, block, &mut info.clone())?,
+            None => self.variable(place)?,
+        };
+        reached.globals.insert((place, false));
+        let distinct = self.headers(reached, Some(place), &mut sink)?;
+        let number = |node| if self.tables.is_own(node) { Some(OWN_NODE) } else { u32::try_from(node).ok() };
+        Some(Content { id: sink.finish(), distinct: distinct.into_iter().map(number).collect::<Option<_>>()? })
+    }
+
+    fn variable(&mut self, place: usize) -> Option<(Sink, Reached)> {
+        let global = self.tables.globals.get(place)?;
+        let initialiser = global.parts.first()?.checked_sub(1).filter(|_| global.kind == Kind::Variable)?;
+        let (mut sink, mut reached) = (Sink::of(b'v'), Reached::default());
+        self.tables.value(initialiser, &mut sink, &mut reached)?;
+        Some((sink, reached))
+    }
+
+    /// Adds the headers of everything that was reached, and of what their metadata reach, in the order of names: an
+    /// unrelated definition may change that of the module. Returns the distinct nodes.
+    fn headers(&mut self, mut reached: Reached, own: Option<usize>, sink: &mut Sink) -> Option<Vec<usize>> {
+        let mut headers: BTreeMap<Vec<u8>, Id> = BTreeMap::new();
+        while let Some((place, names_blocks)) = reached.globals.pop_first() {
+            let global = self.tables.globals.get(place)?;
+            if global.ties || (names_blocks && own != Some(place)) {
+                return None;
+            }
+            if headers.contains_key(&global.name) {
+                continue;
+            }
+            let name = global.name.clone();
+            let mut header = Sink::of(b'H');
+            header.id(&global.header);
+            for (kind, number) in global.attachments.clone() {
+                function::attachment(&mut self.tables, kind, number, &mut header, &mut reached)?;
+            }
+            headers.insert(name, header.finish());
+        }
+        for header in headers.values() {
+            sink.id(header);
+        }
+        Some(reached.distinct)
+    }
+}
+
+/// LLVM's identity of a value in summaries: the first half of the MD5 of its name, without the mark that says that the
+/// name is final.
+fn guid(name: &[u8]) -> u64 {
+    let hash = Md5::digest(name.strip_prefix(b"\x01").unwrap_or(name));
+    hash.first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
+}
+
+fn unambiguous(definitions: &[(u64, Option<Content>)]) -> bool {
+    let guids: BTreeSet<u64> = definitions.iter().map(|(guid, _)| *guid).collect();
+    guids.len() == definitions.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> ImportFacts {
+        let content = |byte, distinct: &[u32]| Some(Content { id: [byte; 32], distinct: distinct.to_vec() });
+        let definitions =
+            vec![(7, content(2, &[5, OWN_NODE])), (8, None), (9, content(3, &[5])), (10, content(4, &[]))];
+        ImportFacts { common: [1; 32], definitions }
+    }
+
+    #[test]
+    fn which_definitions_share_a_node_counts_and_its_number_does_not() {
+        let both = |change: fn(&mut Vec<u32>)| {
+            let mut facts = sample();
+            facts
+                .definitions
+                .iter_mut()
+                .filter_map(|(_, content)| content.as_mut())
+                .for_each(|it| change(&mut it.distinct));
+            facts.imported(&BTreeSet::from([7, 9])).unwrap()
+        };
+        assert_eq!(both(|_| {}), both(|nodes| nodes.iter_mut().filter(|node| **node == 5).for_each(|node| *node = 6)));
+        assert_ne!(both(|_| {}), both(|nodes| nodes.iter_mut().for_each(|node| *node = OWN_NODE)));
+    }
+
+    #[test]
+    fn what_is_imported_decides() {
+        let imported = |guids: &[u64]| sample().imported(&guids.iter().copied().collect());
+        assert!(imported(&[7]).is_some() && imported(&[9]).is_some());
+        assert_ne!(imported(&[7]), imported(&[9]));
+        assert_ne!(imported(&[7]), imported(&[7, 9]));
+        assert_eq!(imported(&[7, 8]), None, "8 is not described");
+        assert_eq!(imported(&[7, 11]), None, "11 is not defined");
+    }
+
+    #[test]
+    fn kept_and_read_again() {
+        let bytes = sample().to_bytes();
+        assert_eq!(ImportFacts::from_bytes(&bytes), Some(sample()));
+        assert_eq!(ImportFacts::from_bytes(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(ImportFacts::from_bytes(&[]), None);
+        let mut other = bytes;
+        other[0] += 1;
+        assert_eq!(ImportFacts::from_bytes(&other), None, "another version");
+    }
+
+    /// `llvm-bcanalyzer` and LLVM's own summaries say so of `main`.
+    #[test]
+    fn identities() {
+        assert_eq!(guid(b"main"), 15_822_663_052_811_949_562);
+        assert_eq!(guid(b"\x01main"), guid(b"main"));
+    }
+}

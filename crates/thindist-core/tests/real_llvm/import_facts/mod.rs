@@ -1,0 +1,202 @@
+//! What is imported decides over an importer's native object, and nothing else of the imported module does: asked of real
+//! compilers, edit by edit.
+//!
+//! Each edit is a value of K in the sources beside this file. The rule that must hold for each is one of soundness: where
+//! the description is as it was, so is the native object. For edits of what is not imported the description must stay.
+
+use crate::tools::{Random, Scratch, VERSIONS};
+use std::collections::BTreeMap;
+use std::fs;
+use thindist_core::action::{INDEX_NAME, MODULE_NAME, import_name};
+use thindist_core::digest::Digest;
+use thindist_core::import_facts;
+use thindist_core::index::{self, ModuleName};
+
+/// From this value of K on an edit is of what is not imported.
+const UNSEEN: u32 = 100;
+
+/// One language's importer and imported module.
+struct Pair {
+    extension: &'static str,
+    sources: [&'static str; 2],
+    /// Definitions that are imported, at least.
+    least: usize,
+    seen: std::ops::RangeInclusive<u32>,
+    unseen: std::ops::RangeInclusive<u32>,
+}
+
+const C: Pair = Pair {
+    extension: "c",
+    sources: [include_str!("importer.c"), include_str!("imported.c")],
+    least: 22,
+    seen: 1..=38,
+    unseen: UNSEEN..=105,
+};
+const CPP: Pair = Pair {
+    extension: "cpp",
+    sources: [include_str!("importer.cpp"), include_str!("imported.cpp")],
+    least: 4,
+    seen: 1..=6,
+    unseen: UNSEEN..=101,
+};
+
+/// What one edit gives.
+#[derive(PartialEq)]
+struct Seen {
+    part: Option<Digest>,
+    native: Vec<u8>,
+}
+
+/// Compiles the pair with the edit `k`, links it thin and runs the importer's backend as the plan would.
+fn build(version: u32, pair: &Pair, flags: &str, k: u32) -> Seen {
+    let scratch = Scratch::new("import-facts");
+    for (name, text) in ["importer", "imported"].iter().zip(pair.sources) {
+        let source = format!("{name}.{}", pair.extension);
+        scratch.write(&source, text);
+        scratch.run(&format!("clang-{version} -O2 {flags} -flto=thin -DK={k} -c {source} -o {name}.o"));
+    }
+    scratch.run(&format!(
+        "ld.lld-{version} -shared -o out.so importer.o imported.o --thinlto-index-only=list -mllvm -import-instr-limit=200"
+    ));
+    let bytes = scratch.read("importer.o.thinlto.bc");
+    let imported = index::read(&bytes).unwrap().modules.into_iter().find(|module| module.identifier == "imported.o");
+    let definitions = imported.expect("nothing is imported").definitions.expect("an unknown summary");
+    assert!(definitions.len() >= pair.least, "LLVM {version}: only {} definitions are imported", definitions.len());
+    let part = import_facts::read(&scratch.read("imported.o")).and_then(|facts| facts.imported(&definitions));
+    let native = backend(version, &scratch, &bytes, part.is_none());
+    Seen { part, native }
+}
+
+fn backend(version: u32, link: &Scratch, index: &[u8], keeps_hash: bool) -> Vec<u8> {
+    try_backend(version, link, index, keeps_hash).expect("the backend failed")
+}
+
+fn try_backend(version: u32, link: &Scratch, index: &[u8], keeps_hash: bool) -> Option<Vec<u8>> {
+    let root = Scratch::new("import-facts-root");
+    let names = BTreeMap::from([
+        ("importer.o", ModuleName::with_hash(MODULE_NAME)),
+        ("imported.o", ModuleName { name: import_name(0), keeps_hash }),
+    ]);
+    for (identifier, name) in &names {
+        fs::copy(link.path(identifier), root.path(&name.name)).unwrap();
+    }
+    let renamed = index::rename_modules(index, &|name| names.get(name).cloned()).unwrap();
+    fs::write(root.path(INDEX_NAME), renamed).unwrap();
+    let line = format!("clang-{version} -O2 -fPIC -c -x ir {MODULE_NAME} -fthinlto-index={INDEX_NAME} -o native.o");
+    root.succeeds(&line).then(|| root.read("native.o"))
+}
+
+fn check(version: u32, pair: &Pair, flags: &str) {
+    let (base, what) = (build(version, pair, flags, 0), format!("LLVM {version}, {} {flags}", pair.extension));
+    assert!(base.part.is_some(), "{what}: the import is not described");
+    let mut changed = 0;
+    for k in pair.seen.clone() {
+        let edited = build(version, pair, flags, k);
+        assert!(
+            edited.part.is_none() || edited.part != base.part || edited.native == base.native,
+            "{what}: edit {k} changes the native object and not the description"
+        );
+        changed += u32::from(edited.native != base.native);
+    }
+    // An edit that changes no object would show nothing above; a few may well be folded away.
+    assert!(changed * 10 >= pair.seen.end() * 8, "{what}: only {changed} of {} edits matter", pair.seen.end());
+    for k in pair.unseen.clone() {
+        let edited = build(version, pair, flags, k);
+        assert!(edited.part == base.part, "{what}: edit {k} is of what is not imported, and changes the description");
+        assert!(edited.native == base.native, "{what}: edit {k} changes the native object all the same");
+    }
+}
+
+#[test]
+fn edits_of_c() {
+    for version in VERSIONS {
+        check(version, &C, "");
+    }
+}
+
+#[test]
+fn edits_of_c_as_the_kernel_is_compiled() {
+    for version in VERSIONS {
+        check(version, &C, "-fno-strict-aliasing -fno-discard-value-names -fcf-protection=branch -mno-red-zone");
+    }
+}
+
+#[test]
+fn edits_of_cpp() {
+    for version in VERSIONS {
+        check(version, &CPP, "-fPIC");
+    }
+}
+
+/// Module assembly may define symbols, and is assembled at an import: it counts whole. So do the names of structures: LLVM
+/// maps those of two modules to each other by name and by what they contain, so one more may give another mapping.
+#[test]
+fn module_assembly_and_names_of_structures_count() {
+    for version in VERSIONS {
+        let base = build(version, &C, "", 0).part;
+        assert!(base != build(version, &C, "", 106).part);
+        assert!(base != build(version, &C, "", 107).part);
+    }
+}
+
+/// Lines move with every edit above them, so debug information is not described, and the whole module counts.
+#[test]
+fn debug_information_is_not_described() {
+    for version in VERSIONS {
+        assert!(build(version, &C, "-g", 0).part.is_none());
+    }
+}
+
+/// A promoted local value has the module's hash in its name.
+#[test]
+fn who_reaches_a_local_value_depends_on_the_whole_module() {
+    let imported = "static int count; int next(void) { return ++count; } int *where(void) { return &count; }";
+    let pair = Pair { sources: ["int next(void); int importer(void) { return next(); }", imported], least: 1, ..C };
+    for version in VERSIONS {
+        assert!(build(version, &pair, "", 0).part.is_none());
+    }
+}
+
+/// One bit flipped in an imported module: its description changes, or is given up, or the importer's object stays.
+#[test]
+fn flipped_bits_are_seen() {
+    let imported = "int out(int, ...); int next(int x) { return x > 7 ? out(x * 3, 2.5) : x << 4; }";
+    let pair =
+        Pair { sources: ["int next(int); int importer(int x) { return next(x) + 1; }", imported], least: 1, ..C };
+    for version in VERSIONS {
+        flip_bits(version, &pair);
+    }
+}
+
+fn flip_bits(version: u32, pair: &Pair) {
+    let scratch = Scratch::new("flipped");
+    for (name, text) in ["importer.c", "imported.c"].iter().zip(pair.sources) {
+        scratch.write(name, text);
+        scratch.run(&format!("clang-{version} -O2 -flto=thin -c {name}"));
+    }
+    scratch.run(&format!("ld.lld-{version} -shared -o out.so importer.o imported.o --thinlto-index-only=list"));
+    let bytes = scratch.read("importer.o.thinlto.bc");
+    let modules = index::read(&bytes).unwrap().modules;
+    let definitions =
+        modules.into_iter().find(|module| module.identifier == "imported.o").unwrap().definitions.unwrap();
+    let sound = scratch.read("imported.o");
+    let part = |bytes: &[u8]| import_facts::read(bytes).and_then(|facts| facts.imported(&definitions));
+    let base = part(&sound).expect("the import is not described");
+    let native = backend(version, &scratch, &bytes, false);
+    let mut random = Random(u64::from(version));
+    let mut same = 0;
+    for _ in 0..400 {
+        let mut flipped = sound.clone();
+        flipped[random.below(sound.len())] ^= 1 << random.below(8);
+        if part(&flipped) != Some(base) {
+            continue;
+        }
+        fs::write(scratch.path("imported.o"), &flipped).unwrap();
+        // A compiler that refuses the module makes no object that could be wrong, even where it ends with success.
+        let made = try_backend(version, &scratch, &bytes, false).filter(|made| made.starts_with(b"\x7fELF"));
+        let Some(made) = made else { continue };
+        same += 1;
+        assert!(made == native, "LLVM {version}: a flipped bit changes the native object and not the description");
+    }
+    assert!(same > 10, "LLVM {version}: only {same} flipped bits were without effect");
+}

@@ -1,0 +1,23 @@
+//! The same work for many items, on all cores.
+
+use super::session::cores;
+use crate::failure::{Failure, Result};
+use std::thread::ScopedJoinHandle;
+
+/// `work` for each of `items`, in their order; the first failure is the whole's.
+pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let chunk = items.len().div_ceil(cores()).max(1);
+    let work = &work;
+    let chunks = std::thread::scope(|scope| {
+        let threads: Vec<_> = items
+            .chunks(chunk)
+            .map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Result<Vec<_>>>()))
+            .collect();
+        threads.into_iter().map(join).collect::<Result<Vec<_>>>()
+    })?;
+    Ok(chunks.into_iter().flatten().collect())
+}
+
+fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|_| Err(Failure::new("a thread that read the inputs has panicked; please report it")))
+}
