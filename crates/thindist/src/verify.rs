@@ -71,11 +71,8 @@ fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
     })?;
     let in_process = InProcess::link(session)?;
     let mut report = Report::default();
-    for (number, (name, digest)) in distributed.natives.iter().enumerate() {
-        let ours = session
-            .cas
-            .read(digest)?
-            .ok_or_else(|| Failure::new(format_args!("the native object of {name} has gone from the CAS")))?;
+    for (number, (name, path)) in distributed.natives.iter().enumerate() {
+        let ours = std::fs::read(path).map_err(|error| io("read", path, &error))?;
         report.object(name, &in_process.object(number + 1)?, &ours);
     }
     if let Some(regular) = &distributed.regular_object {

@@ -7,11 +7,9 @@ use super::session::Session;
 use super::stop::Stop;
 use super::survey::Survey;
 use super::thin_step::ThinLink;
-use crate::failure::{Failure, Result, io};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::failure::{Result, io};
 use std::path::{Path, PathBuf};
 use thindist_core::final_line;
-use thindist_exec::NativeObject;
 
 /// The final link's output, not yet in its place.
 #[derive(Debug)]
@@ -30,14 +28,14 @@ pub(crate) fn run(
     survey: &Survey,
     thin: &ThinLink,
     planned: &Planned,
-    natives: &[NativeObject],
+    natives: &[PathBuf],
 ) -> std::result::Result<Linked, Stop> {
     let side = loaded::natives(session, survey, &thin.trace, &planned.yielding)?;
     let mut objects = Vec::with_capacity(natives.len() + 1);
     if planned.has_regular_part {
         objects.push(thin.regular_object.to_string_lossy().into_owned());
     }
-    objects.extend(materialize(session, planned, natives)?);
+    objects.extend(natives.iter().map(|path| path.to_string_lossy().into_owned()));
     let output = Path::new(session.line.output());
     let is_special = output.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
     let file = if is_special {
@@ -62,48 +60,6 @@ pub(crate) fn run(
     let mut diagnostics = thin.diagnostics.clone();
     diagnostics.extend(said);
     Ok(Linked { file, diagnostics, read: read_dependencies(session, &dependencies)? })
-}
-
-/// Puts every native object into the link's directory under the name that in-process LTO gives it: messages, maps and
-/// linker scripts see that name.
-fn materialize(session: &Session, planned: &Planned, natives: &[NativeObject]) -> Result<Vec<String>> {
-    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-    let mut made = BTreeSet::new();
-    let mut paths = Vec::with_capacity(natives.len());
-    for (job, native) in planned.jobs.iter().zip(natives) {
-        let name = lto_object_name(session.line.output(), &job.name);
-        let copy = taken.entry(name.clone()).or_default();
-        let directory = format!("native/{copy}");
-        *copy += 1;
-        if made.insert(directory.clone()) {
-            session.make_directory(&directory)?;
-        }
-        let path = session.path(&directory).join(&name);
-        if !session.cas.link_to(&native.digest, &path)? {
-            return Err(Failure::new(format_args!(
-                "the native object of {} has gone from the CAS ({})",
-                job.name, native.digest
-            ))
-            .hint("somebody has cleared the cache during this link; link again"));
-        }
-        paths.push(path.to_string_lossy().into_owned());
-    }
-    Ok(paths)
-}
-
-/// `OUTPUT.lto.STEM.o`; a member's identifier is taken whole.
-fn lto_object_name(output: &str, identifier: &str) -> String {
-    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let name = file(identifier);
-    let base = if identifier.ends_with(')') {
-        name
-    } else {
-        match name.rsplit_once('.') {
-            Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
-            _ => name,
-        }
-    };
-    format!("{}.lto.{base}.o", file(output))
 }
 
 /// lld's messages without our directories, and without those that the thin link gave already.
@@ -174,15 +130,6 @@ fn copy_and_rename(file: &Path, output: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_lto_objects() {
-        assert_eq!(lto_object_name("d/a.out", "x/main.o"), "a.out.lto.main.o");
-        assert_eq!(
-            lto_object_name("vmlinux.o", "vmlinux.a(main.o at 416)"),
-            "vmlinux.o.lto.vmlinux.a(main.o at 416).o"
-        );
-    }
 
     #[test]
     fn messages_do_not_show_our_directories() {

@@ -10,6 +10,7 @@ mod in_process;
 mod lld_run;
 mod loaded;
 mod memo;
+mod native_objects;
 mod overlap;
 mod session;
 mod stop;
@@ -22,14 +23,13 @@ use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
 use backends::Planned;
 use final_step::Linked;
+use native_objects::NativeObjects;
 use session::InputDigests;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
-use thindist_core::digest::Digest;
 use thindist_core::link_line::{LinkLine, Warnings};
-use thindist_exec::NativeObject;
 
 pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use session::Session;
@@ -112,7 +112,7 @@ fn link(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
 #[derive(Debug)]
 pub(crate) struct Distributed {
     /// Each module's identifier and native object, in the thin link's order.
-    pub(crate) natives: Vec<(String, Digest)>,
+    pub(crate) natives: Vec<(String, PathBuf)>,
     /// The regular-LTO object, where some bitcode takes part in regular LTO.
     pub(crate) regular_object: Option<PathBuf>,
     /// The output, not in its place; `None` if it is no regular file.
@@ -130,7 +130,7 @@ pub(crate) fn distribute(
     let (planned, linked, natives) = build(session, survey, &inputs, stats, timer)?;
     let names = planned.jobs.iter().map(|job| job.name.clone());
     Ok(Distributed {
-        natives: names.zip(natives.iter().map(|native| native.digest)).collect(),
+        natives: names.zip(natives.paths).collect(),
         regular_object: planned.has_regular_part.then(|| session.path("thin/regular.o")),
         output: linked.file,
     })
@@ -143,7 +143,7 @@ fn build(
     inputs: &InputDigests,
     stats: &mut Stats,
     timer: &mut Timer,
-) -> std::result::Result<(Planned, Linked, Vec<NativeObject>), Stop> {
+) -> std::result::Result<(Planned, Linked, NativeObjects), Stop> {
     let flags = LinkFlags::of(&session.line).map_err(Stop::Refused)?;
     let candidates = backends::read_candidates(session, survey, inputs)?;
     timer.phase("plan");
@@ -152,11 +152,11 @@ fn build(
     let planned = backends::plan(session, &flags, candidates, &thin)?;
     stats.modules = planned.len();
     timer.phase("plan");
-    let natives = backends::build(session, &planned, &mut stats.backends)?;
+    let natives = native_objects::build(session, &planned, &mut stats.backends)?;
     timer.phase("backends");
-    let mut linked = final_step::run(session, survey, &thin, &planned, &natives)?;
+    let mut linked = final_step::run(session, survey, &thin, &planned, &natives.paths)?;
     if session.line.warnings() != Warnings::Silent {
-        linked.diagnostics.extend(backends::warnings(&planned, &natives));
+        linked.diagnostics.extend(backends::warnings(&planned, &natives.objects));
     }
     timer.phase("final_link");
     Ok((planned, linked, natives))

@@ -1,7 +1,7 @@
 //! What the stores give back, and that they give back nothing else.
 
 use crate::on_each_llvm;
-use crate::programs::{CHAIN_OBJECTS, chain};
+use crate::programs::{CHAIN_OBJECTS, chain, edit};
 use std::path::Path;
 use testkit::{FakeCompiler, Sandbox, Stats};
 
@@ -13,6 +13,8 @@ on_each_llvm!(
     a_carried_flag_runs_every_backend,
     a_corrupted_blob_is_detected_dropped_and_rebuilt,
     a_corrupted_action_result_is_a_miss,
+    a_blob_that_vanishes_after_its_look_up_is_a_miss,
+    a_cas_that_keeps_nothing_is_an_error,
     warnings_of_a_backend_come_again_from_the_cache,
     cache_commands,
 );
@@ -155,6 +157,42 @@ fn a_corrupted_action_result_is_a_miss(sandbox: &Sandbox) {
     }
     expect(&sandbox.link(&line("out.o")), 4, 0);
     expect(&sandbox.link(&line("other.o")), 0, 4);
+}
+
+/// A compiler that empties the CAS before its work, if a file of this name is there, which it removes.
+fn forgetful(sandbox: &Sandbox, file: &str) -> FakeCompiler {
+    let (file, cas) = (sandbox.root(file), sandbox.root("cache/cas"));
+    let body = format!("mv {0} {0}.done 2>/dev/null && rm -r {1}/*\nexec $real \"$@\"", file.display(), cas.display());
+    FakeCompiler::new(sandbox, "forgetful", &body)
+}
+
+fn a_blob_that_vanishes_after_its_look_up_is_a_miss(sandbox: &Sandbox) {
+    chain(sandbox);
+    let clang = forgetful(sandbox, "forget");
+    let link = |output: &str| sandbox.stats_of(sandbox.ld(&line(output)).env("THINDIST_CLANG", &clang.path));
+    expect(&link("out.o"), 4, 0);
+    edit(sandbox, "alone.c", "int counter; int alone(int x) { return counter -= x; }\n");
+    std::fs::write(sandbox.root("forget"), "").unwrap();
+    // `alone` because it was edited; the other three have been found, and are gone when they are to be linked.
+    expect(&link("out.o"), 4, 0);
+    expect(&sandbox.link(&line("other-compilers.o")), 4, 0);
+    assert!(sandbox.read("out.o") == sandbox.read("other-compilers.o"), "not the output of a link without gaps");
+    expect(&link("other.o"), 0, 4);
+    // `verify` reads what it has linked, not what the CAS still has.
+    std::fs::write(sandbox.root("forget"), "").unwrap();
+    edit(sandbox, "alone.c", "int counter; int alone(int x) { return counter ^= x; }\n");
+    sandbox.verify(&line("out.o")).env("THINDIST_CLANG", &clang.path).ok();
+}
+
+fn a_cas_that_keeps_nothing_is_an_error(sandbox: &Sandbox) {
+    chain(sandbox);
+    let body = format!("rm -r {}/*\nexec $real \"$@\"", sandbox.root("cache/cas").display());
+    let clang = FakeCompiler::new(sandbox, "thief", &body);
+    sandbox.write("out.o", "as it was");
+    let run = sandbox.ld(&line("out.o")).env("THINDIST_CLANG", &clang.path).env("THINDIST_JOBS", "1").run().exits(1);
+    let run = run.says("the native object of ").says("gone from the CAS").says("link again");
+    assert_eq!(sandbox.read("out.o"), b"as it was", "{run}");
+    assert_eq!(sandbox.temporaries(), Vec::<std::path::PathBuf>::new(), "{run}");
 }
 
 fn warnings_of_a_backend_come_again_from_the_cache(sandbox: &Sandbox) {
