@@ -18,5 +18,6 @@ pub mod final_line;
 pub mod index;
 mod index_order;
 pub mod link_line;
+pub mod linker_script;
 pub mod module_flags;
 pub mod plan;

@@ -31,6 +31,15 @@ fn could_not_run(failure: Failure) -> Failure {
     failure.code(COULD_NOT_RUN)
 }
 
+fn not_comparable(stop: Stop) -> Failure {
+    match stop {
+        Stop::Refused(refusal) => {
+            Failure::new(refusal).hint("such a link is done in-process: there is nothing to compare")
+        }
+        Stop::Failed(failure) => failure,
+    }
+}
+
 fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
     let text = words
         .into_iter()
@@ -39,7 +48,7 @@ fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Su
     let words = link::expand_response_files(&settings.strip_flags(text)?)?;
     let line = LinkLine::parse(&words).map_err(Failure::new)?;
     let (survey, readable) = Survey::of(&line);
-    readable?;
+    readable.map_err(not_comparable)?;
     if !survey.has_bitcode() {
         return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
     }
@@ -63,12 +72,7 @@ fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
 
 fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
     let (mut stats, mut timer) = (Stats::of(session.line.output()), Timer::start());
-    let distributed = link::distribute(session, survey, &mut stats, &mut timer).map_err(|stop| match stop {
-        Stop::Refused(refusal) => {
-            Failure::new(refusal).hint("such a link is done in-process: there is nothing to compare")
-        }
-        Stop::Failed(failure) => failure,
-    })?;
+    let distributed = link::distribute(session, survey, &mut stats, &mut timer).map_err(not_comparable)?;
     let in_process = InProcess::link(session)?;
     let mut report = Report::default();
     for (number, (name, path)) in distributed.natives.iter().enumerate() {

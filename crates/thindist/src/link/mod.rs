@@ -12,6 +12,7 @@ mod loaded;
 mod memo;
 mod native_objects;
 mod overlap;
+mod search;
 mod session;
 mod stop;
 mod survey;
@@ -56,10 +57,11 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     if !survey.has_bitcode() {
         return Err(in_process::exec(&lld, &words));
     }
-    readable?;
     let fallback = Stats::of_fallback(line.output(), survey.bitcode().len());
-    if let Err(refusal) = LinkFlags::of(&line) {
-        return in_process::fall_back(&settings, &lld, &words, &refusal, &fallback);
+    match readable.and_then(|()| LinkFlags::of(&line).map(drop).map_err(Stop::Refused)) {
+        Err(Stop::Refused(refusal)) => return in_process::fall_back(&settings, &lld, &words, &refusal, &fallback),
+        Err(Stop::Failed(failure)) => return Err(failure),
+        Ok(()) => {}
     }
     let session = Session::open(settings.clone(), line, &lld)?;
     match link(&session, &survey) {

@@ -1,5 +1,7 @@
 //! What the inputs of a link line are: found, opened, and told apart by their first bytes.
 
+use super::search::Search;
+use super::stop::Stop;
 use crate::failure::{Failure, Result, io};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,10 +12,13 @@ use thindist_core::archive;
 use thindist_core::file_kind::{FileKind, file_kind};
 use thindist_core::link_line::{Input, InputName, LinkLine};
 
-/// Every input of a link, in the order of the line.
+/// Every file of a link that the line tells of.
 #[derive(Debug)]
 pub(crate) struct Survey {
+    /// In the order of the line.
     pub(crate) inputs: Vec<Surveyed>,
+    /// Scripts and lists beside the inputs.
+    read_files: Vec<PathBuf>,
 }
 
 /// One input.
@@ -91,25 +96,27 @@ impl ArchiveContent {
 impl Survey {
     /// Looks at every input. `Err` in the second place is the first input that could not be read: without any bitcode
     /// it is lld's to report.
-    pub(crate) fn of(line: &LinkLine) -> (Self, Result<()>) {
-        let directories = line.search_directories();
+    pub(crate) fn of(line: &LinkLine) -> (Self, std::result::Result<(), Stop>) {
+        let search = Search::of(line);
         let mut archives = BTreeMap::new();
         let mut inputs = Vec::new();
         let mut outcome = Ok(());
         for input in line.inputs() {
-            match find(&input, &directories).and_then(|path| {
+            match find(&input, &search).and_then(|path| {
                 let content = look_at(&input, &path, &mut archives)?;
                 Ok((path, content))
             }) {
                 Ok((path, content)) => inputs.push(Surveyed { input, path, content }),
-                Err(failure) => {
+                Err(stop) => {
                     // Keeps the positions of `inputs` those of the line.
                     inputs.push(Surveyed { input, path: String::new(), content: Content::Library });
-                    outcome = outcome.and(Err(failure));
+                    outcome = outcome.and(Err(stop));
                 }
             }
         }
-        (Self { inputs }, outcome)
+        let scripts = line.scripts().map(|(_, name)| search.script(name));
+        let read_files = line.read_files().map(PathBuf::from).chain(scripts).collect();
+        (Self { inputs, read_files }, outcome)
     }
 
     pub(crate) fn has_bitcode(&self) -> bool {
@@ -144,7 +151,7 @@ impl Survey {
 
     /// Every file whose content the link depends on, as far as the line tells.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
+        let mut files = self.read_files.clone();
         for surveyed in self.inputs.iter().filter(|surveyed| !surveyed.path.is_empty()) {
             files.push(PathBuf::from(&surveyed.path));
             let Content::Archive(archive) = &surveyed.content else { continue };
@@ -158,17 +165,10 @@ impl Survey {
 }
 
 /// The path of an input, as lld would find it.
-fn find(input: &Input, directories: &[String]) -> Result<String> {
+fn find(input: &Input, search: &Search<'_>) -> std::result::Result<String, Stop> {
     match &input.name {
         InputName::Path(path) => Ok(path.clone()),
-        InputName::Library(search) => {
-            search.candidates(directories).into_iter().find(|candidate| Path::new(candidate).exists()).ok_or_else(
-                || {
-                    Failure::new(format_args!("unable to find library -l{}", search.name))
-                        .hint("name its directory with -L, or build or install it first")
-                },
-            )
-        }
+        InputName::Library(library) => search.library(library),
     }
 }
 

@@ -26,6 +26,10 @@ on_each_llvm!(
     module_and_native_order_of_initializers,
     regular_lto_beside_thin_lto,
     output_to_dev_null,
+    scripts_found_through_library_directories,
+    libraries_found_through_search_dir,
+    search_dir_in_an_input_script_is_left_to_lld,
+    search_directories_as_lld_spells_them,
 );
 
 /// Links with thindist and in-process, and verifies.
@@ -279,4 +283,70 @@ fn output_to_dev_null(sandbox: &Sandbox) {
     pair(sandbox);
     sandbox.link("-r a.o b.o -o /dev/null");
     sandbox.tool("test").args("-c /dev/null").ok();
+}
+
+/// As lld finds them: as given, else in each directory of `-L`.
+fn scripts_found_through_library_directories(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.write("sys/scripts/t.lds", "SECTIONS { .both : { *(.text.*) } }\n");
+    let line = "-r a.o b.o --sysroot=sys -L none -L=/scripts -T t.lds";
+    check(sandbox, 2, line);
+    let link = || sandbox.link(&format!("{line} -o ours"));
+    assert_eq!(link().memo(), 2);
+    sandbox.write("sys/scripts/t.lds", "SECTIONS { .other : { *(.text.*) } }\n");
+    assert_eq!(link().memo(), 0);
+    assert!(sandbox.read("ours").windows(6).any(|part| part == b".other"));
+    // Here it comes first.
+    sandbox.write("t.lds", "SECTIONS { .here : { *(.text.*) } }\n");
+    assert_eq!(link().memo(), 0);
+    assert!(sandbox.read("ours").windows(5).any(|part| part == b".here"));
+    sandbox.compile("-O2 -fPIC -flto=thin", "c.c", "int start(void) { return 1; } int more(void) { return 2; }");
+    sandbox.write("sys/scripts/v.ver", "{ global: start; local: *; };\n");
+    sandbox.write("sys/scripts/d.lds", "SECTIONS { .default : { *(.text.*) } }\n");
+    check(sandbox, 1, "-shared c.o -L sys/scripts --version-script v.ver --default-script=d.lds");
+}
+
+/// `libf.a` of bitcode in `libs/`.
+fn library(sandbox: &Sandbox) {
+    sandbox.bitcode(&[
+        ("m.c", "int f(int); int start(int x) { return f(x) + 2; }\n"),
+        ("f.c", "int f(int x) { return x * 5; }\n"),
+    ]);
+    sandbox.make_directory(sandbox.path("libs"));
+    sandbox.ar("crs libs/libf.a f.o");
+}
+
+fn libraries_found_through_search_dir(sandbox: &Sandbox) {
+    library(sandbox);
+    sandbox.write("s.lds", "/* SEARCH_DIR(none) */ INCLUDE more.lds\nSECTIONS { .text : { *(.text.*) } }\n");
+    sandbox.write("more.lds", "SEARCH_DIR(nowhere) SEARCH_DIR(\"=/libs\")\n");
+    check(sandbox, 2, "-e start m.o -T s.lds -lf --sysroot=.");
+    // Nothing is found where lld finds nothing.
+    let before = "-e start m.o -lf -T s.lds --sysroot=. -o none";
+    sandbox.ld(before).run().exits(1).says("unable to find library -lf");
+    sandbox.ld(&format!("-nostdlib -T s.lds {before}")).run().exits(1).says("unable to find library -lf");
+}
+
+fn search_dir_in_an_input_script_is_left_to_lld(sandbox: &Sandbox) {
+    library(sandbox);
+    sandbox.write("s.lds", "SEARCH_DIR(libs)\n");
+    sandbox.write("outer.lds", "INPUT(s.lds)\n");
+    for script in ["s.lds", "outer.lds", "-T outer.lds"] {
+        let line = format!("-e start m.o {script} -lf");
+        let run = sandbox.ld(&format!("{line} -o ours")).ok().says("s.lds adds directories");
+        assert_eq!((run.lines_with("thindist: "), run.lines_with("thindist: warning: ")), (1, 1), "{run}");
+        sandbox.lld(&format!("{line} -o theirs"));
+        assert!(sandbox.read("ours") == sandbox.read("theirs"), "{line}");
+        // What -L has comes before what any script adds.
+        sandbox.verify_identical(&format!("{line} -L libs"));
+    }
+}
+
+fn search_directories_as_lld_spells_them(sandbox: &Sandbox) {
+    library(sandbox);
+    for directory in ["-L libs/", "-L=libs --sysroot .", "-L =/libs --sysroot=.", "-L=libs/ --sysroot=./"] {
+        sandbox.verify_identical(&format!("-e start m.o -lf {directory}"));
+    }
+    // GNU ld's spelling is none of lld's.
+    sandbox.ld("m.o -lf -L $SYSROOT/libs --sysroot=. -o none").run().exits(1).says("unable to find library -lf");
 }
