@@ -8,9 +8,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use thindist_core::archive;
+use thindist_core::archive::{self, ArchiveError};
 use thindist_core::file_kind::{FileKind, file_kind};
-use thindist_core::link_line::{Input, InputName, LinkLine};
+use thindist_core::link_line::{Input, InputName, LinkLine, Refusal};
 
 /// Every file of a link that the line tells of.
 #[derive(Debug)]
@@ -172,13 +172,18 @@ fn find(input: &Input, search: &Search<'_>) -> std::result::Result<String, Stop>
     }
 }
 
-fn look_at(input: &Input, path: &str, archives: &mut BTreeMap<String, Arc<ArchiveContent>>) -> Result<Content> {
+fn look_at(
+    input: &Input,
+    path: &str,
+    archives: &mut BTreeMap<String, Arc<ArchiveContent>>,
+) -> std::result::Result<Content, Stop> {
     let cannot_open = |error| io("open", path, &error);
     let file = File::open(path).map_err(cannot_open)?;
     let metadata = file.metadata().map_err(cannot_open)?;
     if metadata.is_dir() {
         return Err(Failure::new(format_args!("cannot open {path}: Is a directory"))
-            .hint("name an object, an archive or a linker script"));
+            .hint("name an object, an archive or a linker script")
+            .into());
     }
     if input.binary {
         return Ok(Content::Binary);
@@ -215,10 +220,9 @@ fn read_kind(file: &File) -> std::io::Result<FileKind> {
     Ok(file_kind(first.get(..length).unwrap_or_default()))
 }
 
-fn read_archive(path: &str, file: &File, size: u64) -> Result<ArchiveContent> {
+fn read_archive(path: &str, file: &File, size: u64) -> std::result::Result<ArchiveContent, Stop> {
     let bytes = map(file, size).map_err(|error| io("read", path, &error))?;
-    let parsed = archive::parse(&bytes)
-        .map_err(|error| Failure::new(format_args!("{path}: {error}")).hint("the archive is damaged; make it again"))?;
+    let parsed = archive::parse(&bytes).map_err(|error| not_read(path, &error))?;
     let mut members = Vec::with_capacity(parsed.members.len());
     for member in &parsed.members {
         let (kind, place) = match member.data {
@@ -237,6 +241,17 @@ fn read_archive(path: &str, file: &File, size: u64) -> Result<ArchiveContent> {
         });
     }
     Ok(ArchiveContent { members })
+}
+
+fn not_read(path: &str, error: &ArchiveError) -> Stop {
+    match error {
+        ArchiveError::Unsupported { .. } => {
+            Stop::Refused(Refusal { option: path.to_owned(), reason: error.to_string() })
+        }
+        ArchiveError::NotAnArchive | ArchiveError::Truncated { .. } | ArchiveError::Malformed { .. } => {
+            Failure::new(format_args!("{path}: {error}")).hint("the archive is damaged; make it again").into()
+        }
+    }
 }
 
 /// A member of a thin archive is a file beside the archive.

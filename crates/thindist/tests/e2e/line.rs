@@ -19,8 +19,11 @@ on_each_llvm!(
     own_flags_are_stripped_and_unknown_ones_refused,
     files_that_assembly_names,
     module_assembly_of_an_imported_module,
+    a_file_that_assembly_names_but_does_not_read,
     plugin_options_of_rustc,
     archive_members_of_equal_names,
+    archives_in_bsds_format,
+    an_archive_that_only_lld_can_read_is_left_to_it,
     an_output_in_a_sub_directory_and_inputs_outside_of_this_one,
     paths_with_blanks,
     module_and_native_order_of_initializers,
@@ -217,6 +220,33 @@ fn module_assembly_of_an_imported_module(sandbox: &Sandbox) {
     check(sandbox, 2, "-r a.o b.o");
 }
 
+fn a_file_that_assembly_names_but_does_not_read(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.write("more.s", ".if 0\n.incbin \"inner.bin\"\n.endif\n");
+    for (number, assembly) in
+        [".if 0\\n.incbin \\\"none.bin\\\"\\n.endif", ".include \\\"more.s\\\"", "# .incbin"].into_iter().enumerate()
+    {
+        sandbox.bitcode(&[("c.c", &format!("__asm__(\"{assembly}\");\nint c{number};\n"))]);
+        let run = sandbox.ld("-r a.o b.o c.o -o ours").ok();
+        let expected = usize::from(number < 2);
+        assert_eq!(run.lines_with("thindist: warning: "), expected, "{run}");
+        assert_eq!(run.lines_with(".bin cannot be carried"), expected, "{run}");
+        if expected == 1 {
+            sandbox.lld("-r a.o b.o c.o -o theirs");
+            assert!(sandbox.read("ours") == sandbox.read("theirs"), "{assembly}");
+        }
+    }
+    // One that it does read is lld's to miss.
+    sandbox.write("none.bin", "");
+    sandbox.bitcode(&[("c.c", "__asm__(\".incbin \\\"none.bin\\\"\");\n")]);
+    std::fs::remove_file(sandbox.path("none.bin")).unwrap();
+    sandbox.write("out.o", "as it was");
+    let run = sandbox.ld("-r a.o b.o c.o -o out.o").env("THINDIST_FALLBACK", "never").run().exits(1);
+    run.says("none.bin").says("c.o").says("No such file").says("hint");
+    assert_eq!(sandbox.read("out.o"), b"as it was");
+    sandbox.ld("-r a.o b.o c.o -o out.o").run().exits(1).says("none.bin");
+}
+
 fn plugin_options_of_rustc(sandbox: &Sandbox) {
     chain(sandbox);
     check_program(sandbox, 4, &format!("-Wl,-plugin-opt=O3 -Wl,-plugin-opt=mcpu=x86-64-v2 {CHAIN_OBJECTS}")).exits(0);
@@ -232,6 +262,33 @@ fn archive_members_of_equal_names(sandbox: &Sandbox) {
     // Whether members stand in the archive or beside it is no part of any key.
     assert_eq!(sandbox.link(&format!("{line} -o ours")).local_cache(), 4);
     sandbox.verify_identical(line);
+}
+
+/// Long names before the content, short ones filled up with blanks, a symbol table of another name.
+fn archives_in_bsds_format(sandbox: &Sandbox) {
+    chain(sandbox);
+    let long = "a_native_object_with_a_name_of_more_than_sixteen_letters";
+    sandbox.compile("-O2", &format!("{long}.c"), "int native(void) { return 1; }");
+    for format in ["bsd", "darwin"] {
+        sandbox.ar(&format!("--format={format} qcsD {format}.a middle.o alone.o leaf.o {long}.o"));
+        sandbox.verify_identical(&format!("-e main main.o {format}.a -u native --unresolved-symbols=ignore-all"));
+        sandbox.verify_identical(&format!("-r main.o --whole-archive {format}.a"));
+        let stats = sandbox.link(&format!("-r main.o --whole-archive {format}.a -o ours"));
+        assert_eq!((stats.modules, stats.local_cache()), (4, 4), "{stats:?}");
+    }
+}
+
+fn an_archive_that_only_lld_can_read_is_left_to_it(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.ar("qcS odd.a b.o");
+    let mut bytes = sandbox.read("odd.a");
+    let name = bytes.windows(4).position(|part| part == b"b.o/").unwrap();
+    bytes[name] = 0xff;
+    sandbox.write("odd.a", bytes);
+    let run = sandbox.ld("-r a.o --whole-archive odd.a -o ours").ok().says("odd.a cannot be carried").says("UTF-8");
+    assert_eq!(run.lines_with("thindist: "), 1, "{run}");
+    sandbox.lld("-r a.o --whole-archive odd.a -o theirs");
+    assert!(sandbox.read("ours") == sandbox.read("theirs"));
 }
 
 fn an_output_in_a_sub_directory_and_inputs_outside_of_this_one(sandbox: &Sandbox) {
