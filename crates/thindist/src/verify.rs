@@ -4,7 +4,7 @@
 //! output where the objects are the question.
 
 use crate::failure::{Failure, Result, io};
-use crate::link::{self, Session, Stop, Survey};
+use crate::link::{self, Session, Stop, Survey, Words};
 use crate::object_diff::{self, Difference};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
@@ -41,12 +41,9 @@ fn not_comparable(stop: Stop) -> Failure {
 }
 
 fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
-    let text = words
-        .into_iter()
-        .map(|word| word.into_string().map_err(|word| Failure::new(format_args!("no UTF-8: {}", word.display()))))
-        .collect::<Result<Vec<_>>>()?;
-    let words = link::expand_response_files(&settings.strip_flags(text)?)?;
-    let line = LinkLine::parse(&words).map_err(Failure::new)?;
+    let words = Words::read(settings, words)?;
+    let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is no UTF-8"))?;
+    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
     let (survey, readable) = Survey::of(&line);
     readable.map_err(not_comparable)?;
     if !survey.has_bitcode() {

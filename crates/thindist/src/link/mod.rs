@@ -36,19 +36,17 @@ pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use session::Session;
 pub(crate) use stop::Stop;
 pub(crate) use survey::Survey;
-pub(crate) use words::expand_response_files;
+pub(crate) use words::Words;
 
 /// The linker entrance: `words` are the arguments after the name `called_as`.
 pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
-    let (words, line) = match read_line(&mut settings, words)? {
-        Readable::Line(words, line) => (words, line),
-        Readable::NotText(words) => {
-            let lld = crate::tools::find_lld(&settings, called_as)?;
-            return Err(in_process::exec(&lld, &words));
-        }
-    };
+    let words = Words::read(&mut settings, words)?;
     let lld = crate::tools::find_lld(&settings, called_as)?;
+    let Words { for_lld: words, expanded: Some(expanded) } = words else {
+        return Err(in_process::exec(&lld, &words.for_lld));
+    };
+    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
     // lld packs what it reads for a report; the steps of a link would each overwrite the other's.
     if line.is_immediate() || std::env::var_os("LLD_REPRODUCE").is_some() {
         return Err(in_process::exec(&lld, &words));
@@ -73,22 +71,6 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
         Err(Stop::Failed(failure)) => session.finish(Err(failure)),
         Ok(()) => session.finish(Ok(ExitCode::SUCCESS)),
     }
-}
-
-/// The arguments as text, or as they came if they are none: lld may know what to do with them.
-enum Readable {
-    Line(Vec<OsString>, LinkLine),
-    NotText(Vec<OsString>),
-}
-
-fn read_line(settings: &mut Settings, words: Vec<OsString>) -> Result<Readable> {
-    let Some(text) = words.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<Vec<_>>>() else {
-        return Ok(Readable::NotText(words));
-    };
-    let text = settings.strip_flags(text)?;
-    let expanded = expand_response_files(&text)?;
-    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
-    Ok(Readable::Line(text.into_iter().map(OsString::from).collect(), line))
 }
 
 /// The link as a linker does it: remembered, or done and remembered.

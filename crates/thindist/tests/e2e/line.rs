@@ -17,6 +17,8 @@ on_each_llvm!(
     a_plain_gnu_linker_line_with_llvmgold_options,
     masquerading_finds_the_real_lld_behind,
     own_flags_are_stripped_and_unknown_ones_refused,
+    own_flags_in_response_files,
+    a_response_file_that_is_no_text_is_llds_to_read,
     files_that_assembly_names,
     module_assembly_of_an_imported_module,
     a_file_that_assembly_names_but_does_not_read,
@@ -192,6 +194,38 @@ fn own_flags_are_stripped_and_unknown_ones_refused(sandbox: &Sandbox) {
     assert!(refused.says("--thindist-frobnicate=1").says("hint").stderr.lines().count() == 2);
     // Without bitcode they are stripped as well: lld knows none of them.
     sandbox.ld("--thindist-jobs=1 --version").ok();
+}
+
+/// Nested ones, too; and whoever does the link, lld does not see them.
+fn own_flags_in_response_files(sandbox: &Sandbox) {
+    pair(sandbox);
+    let (one, two) = (sandbox.root("one"), sandbox.root("two"));
+    sandbox.write("inner.rsp", format!("--defsym=x=1 '--thindist-cache-dir={}'", two.display()));
+    sandbox.write("outer.rsp", format!("--thindist-cache-dir={} -r a.o @inner.rsp b.o", one.display()));
+    assert_eq!(sandbox.link("--thindist-cache-dir=none @outer.rsp --thindist-jobs=1 -o ours").executed(), 2);
+    assert!(two.join("ac").is_dir() && !one.exists() && !sandbox.path("none").exists());
+    sandbox.verify_identical("@outer.rsp");
+    // The last one counts, as on the line.
+    assert_eq!(sandbox.link(&format!("@outer.rsp --thindist-cache-dir={} -o ours", one.display())).executed(), 2);
+    assert!(one.join("ac").is_dir());
+    sandbox.ld("@outer.rsp -o ours --lto-CGO0").ok().says("--lto-CGO0");
+    sandbox.compile("-O2", "native.c", "int native;");
+    let strange = "'--undefined=a b\"\\\\' ".repeat(20_000);
+    sandbox.write("long.rsp", format!("--thindist-jobs=1 -r native.o {strange}"));
+    sandbox.ld("@long.rsp -o ours").ok().says_nothing();
+    sandbox.write("plain.rsp", format!("-r native.o {strange}"));
+    sandbox.lld("@plain.rsp -o theirs");
+    assert!(sandbox.read("ours") == sandbox.read("theirs"));
+    sandbox.write("inner.rsp", "--thindist-frobnicate");
+    sandbox.ld("@outer.rsp -o none").run().exits(1).says("--thindist-frobnicate").says("hint");
+}
+
+fn a_response_file_that_is_no_text_is_llds_to_read(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.write("odd.rsp", b"-r a.o b.o --defsym=\xff=1");
+    sandbox.ld("@odd.rsp --thindist-jobs=1 -o ours").ok().says_nothing();
+    sandbox.lld("@odd.rsp -o theirs");
+    assert!(sandbox.read("ours") == sandbox.read("theirs"));
 }
 
 fn files_that_assembly_names(sandbox: &Sandbox) {
