@@ -14,6 +14,7 @@ mod native_objects;
 mod overlap;
 mod search;
 mod session;
+mod shown_names;
 mod stop;
 mod survey;
 mod thin_step;
@@ -138,7 +139,7 @@ fn build(
     timer.phase("plan");
     let natives = native_objects::build(session, &planned, &mut stats.backends)?;
     timer.phase("backends");
-    let mut linked = final_step::run(session, survey, &thin, &planned, &natives.paths)?;
+    let mut linked = final_step::run(session, survey, &thin, &planned, &natives)?;
     if session.line.warnings() != Warnings::Silent {
         linked.diagnostics.extend(backends::warnings(&planned, &natives.objects));
     }

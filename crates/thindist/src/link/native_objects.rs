@@ -15,14 +15,17 @@ use thindist_exec::NativeObject;
 #[derive(Debug)]
 pub(crate) struct NativeObjects {
     pub(crate) objects: Vec<NativeObject>,
-    /// Where each is. In-process LTO gives it the same name: messages, maps and linker scripts see that.
+    /// Where each is, with its name in-process: linker scripts see that.
     pub(crate) paths: Vec<PathBuf>,
+    /// Its path in-process.
+    pub(crate) shown: Vec<String>,
 }
 
 /// Takes them from the stores or has them made.
 pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCounts) -> Result<NativeObjects> {
     let mut objects = backends::build(session, planned, counts)?;
-    let paths = places(session, planned)?;
+    let shown: Vec<String> = planned.jobs.iter().map(|job| lto_object_path(session.line.output(), &job.name)).collect();
+    let paths = places(session, &shown)?;
     let all: Vec<usize> = (0..objects.len()).collect();
     let gone = materialize(session, &objects, &paths, &all)?;
     if !gone.is_empty() {
@@ -32,7 +35,7 @@ pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCo
             return Err(gone_again(&job.name));
         }
     }
-    Ok(NativeObjects { objects, paths })
+    Ok(NativeObjects { objects, paths, shown })
 }
 
 fn gone_again(module: &str) -> Failure {
@@ -41,12 +44,11 @@ fn gone_again(module: &str) -> Failure {
 }
 
 /// A path for each native object; the directories are made.
-fn places(session: &Session, planned: &Planned) -> Result<Vec<PathBuf>> {
-    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-    let mut places = Vec::with_capacity(planned.len());
-    for job in &planned.jobs {
-        let name = lto_object_name(session.line.output(), &job.name);
-        let copy = taken.entry(name.clone()).or_default();
+fn places(session: &Session, shown: &[String]) -> Result<Vec<PathBuf>> {
+    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut places = Vec::with_capacity(shown.len());
+    for name in shown.iter().map(|path| file_name(path)) {
+        let copy = taken.entry(name).or_default();
         places.push(session.path(format!("native/{copy}/{name}")));
         *copy += 1;
     }
@@ -68,19 +70,30 @@ fn materialize(session: &Session, objects: &[NativeObject], paths: &[PathBuf], w
     Ok(gone)
 }
 
-/// `OUTPUT.lto.STEM.o`; a member's identifier is taken whole.
-fn lto_object_name(output: &str, identifier: &str) -> String {
-    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let name = file(identifier);
-    let base = if identifier.ends_with(')') {
-        name
-    } else {
-        match name.rsplit_once('.') {
-            Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
-            _ => name,
+/// lld's name for the object of a module: `OUTPUT.lto.STEM.o` beside the bitcode; a member's identifier is taken whole.
+fn lto_object_path(output: &str, identifier: &str) -> String {
+    let name = file_name(identifier);
+    let stem = if identifier.ends_with(')') { name } else { name.rsplit_once('.').map_or(name, |(stem, _)| stem) };
+    let directory = identifier.strip_suffix(name).unwrap_or_default();
+    without_dots(&format!("{directory}{}.lto.{stem}.o", file_name(output)))
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+/// As LLVM's `remove_dots`: by name, whatever links there are.
+fn without_dots(path: &str) -> String {
+    let root = if path.starts_with('/') { "/" } else { "" };
+    let mut kept: Vec<&str> = Vec::new();
+    for component in path.split('/').filter(|component| !matches!(*component, "" | ".")) {
+        match (component, kept.last()) {
+            ("..", Some(&last)) if last != ".." => drop(kept.pop()),
+            ("..", None) if !root.is_empty() => {}
+            _ => kept.push(component),
         }
-    };
-    format!("{}.lto.{base}.o", file(output))
+    }
+    format!("{root}{}", kept.join("/"))
 }
 
 #[cfg(test)]
@@ -89,10 +102,11 @@ mod tests {
 
     #[test]
     fn names_of_lto_objects() {
-        assert_eq!(lto_object_name("d/a.out", "x/main.o"), "a.out.lto.main.o");
-        assert_eq!(
-            lto_object_name("vmlinux.o", "vmlinux.a(main.o at 416)"),
-            "vmlinux.o.lto.vmlinux.a(main.o at 416).o"
-        );
+        let check = |output, identifier, expect: &str| assert_eq!(lto_object_path(output, identifier), expect);
+        check("d/a.out", "x/main.o", "x/a.out.lto.main.o");
+        check("a.out", "./x//y/../main.a.o", "x/a.out.lto.main.a.o");
+        check("a.out", "../../main.o", "../../a.out.lto.main.o");
+        check("a.out", "/../x/main", "/x/a.out.lto.main.o");
+        check("vmlinux.o", "k/vmlinux.a(main.o at 416)", "k/vmlinux.o.lto.vmlinux.a(main.o at 416).o");
     }
 }

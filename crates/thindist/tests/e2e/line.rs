@@ -31,6 +31,7 @@ on_each_llvm!(
     module_and_native_order_of_initializers,
     regular_lto_beside_thin_lto,
     output_to_dev_null,
+    maps_and_messages_name_objects_as_in_process,
     scripts_found_through_library_directories,
     libraries_found_through_search_dir,
     search_dir_in_an_input_script_is_left_to_lld,
@@ -440,4 +441,53 @@ fn search_directories_as_lld_spells_them(sandbox: &Sandbox) {
     }
     // GNU ld's spelling is none of lld's.
     sandbox.ld("m.o -lf -L $SYSROOT/libs --sysroot=. -o none").run().exits(1).says("unable to find library -lf");
+}
+
+/// Everything that lld prints or writes beside the output. Addresses and sizes are the same as well.
+fn maps_and_messages_name_objects_as_in_process(sandbox: &Sandbox) {
+    sandbox.bitcode(&[
+        ("x/m.c", "int f(int), g(int), h(int), k(int); int start(int x) { return f(x) + g(x) + h(x) + k(x); }\n"),
+        ("y/f.c", "int f(int x) { return x * 5; } int unused(int x) { return x * 11; }\n"),
+        ("y/m.c", "__attribute__((noinline)) int h(int x) { return x * 9; }\n"),
+        ("z/m.c", "int z(int x) { return x * 9; }\n"),
+    ]);
+    sandbox.compile("-O2 -flto", "g.c", "int g(int x) { return x * 7; }");
+    let functions = "int k(int x) { return x * 3; } int l(int x) { return x; }";
+    sandbox.compile("-O2 -ffunction-sections", "y/k.c", functions);
+    sandbox.make_directory(sandbox.path("out"));
+    sandbox.ar("crs y/liby.a y/f.o y/k.o");
+    sandbox.ar("crsT thin.a y/m.o");
+    let line =
+        format!("-e start ./x//../x/m.o z/m.o -u z {} -Ly -ly thin.a --gc-sections", sandbox.path("g.o").display());
+    let reports = "--print-gc-sections --cref --print-map";
+    let compare = |line: &str, options: &str, file: &str| {
+        let run = sandbox.ld(&format!("{line} {options} -o out/program")).ok();
+        let ours = (run.stdout, sandbox.path(file).exists().then(|| sandbox.read(file)));
+        let run = sandbox.lld(&format!("{line} {options} -o out/program"));
+        let theirs = (run.stdout, sandbox.path(file).exists().then(|| sandbox.read(file)));
+        assert!(theirs.0.contains("x/program.lto.m.o") || theirs.1.is_some(), "{options}: {}", theirs.0);
+        assert_eq!(ours.0, theirs.0, "{options}");
+        assert!(ours.1 == theirs.1, "{options}: {}", String::from_utf8_lossy(&ours.1.unwrap()));
+    };
+    compare(&line, reports, "none");
+    compare(&line, "-M", "none");
+    compare(&line, "-Map=-", "none");
+    compare(&line, "-Map out.map", "out.map");
+    let map = String::from_utf8(sandbox.read("out.map")).unwrap();
+    for name in [" x/program.lto.m.o:", " z/program.lto.m.o:", " program.lto.thin.a(m.o at ", " y/liby.a(k.o):"] {
+        assert!(map.contains(name), "no `{name}` in {map}");
+    }
+    if sandbox.llvm() >= 22 {
+        compare(&line, "--print-gc-sections=gc.list", "gc.list");
+    }
+    chain(sandbox);
+    compare(&sandbox.linker_line(&format!("-pie {CHAIN_OBJECTS}")), "-Map chain.map", "chain.map");
+    // Messages, too.
+    let wrong = format!("{line} -u none --unresolved-symbols=report-all x/m.o -o out/none");
+    let undefined = "-e start x/m.o y/m.o -o out/none";
+    for line in [wrong.as_str(), undefined] {
+        let ours = sandbox.ld(line).run().exits(1).stderr;
+        let theirs = sandbox.tool(format!("ld.lld-{}", sandbox.llvm())).args(line).run().exits(1).stderr;
+        assert_eq!(ours, theirs);
+    }
 }
