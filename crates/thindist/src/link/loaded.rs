@@ -144,6 +144,13 @@ impl<'a> Candidate<'a> {
         }
     }
 
+    fn as_member(&self) -> Option<&'a Member> {
+        match self {
+            Self::Object(_) => None,
+            Self::Member { member, .. } => Some(member),
+        }
+    }
+
     fn member(&self) -> Option<(&'a str, usize)> {
         match self {
             Self::Object(_) => None,
@@ -152,44 +159,25 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Names the loaded natives on the final line. Neighbours from one regular archive share an archive of that name, so
-/// that a linker script's `lib.a:member` still finds them.
+/// Names the loaded natives on the final line. Neighbours from one archive share an archive of that name, a regular one
+/// also for a thin one's, so that a linker script's `lib.a:member` still finds them.
 fn place(session: &Session, loaded: &[Candidate<'_>], names: &mut ShownNames) -> Result<Vec<Loaded>> {
+    let neighbours = |a: &Candidate<'_>, b: &Candidate<'_>| matches!((a.member(), b.member()), (Some((a, _)), Some((b, _))) if a == b);
     let mut placed = Vec::new();
-    let same_archive = |a: &Candidate<'_>, b: &Candidate<'_>| matches!((a.member(), b.member()), (Some((a, _)), Some((b, _))) if a == b);
-    for (number, run) in loaded.chunk_by(same_archive).enumerate() {
-        match run {
-            [Candidate::Object(surveyed)] if matches!(surveyed.content, Content::Binary) => {
-                placed.push(Loaded::Binary(surveyed.path.clone()));
+    for (number, run) in loaded.chunk_by(neighbours).enumerate() {
+        let members: Vec<&Member> = run.iter().filter_map(Candidate::as_member).collect();
+        placed.push(match run {
+            [Candidate::Object(surveyed), ..] if matches!(surveyed.content, Content::Binary) => {
+                Loaded::Binary(surveyed.path.clone())
             }
-            [Candidate::Object(surveyed)] => placed.push(Loaded::Object(surveyed.path.clone())),
-            members => placed.extend(place_members(session, &format!("loaded/{number}"), members, names)?),
-        }
+            [Candidate::Object(surveyed), ..] => Loaded::Object(surveyed.path.clone()),
+            [Candidate::Member { archive, .. }, ..] => {
+                Loaded::Members(write_archive(session, &format!("loaded/{number}"), archive, &members, names)?)
+            }
+            [] => continue,
+        });
     }
     Ok(placed)
-}
-
-fn place_members(
-    session: &Session,
-    directory: &str,
-    members: &[Candidate<'_>],
-    names: &mut ShownNames,
-) -> Result<Vec<Loaded>> {
-    let mut files = Vec::new();
-    let mut parts = Vec::new();
-    let mut archive_path = "";
-    for candidate in members {
-        let Candidate::Member { archive, member, .. } = candidate else { continue };
-        archive_path = archive;
-        match &member.place {
-            Place::File(path) => files.push(Loaded::Object(path.to_string_lossy().into_owned())),
-            Place::Part { .. } => parts.push(*member),
-        }
-    }
-    if parts.is_empty() {
-        return Ok(files);
-    }
-    Ok(vec![Loaded::Members(write_archive(session, directory, archive_path, &parts, names)?)])
 }
 
 fn write_archive(

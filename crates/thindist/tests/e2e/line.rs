@@ -32,6 +32,7 @@ on_each_llvm!(
     regular_lto_beside_thin_lto,
     output_to_dev_null,
     maps_and_messages_name_objects_as_in_process,
+    natives_of_archives_in_linker_scripts_and_maps,
     scripts_found_through_library_directories,
     libraries_found_through_search_dir,
     search_dir_in_an_input_script_is_left_to_lld,
@@ -489,5 +490,32 @@ fn maps_and_messages_name_objects_as_in_process(sandbox: &Sandbox) {
         let ours = sandbox.ld(line).run().exits(1).stderr;
         let theirs = sandbox.tool(format!("ld.lld-{}", sandbox.llvm())).args(line).run().exits(1).stderr;
         assert_eq!(ours, theirs);
+    }
+}
+
+/// `archive:member` in a script means those of thin archives, too.
+fn natives_of_archives_in_linker_scripts_and_maps(sandbox: &Sandbox) {
+    pair(sandbox);
+    for name in ["lib/n", "o"] {
+        let function = name.rsplit('/').next().unwrap();
+        sandbox.compile(
+            "-O2 -ffunction-sections",
+            &format!("{name}.c"),
+            &format!("int {function}(void) {{ return 1; }}"),
+        );
+    }
+    sandbox.ar("crs lib/regular.a b.o lib/n.o o.o");
+    sandbox.ar("crsT lib/thin.a b.o lib/n.o o.o");
+    for archive in ["regular.a", "thin.a"] {
+        let script =
+            format!("SECTIONS {{ .one : {{ *{archive}:n.o(.text.*) }} .two : {{ *{archive}:*o.o(.text.*) }} }}\n");
+        sandbox.write("s.lds", script);
+        let line = format!("-e start a.o -T s.lds --whole-archive lib/{archive}");
+        sandbox.verify_identical(&line);
+        sandbox.ld(&format!("{line} -o ours -Map=ours.map")).ok();
+        sandbox.lld(&format!("{line} -o ours -Map=theirs.map"));
+        let (ours, theirs) = (sandbox.read("ours.map"), sandbox.read("theirs.map"));
+        assert!(ours == theirs, "{}\n{}", String::from_utf8_lossy(&ours), String::from_utf8_lossy(&theirs));
+        assert!(ours.windows(4).any(|part| part == b".one") && ours.windows(4).any(|part| part == b".two"));
     }
 }
