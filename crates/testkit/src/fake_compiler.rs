@@ -3,7 +3,7 @@
 use crate::Sandbox;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -19,11 +19,24 @@ impl FakeCompiler {
     /// A compiler that runs `body`, in which `$real` is the real clang and `$out` is the native object's name.
     #[must_use]
     pub fn new(sandbox: &Sandbox, name: &str, body: &str) -> Self {
-        let real = format!("/usr/bin/clang-{}", sandbox.llvm());
-        let script = format!(
-            "#!/bin/sh\nreal={real}\nif [ \"$1\" = --version ]; then exec $real --version; fi\n\
-             for out do :; done\n{body}\n"
-        );
+        Self::around(sandbox, name, &clang(sandbox), body)
+    }
+
+    /// The same with another `$real`.
+    #[must_use]
+    pub fn around(sandbox: &Sandbox, name: &str, real: &Path, body: &str) -> Self {
+        let version = format!("if [ \"$1\" = --version ]; then exec {} --version; fi", real.display());
+        Self::script(sandbox, name, real, &format!("{version}\n{body}"))
+    }
+
+    /// The same with a `--version` of its own as well, if `body` has one.
+    #[must_use]
+    pub fn bare(sandbox: &Sandbox, name: &str, body: &str) -> Self {
+        Self::script(sandbox, name, &clang(sandbox), body)
+    }
+
+    fn script(sandbox: &Sandbox, name: &str, real: &Path, body: &str) -> Self {
+        let script = format!("#!/bin/sh\nreal={}\nfor out do :; done\n{body}\n", real.display());
         let path = sandbox.root(name);
         sandbox.write_executable(&path, script.as_bytes());
         Self { path }
@@ -66,6 +79,10 @@ impl FakeCompiler {
         ));
         Self { path }
     }
+}
+
+fn clang(sandbox: &Sandbox) -> PathBuf {
+    PathBuf::from(format!("/usr/bin/clang-{}", sandbox.llvm()))
 }
 
 /// A compiler that copies. Without arguments it is being asked for the libraries that it loads: none.

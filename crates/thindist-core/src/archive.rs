@@ -1,4 +1,4 @@
-//! Archives as a linker meets them: regular ones and thin ones, with GNU's long names.
+//! Archives as a linker meets them: regular ones and thin ones, with GNU's long names or BSD's.
 //!
 //! It reads names, offsets and sizes; whether a member is bitcode is for the caller to ask of its first bytes.
 
@@ -56,8 +56,8 @@ pub enum ArchiveError {
         /// Where the header begins.
         offset: usize,
     },
-    /// A kind of archive that lld's users on ELF do not make.
-    #[error("archive not supported: {what} in the member header at offset {offset}; make it anew with GNU or LLVM ar")]
+    /// A kind of archive that lld can read and we cannot.
+    #[error("archive not supported: {what} in the member header at offset {offset}")]
     Unsupported {
         /// What it has.
         what: &'static str,
@@ -75,7 +75,7 @@ pub fn is_archive(bytes: &[u8]) -> bool {
 /// Reads an archive.
 ///
 /// # Errors
-/// It is truncated, malformed or of a kind other than GNU's; the text says where.
+/// It is truncated, malformed or of a kind that only lld knows; the text says where.
 pub fn parse(bytes: &[u8]) -> Result<Archive<'_>, ArchiveError> {
     if !is_archive(bytes) {
         return Err(ArchiveError::NotAnArchive);
@@ -131,13 +131,26 @@ impl<'a> Parser<'a> {
                 self.names = Some(self.content(&header)?);
                 Ok(None)
             }
-            _ => {
-                let name = self.name(&header)?;
-                let data = if self.thin { None } else { Some(self.content(&header)?) };
-                let (header_offset, size) = (header.offset as u64, header.size as u64);
-                Ok(Some(Member { name, header_offset, data, size }))
-            }
+            _ => self.object(&header),
         }
+    }
+
+    fn object(&mut self, header: &Header<'a>) -> Result<Option<Member<'a>>, ArchiveError> {
+        let content = if self.thin { None } else { Some(self.content(header)?) };
+        let (name, data) = match header.name.strip_prefix(b"#1/") {
+            Some(length) => {
+                let (name, data) = bsd_name(length, content, header.offset)?;
+                (name, Some(data))
+            }
+            None => (self.name(header)?, content),
+        };
+        let name = text(name, header.offset)?;
+        // BSD's symbol table; under this name it is one only in the first place.
+        if header.offset == MAGIC.len() && name.starts_with("__.SYMDEF") {
+            return Ok(None);
+        }
+        let size = data.map_or(header.size, <[u8]>::len) as u64;
+        Ok(Some(Member { name, header_offset: header.offset as u64, data, size }))
     }
 
     fn header(&mut self) -> Result<Header<'a>, ArchiveError> {
@@ -164,24 +177,11 @@ impl<'a> Parser<'a> {
         Ok(content)
     }
 
-    fn name(&self, header: &Header<'a>) -> Result<&'a str, ArchiveError> {
-        let offset = header.offset;
-        let name = match header.name {
-            [b'/', digits @ ..] => self.long_name(digits, offset)?,
-            [b'#', b'1', b'/', ..] => {
-                return Err(ArchiveError::Unsupported { what: "a BSD long name", offset });
-            }
-            name if name.starts_with(b"__.SYMDEF") => {
-                return Err(ArchiveError::Unsupported { what: "a BSD symbol table", offset });
-            }
-            name => name.strip_suffix(b"/").unwrap_or(name),
-        };
-        let name =
-            str::from_utf8(name).map_err(|_| ArchiveError::Unsupported { what: "a name that is not UTF-8", offset })?;
-        if name.is_empty() {
-            return Err(ArchiveError::Malformed { what: "an empty name", offset });
+    fn name(&self, header: &Header<'a>) -> Result<&'a [u8], ArchiveError> {
+        match header.name {
+            [b'/', digits @ ..] => self.long_name(digits, header.offset),
+            name => Ok(name.strip_suffix(b"/").unwrap_or(name)),
         }
-        Ok(name)
     }
 
     /// `/123` is the name that begins at byte 123 of the table and ends before `/` and a line feed.
@@ -195,6 +195,25 @@ impl<'a> Parser<'a> {
         let rest = names.get(place..).ok_or_else(|| malformed("a long name beyond the end of the table of names"))?;
         let end = rest.windows(2).position(|pair| pair == b"/\n");
         end.and_then(|end| rest.get(..end)).ok_or_else(|| malformed("a long name without an end"))
+    }
+}
+
+/// `#1/12`: the name is the first twelve bytes of the content, filled up with zeros. Gives it and the rest.
+fn bsd_name<'a>(length: &[u8], content: Option<&'a [u8]>, offset: usize) -> Result<(&'a [u8], &'a [u8]), ArchiveError> {
+    let malformed = |what| ArchiveError::Malformed { what, offset };
+    let content = content.ok_or(ArchiveError::Unsupported { what: "a BSD long name in a thin archive", offset })?;
+    let length = decimal(length).ok_or_else(|| malformed("the length of a BSD long name that is no decimal number"))?;
+    let too_long = || malformed("a BSD long name that is longer than the member");
+    let (name, rest) = content.split_at_checked(length).ok_or_else(too_long)?;
+    let end = name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    Ok((name.get(..end).unwrap_or_default(), rest))
+}
+
+fn text(name: &[u8], offset: usize) -> Result<&str, ArchiveError> {
+    match str::from_utf8(name) {
+        Ok("") => Err(ArchiveError::Malformed { what: "an empty name", offset }),
+        Ok(name) => Ok(name),
+        Err(_) => Err(ArchiveError::Unsupported { what: "a name that is not UTF-8", offset }),
     }
 }
 

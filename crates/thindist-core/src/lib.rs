@@ -18,6 +18,7 @@ pub mod final_line;
 pub mod import_facts;
 pub mod index;
 pub mod link_line;
+pub mod linker_script;
 pub mod module_flags;
 pub mod plan;
 mod summaries;

@@ -67,7 +67,7 @@ pub(crate) fn io(action: &str, path: impl AsRef<std::path::Path>, error: &std::i
 }
 
 /// The system's words without Rust's "(os error 2)", as lld prints them.
-fn describe(error: &std::io::Error) -> String {
+pub(crate) fn describe(error: &std::io::Error) -> String {
     let text = error.to_string();
     match text.find(" (os error") {
         Some(end) => text.get(..end).unwrap_or(&text).to_owned(),

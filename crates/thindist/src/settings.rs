@@ -3,6 +3,7 @@
 
 use crate::failure::{Failure, Result, io};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// One setting. Its flag is `--thindist-NAME`, its variable `THINDIST_NAME`, its key in thindist.toml `name`.
@@ -38,6 +39,13 @@ pub(crate) const REGISTRY: &[Setting] = &[
     Setting { name: "memo", help: "`0`: do not remember whole links, only backend compilations" },
     Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
 ];
+
+const FLAG: &str = "--thindist-";
+
+/// Whether a word of a linker's line is for us.
+pub(crate) fn is_flag(word: &str) -> bool {
+    word.starts_with(FLAG)
+}
 
 /// The settings of one run.
 #[derive(Debug, Clone, Default)]
@@ -83,21 +91,26 @@ impl Settings {
     }
 
     /// Takes the `--thindist-…` arguments off a linker's line.
-    pub(crate) fn strip_flags(&mut self, words: Vec<String>) -> Result<Vec<String>> {
+    pub(crate) fn strip_flags<Word: AsRef<OsStr>>(&mut self, words: Vec<Word>) -> Result<Vec<Word>> {
         let mut rest = Vec::with_capacity(words.len());
         for word in words {
-            let Some(flag) = word.strip_prefix("--thindist-") else {
-                rest.push(word);
-                continue;
-            };
-            let (name, value) = flag.split_once('=').unwrap_or((flag, "1"));
-            let name = name.replace('-', "_");
-            let setting = REGISTRY.iter().find(|setting| setting.name == name).ok_or_else(|| {
-                Failure::new(format_args!("unknown argument {word}")).hint("`thindist help settings` lists them")
-            })?;
-            self.values.insert(setting.name, value.to_owned());
+            match word.as_ref().to_str().filter(|word| is_flag(word)) {
+                Some(flag) => self.apply_flag(flag)?,
+                None => rest.push(word),
+            }
         }
         Ok(rest)
+    }
+
+    fn apply_flag(&mut self, word: &str) -> Result<()> {
+        let flag = word.strip_prefix(FLAG).unwrap_or_default();
+        let (name, value) = flag.split_once('=').unwrap_or((flag, "1"));
+        let name = name.replace('-', "_");
+        let setting = REGISTRY.iter().find(|setting| setting.name == name).ok_or_else(|| {
+            Failure::new(format_args!("unknown argument {word}")).hint("`thindist help settings` lists them")
+        })?;
+        self.values.insert(setting.name, value.to_owned());
+        Ok(())
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
@@ -211,6 +224,6 @@ mod tests {
         let words = ["-r", "--thindist-cache-dir=/c", "a.o"].map(str::to_owned).to_vec();
         assert_eq!(settings.strip_flags(words).unwrap(), ["-r", "a.o"]);
         assert_eq!(settings.get("cache_dir"), Some("/c"));
-        assert!(settings.strip_flags(vec!["--thindist-frob".into()]).is_err());
+        assert!(settings.strip_flags(vec!["--thindist-frob".to_owned()]).is_err());
     }
 }

@@ -3,7 +3,8 @@
 use crate::failure::{Failure, Result, io};
 use crate::settings::Settings;
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::File;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use thindist_core::digest::{Digest, Hasher};
 use thindist_exec::state::{FileStamp, State};
@@ -72,8 +73,12 @@ fn parse_major(version: &str) -> Option<u32> {
 pub(crate) struct Tool {
     pub(crate) path: PathBuf,
     pub(crate) major: u32,
-    /// The content of the binary and of every library that it loads.
+    /// The content of the file and of every library that it loads; of a compiler also that of the one behind a wrapper.
     pub(crate) identity: Digest,
+    /// A script, or a program that runs another: what it will do tomorrow its own content does not tell.
+    pub(crate) is_wrapper: bool,
+    /// What `--version` prints.
+    version: String,
 }
 
 impl Tool {
@@ -81,7 +86,7 @@ impl Tool {
     pub(crate) fn examine(path: &Path, state: &State) -> Result<Self> {
         let real = path.canonicalize().map_err(|error| io("find", path, &error))?;
         let (binary, _) = state.digest_file(&real)?;
-        let record = Record::of(&real, &binary, state)?;
+        let record = Record::of(path, &real, &binary, state)?;
         let mut hasher = Hasher::default();
         hasher.update(binary.hash());
         let libraries: Vec<PathBuf> = record.libraries.iter().map(PathBuf::from).collect();
@@ -90,37 +95,106 @@ impl Tool {
         for digest in digests.collect::<Result<BTreeSet<Digest>>>()? {
             hasher.update(digest.hash());
         }
-        Ok(Self { path: path.to_owned(), major: record.major, identity: hasher.finish() })
+        let (path, identity) = (path.to_owned(), hasher.finish());
+        let is_wrapper = record.is_wrapper(&real)?;
+        Ok(Self { path, major: record.major(&real)?, identity, is_wrapper, version: record.version })
     }
+
+    /// A wrapper around a compiler with that compiler in its identity. It is looked for at each link, because the
+    /// script may lead to another one without any change to itself.
+    fn with_compiler_behind(mut self, state: &State) -> Result<Self> {
+        let behind = self.compiler_behind(state).ok_or_else(|| {
+            Failure::new(format_args!(
+                "{} is a wrapper, and which compiler it runs cannot be told: an update of that would give old objects",
+                self.path.display()
+            ))
+            .hint("name the compiler itself with THINDIST_CLANG")
+        })?;
+        let mut hasher = Hasher::default();
+        hasher.update(self.identity.hash());
+        hasher.update(behind.identity.hash());
+        self.identity = hasher.finish();
+        Ok(self)
+    }
+
+    /// The compiler of this very version in the directory that clang says it is installed in.
+    fn compiler_behind(&self, state: &State) -> Option<Self> {
+        let directory = installed_dir(&self.version)?;
+        let names = [format!("clang-{}", self.major), "clang".to_owned()];
+        let candidates = names.iter().map(|name| directory.join(name)).filter(|path| is_executable(path));
+        candidates
+            .filter_map(|path| Self::examine(&path, state).ok())
+            .find(|candidate| !candidate.is_wrapper && version_line(&candidate.version) == version_line(&self.version))
+    }
+}
+
+/// The directory that the compiler was started from, as its `--version` says.
+fn installed_dir(version: &str) -> Option<PathBuf> {
+    version.lines().find_map(|line| line.strip_prefix("InstalledDir: ")).map(PathBuf::from)
+}
+
+/// A wrapper may add options, which other lines show.
+fn version_line(version: &str) -> Option<&str> {
+    version.lines().find(|line| parse_major(line).is_some())
+}
+
+fn is_elf(path: &Path) -> Result<bool> {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|file| file.read_at(&mut magic, 0));
+    read.map_err(|error| io("read", path, &error))?;
+    Ok(magic == *b"\x7fELF")
 }
 
 /// What a tool says of itself.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct Record {
-    major: u32,
+    version: String,
     libraries: Vec<String>,
 }
 
 impl Record {
-    fn of(real: &Path, binary: &Digest, state: &State) -> Result<Self> {
+    fn of(path: &Path, real: &Path, binary: &Digest, state: &State) -> Result<Self> {
+        if !is_elf(real)? {
+            // Under the name that it was given: a script may go by that.
+            return Ok(Self { version: ask_version(path)?, libraries: Vec::new() });
+        }
         let mut key = Hasher::default();
         key.update(binary.hash());
         key.update(real.as_os_str().as_encoded_bytes());
         key.update(std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default().as_encoded_bytes());
         add_search_places(&mut key);
         let key = key.finish();
-        let remembered = state.facts("tool-1", &key).and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
+        let remembered = state.facts("tool-2", &key).and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
         // A library that has gone means another installation: ask again.
         if let Some(record) =
             remembered.filter(|record| record.libraries.iter().all(|library| Path::new(library).is_file()))
         {
             return Ok(record);
         }
-        let record = Self { major: ask_version(real)?, libraries: ask_libraries(real)? };
-        if let Ok(bytes) = serde_json::to_vec(&record) {
-            state.remember_facts("tool-1", &[(key, bytes)]);
+        let record = Self { version: ask_version(real)?, libraries: ask_libraries(real)? };
+        if let (Ok(bytes), false) = (serde_json::to_vec(&record), record.is_wrapper(real)?) {
+            state.remember_facts("tool-2", &[(key, bytes)]);
         }
         Ok(record)
+    }
+
+    /// A compiler that was started from elsewhere than `real` is another program.
+    fn is_wrapper(&self, real: &Path) -> Result<bool> {
+        let elsewhere = installed_dir(&self.version)
+            .and_then(|directory| directory.canonicalize().ok())
+            .is_some_and(|directory| Some(directory.as_path()) != real.parent());
+        Ok(elsewhere || !is_elf(real)?)
+    }
+
+    fn major(&self, tool: &Path) -> Result<u32> {
+        parse_major(&self.version).ok_or_else(|| {
+            Failure::new(format_args!(
+                "{}: --version says no LLVM version: {}",
+                tool.display(),
+                self.version.lines().next().unwrap_or("(nothing)")
+            ))
+            .hint("name lld with THINDIST_LLD and clang with THINDIST_CLANG")
+        })
     }
 }
 
@@ -133,21 +207,13 @@ fn add_search_places(key: &mut Hasher) {
     }
 }
 
-fn ask_version(tool: &Path) -> Result<u32> {
+fn ask_version(tool: &Path) -> Result<String> {
     // lld decides by its name which linker it is, so a canonical path (".../lld") would not do.
     let output = std::process::Command::new(tool)
         .args(if tool.ends_with("lld") { &["-flavor", "gnu", "--version"][..] } else { &["--version"][..] })
         .output()
         .map_err(|error| io("run", tool, &error))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    parse_major(&text).ok_or_else(|| {
-        Failure::new(format_args!(
-            "{}: --version says no LLVM version: {}",
-            tool.display(),
-            text.lines().next().unwrap_or("(nothing)")
-        ))
-        .hint("name lld with THINDIST_LLD and clang with THINDIST_CLANG")
-    })
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// The libraries that the dynamic loader loads for `tool`, as the loader itself lists them.
@@ -189,7 +255,7 @@ pub(crate) fn find_clang(settings: &Settings, lld: &Tool, state: &State) -> Resu
             "native objects equal in-process ones only if both are of one LLVM; set THINDIST_CLANG or THINDIST_LLD",
         ));
     }
-    Ok(clang)
+    if clang.is_wrapper { clang.with_compiler_behind(state) } else { Ok(clang) }
 }
 
 fn sibling_clang(lld: &Tool) -> Result<PathBuf> {
@@ -214,6 +280,14 @@ mod tests {
         assert_eq!(parse_major("Debian LLD 22.1.8 (compatible with GNU linkers)"), Some(22));
         assert_eq!(parse_major("Debian clang version 19.1.7 (3)"), Some(19));
         assert_eq!(parse_major("GNU ld 2.40"), None);
+    }
+
+    #[test]
+    fn places() {
+        let version = "clang version 22.1.8\nTarget: x86_64-pc-linux-gnu\nInstalledDir: /usr/lib/llvm-22/bin\n";
+        assert_eq!(installed_dir(version), Some(PathBuf::from("/usr/lib/llvm-22/bin")));
+        assert_eq!(version_line(version), Some("clang version 22.1.8"));
+        assert_eq!(installed_dir("clang version 22.0.0\n"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! output where the objects are the question.
 
 use crate::failure::{Failure, Result, io};
-use crate::link::{self, Session, Stop, Survey};
+use crate::link::{self, Session, Stop, Survey, Words};
 use crate::object_diff::{self, Difference};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
@@ -31,15 +31,21 @@ fn could_not_run(failure: Failure) -> Failure {
     failure.code(COULD_NOT_RUN)
 }
 
+fn not_comparable(stop: Stop) -> Failure {
+    match stop {
+        Stop::Refused(refusal) => {
+            Failure::new(refusal).hint("such a link is done in-process: there is nothing to compare")
+        }
+        Stop::Failed(failure) => failure,
+    }
+}
+
 fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
-    let text = words
-        .into_iter()
-        .map(|word| word.into_string().map_err(|word| Failure::new(format_args!("no UTF-8: {}", word.display()))))
-        .collect::<Result<Vec<_>>>()?;
-    let words = link::expand_response_files(&settings.strip_flags(text)?)?;
-    let line = LinkLine::parse(&words).map_err(Failure::new)?;
+    let words = Words::read(settings, words)?;
+    let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is no UTF-8"))?;
+    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
     let (survey, readable) = Survey::of(&line);
-    readable?;
+    readable.map_err(not_comparable)?;
     if !survey.has_bitcode() {
         return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
     }
@@ -63,19 +69,11 @@ fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
 
 fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
     let (mut stats, mut timer) = (Stats::of(session.line.output()), Timer::start());
-    let distributed = link::distribute(session, survey, &mut stats, &mut timer).map_err(|stop| match stop {
-        Stop::Refused(refusal) => {
-            Failure::new(refusal).hint("such a link is done in-process: there is nothing to compare")
-        }
-        Stop::Failed(failure) => failure,
-    })?;
+    let distributed = link::distribute(session, survey, &mut stats, &mut timer).map_err(not_comparable)?;
     let in_process = InProcess::link(session)?;
     let mut report = Report::default();
-    for (number, (name, digest)) in distributed.natives.iter().enumerate() {
-        let ours = session
-            .cas
-            .read(digest)?
-            .ok_or_else(|| Failure::new(format_args!("the native object of {name} has gone from the CAS")))?;
+    for (number, (name, path)) in distributed.natives.iter().enumerate() {
+        let ours = std::fs::read(path).map_err(|error| io("read", path, &error))?;
         report.object(name, &in_process.object(number + 1)?, &ours);
     }
     if let Some(regular) = &distributed.regular_object {

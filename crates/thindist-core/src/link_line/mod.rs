@@ -204,9 +204,14 @@ impl LinkLine {
         })
     }
 
-    /// Paths of the files beside the inputs that lld reads: scripts, lists, profiles.
+    /// Paths of the files beside the inputs and [`Self::scripts`] that lld reads: lists, profiles.
     pub fn read_files(&self) -> impl Iterator<Item = &str> {
-        self.options().filter(|(spec, _)| spec.role == Role::Reads).map(|(_, value)| value)
+        self.options().filter(|(spec, _)| spec.role == Role::Reads && !is_script(spec)).map(|(_, value)| value)
+    }
+
+    /// Names of scripts. One that is no file as it stands is searched for in [`Self::search_directories`].
+    pub fn scripts(&self) -> impl Iterator<Item = (&Spec, &str)> {
+        self.options().filter(|(spec, _)| is_script(spec))
     }
 
     /// Nothing but the output and diagnostics comes of this link, so that its result can be kept whole.
@@ -227,17 +232,26 @@ impl LinkLine {
         }
     }
 
-    /// The directories of `-L`, in order, with `=` and `$SYSROOT` replaced as lld does.
+    /// The directories of `-L`, in order.
     #[must_use]
     pub fn search_directories(&self) -> Vec<String> {
-        let sysroot = self.last_value(|spec| spec.name == "sysroot").unwrap_or_default();
         self.options()
             .filter(|(spec, _)| matches!(spec.name, "L" | "library-path" | "library-path="))
-            .map(|(_, directory)| match directory.strip_prefix('=').or_else(|| directory.strip_prefix("$SYSROOT")) {
-                Some(rest) => format!("{sysroot}{rest}"),
-                None => directory.to_owned(),
-            })
+            .map(|(_, directory)| self.in_sysroot(directory))
             .collect()
+    }
+
+    /// A path with its leading `=` replaced as lld does.
+    #[must_use]
+    pub fn in_sysroot(&self, path: &str) -> String {
+        let sysroot = self.last_value(|spec| spec.name == "sysroot").unwrap_or_default();
+        path.strip_prefix('=').map_or_else(|| path.to_owned(), |rest| append_path(sysroot, rest))
+    }
+
+    /// `-nostdlib`: what scripts say of directories is not heeded.
+    #[must_use]
+    pub fn leaves_standard_directories_out(&self) -> bool {
+        self.has(&["nostdlib"])
     }
 
     /// Every input in order.
@@ -262,6 +276,21 @@ impl LinkLine {
         }
         inputs
     }
+}
+
+/// `component` below `path`, with the slashes that LLVM makes of it: they are in names that lld shows.
+#[must_use]
+pub fn append_path(path: &str, component: &str) -> String {
+    if path.ends_with('/') {
+        return format!("{path}{}", component.trim_start_matches('/'));
+    }
+    let slash = if path.is_empty() || component.starts_with('/') { "" } else { "/" };
+    format!("{path}{slash}{component}")
+}
+
+/// lld looks for these in the directories of libraries as well.
+fn is_script(spec: &Spec) -> bool {
+    matches!(spec.name, "T" | "dT" | "script" | "default-script" | "version-script")
 }
 
 fn takes_next(spec: Spec) -> bool {
@@ -312,15 +341,15 @@ impl LibrarySearch {
     /// The paths to try in turn; the first that exists is the library.
     #[must_use]
     pub fn candidates(&self, directories: &[String]) -> Vec<String> {
-        let in_each = |name: &str| directories.iter().map(|directory| format!("{directory}/{name}")).collect();
+        let in_each = |name: &str| directories.iter().map(|directory| append_path(directory, name)).collect();
         if let Some(exact) = self.name.strip_prefix(':') {
             return in_each(exact);
         }
         let shared = format!("lib{}.so", self.name);
         let archive = format!("lib{}.a", self.name);
         let pair = |directory: &String| {
-            let archive = format!("{directory}/{archive}");
-            if self.only_static { vec![archive] } else { vec![format!("{directory}/{shared}"), archive] }
+            let archive = append_path(directory, &archive);
+            if self.only_static { vec![archive] } else { vec![append_path(directory, &shared), archive] }
         };
         directories.iter().flat_map(pair).collect()
     }
@@ -344,7 +373,8 @@ mod tests {
         assert_eq!(line.output_kind(), OutputKind::Relocatable);
         assert_eq!(line.refusal(), None);
         assert!(line.has_one_output());
-        assert_eq!(line.read_files().collect::<Vec<_>>(), [".tmp_initcalls.lds"]);
+        assert_eq!(line.scripts().map(|(_, name)| name).collect::<Vec<_>>(), [".tmp_initcalls.lds"]);
+        assert_eq!(line.read_files().count(), 0);
         let [input] = line.inputs().try_into().unwrap();
         assert_eq!(input.name, InputName::Path("vmlinux.a".into()));
         assert!(input.whole_archive);
@@ -374,6 +404,19 @@ mod tests {
         assert_eq!(search("x", false).candidates(&directories), ["d/libx.so", "d/libx.a", "e/libx.so", "e/libx.a"]);
         assert_eq!(search("x", true).candidates(&directories), ["d/libx.a", "e/libx.a"]);
         assert_eq!(search(":x.o", true).candidates(&directories), ["d/x.o", "e/x.o"]);
+    }
+
+    #[test]
+    fn paths_are_appended_as_llvm_does() {
+        let check = |path, component, expect: &str| assert_eq!(append_path(path, component), expect);
+        check("d", "x.a", "d/x.a");
+        check("d/", "x.a", "d/x.a");
+        check("d/", "/x.a", "d/x.a");
+        check("d", "/x.a", "d/x.a");
+        check("", "x.a", "x.a");
+        check("", "/x.a", "/x.a");
+        let directories = line("--sysroot=s -L=/a -L =b -L $SYSROOT/c -Ld/").search_directories();
+        assert_eq!(directories, ["s/a", "s/b", "$SYSROOT/c", "d/"]);
     }
 
     #[test]

@@ -61,6 +61,28 @@ fn identifiers_of_absolute_members_are_those_of_lld() {
     }
 }
 
+/// BSD's and Darwin's: long names before the content, another symbol table.
+#[test]
+fn identifiers_and_content_in_other_formats_are_those_of_lld() {
+    for version in VERSIONS {
+        let scratch = library(version, "");
+        let files = ["b.o", "sub/c.o", "other/c.o", &LONG.replace(".c", ".o")];
+        for format in ["bsd", "darwin"] {
+            let path = format!("{format}.a");
+            scratch.run(&format!("llvm-ar-{version} --format={format} qcsD {path} {}", files.join(" ")));
+            assert_eq!(names_by_us(&scratch, &path), names_by_lld(version, &scratch, &path), "{version} {format}");
+            let bytes = scratch.read(&path);
+            let members = archive::parse(&bytes).unwrap().members;
+            assert_eq!(members.len(), files.len());
+            for (member, file) in members.iter().zip(files) {
+                // Darwin's are filled up to a multiple of eight, which is part of them.
+                let (content, file) = (member.data.unwrap(), scratch.read(file));
+                assert!(content.starts_with(&file) && content.len() < file.len() + 8);
+            }
+        }
+    }
+}
+
 #[test]
 fn thin_members_are_named_by_path_and_have_no_content() {
     let scratch = library(22, "--thin");
@@ -116,8 +138,13 @@ fn broken_archives_are_errors_that_say_where() {
     check(&with(&(header("//", "4") + "ab/\n" + &header("/9", "0"))), "beyond the end of the table of names");
     check(&with(&(header("//", "4") + "ab/\n" + &header("/0:8", "0"))), "nested in a thin archive");
     check(&with(&(header("//", "2") + "/\n" + &header("/0", "0"))), "an empty name");
-    check(&with(&header("#1/20", "20")), "a BSD long name");
-    check(&with(&(header("a/", "2") + "xx" + &header("#1/20", "20"))), "offset 70");
+    check(&with(&header("#1/20", "20")), "the content of the member at offset 8");
+    check(&with(&(header("#1/x", "2") + "xx")), "the length of a BSD long name that is no decimal number");
+    check(&with(&(header("#1/3", "2") + "xx")), "a BSD long name that is longer than the member");
+    check(&with(&(header("#1/2", "2") + "\0\0")), "an empty name");
+    check(&with(&(header("a/", "2") + "xx" + &header("#1/3", "2") + "xx")), "offset 70");
+    let thin = format!("!<thin>\n{}", header("#1/20", "20"));
+    assert!(matches!(archive::parse(thin.as_bytes()), Err(ArchiveError::Unsupported { .. })));
 }
 
 #[test]

@@ -239,10 +239,7 @@ pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCo
         let outcome = found.map(Outcome::Success).or_else(|| outcomes.next());
         match outcome {
             Some(Outcome::Success(native)) => {
-                match native.from {
-                    Origin::Executed => counts.executed += 1,
-                    Origin::LocalCache => counts.local_cache += 1,
-                }
+                *count(counts, native.from) += 1;
                 natives.push(native);
             }
             other => failures.push((index, other)),
@@ -253,6 +250,39 @@ pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCo
     }
     tell_warnings(session, &warnings(planned, &natives))?;
     Ok(natives)
+}
+
+/// Runs the backends at `gone` again, whose native objects have gone from the CAS since [`build`].
+pub(crate) fn build_again(
+    session: &Session,
+    planned: &Planned,
+    gone: &[usize],
+    natives: &mut [NativeObject],
+    counts: &mut BackendCounts,
+) -> Result<()> {
+    let jobs: Vec<Job> = gone.iter().filter_map(|index| planned.jobs.get(*index)).cloned().collect();
+    let mut failures = Vec::new();
+    for (index, outcome) in gone.iter().zip(execute(session, &jobs, planned.len())?) {
+        match (outcome, natives.get_mut(*index)) {
+            (Outcome::Success(native), Some(place)) => {
+                // What was taken from the action cache turned out to be none of its hits.
+                if place.from == Origin::LocalCache {
+                    counts.local_cache -= 1;
+                }
+                *count(counts, native.from) += 1;
+                *place = native;
+            }
+            (outcome, _) => failures.push((*index, Some(outcome))),
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(report_failures(session, planned, &failures)) }
+}
+
+fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
+    match from {
+        Origin::Executed => &mut counts.executed,
+        Origin::LocalCache => &mut counts.local_cache,
+    }
 }
 
 fn execute(session: &Session, jobs: &[Job], modules: usize) -> Result<Vec<Outcome>> {

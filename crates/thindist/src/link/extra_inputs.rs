@@ -1,7 +1,7 @@
 //! Files that assembly in the bitcode names (`.incbin`, `.include`): found, hashed, and followed.
 
 use super::session::Session;
-use crate::failure::{Result, io};
+use super::stop::Stop;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use thindist_core::action::ExtraInput;
@@ -32,7 +32,7 @@ impl NamedFiles {
         session: &Session,
         module: &str,
         inputs: &[AsmInput],
-    ) -> std::result::Result<Vec<ExtraInput>, super::stop::Stop> {
+    ) -> std::result::Result<Vec<ExtraInput>, Stop> {
         let mut found = BTreeMap::new();
         let mut open: Vec<AsmInput> = inputs.to_vec();
         while let Some(input) = open.pop() {
@@ -40,7 +40,7 @@ impl NamedFiles {
                 AsmInput::Incbin(path) => (path, false),
                 AsmInput::Include(path) => (path, true),
                 AsmInput::Unresolvable { directive, text } => {
-                    return Err(super::stop::Stop::Refused(Refusal {
+                    return Err(Stop::Refused(Refusal {
                         option: format!("{directive} {text} in {module}"),
                         reason: "its file is known only to the assembler".to_owned(),
                     }));
@@ -56,17 +56,23 @@ impl NamedFiles {
         Ok(found.into_iter().map(|(path, digest)| ExtraInput { path, digest }).collect())
     }
 
-    fn look_up(&mut self, session: &Session, module: &str, path: &str, is_text: bool) -> Result<Named> {
+    fn look_up(
+        &mut self,
+        session: &Session,
+        module: &str,
+        path: &str,
+        is_text: bool,
+    ) -> std::result::Result<Named, Stop> {
         if let Some(named) = self.known.get(path) {
             return Ok(named.clone());
         }
-        let missing = |error| io("read", path, &error).hint(format_args!("assembly in {module} names it"));
         let (digest, stamp) = session.state.digest_file(Path::new(path)).map_err(|error| match error {
-            StoreError::Io { source, .. } => missing(source),
+            StoreError::Io { source, .. } => unreadable(module, path, &source),
             other => other.into(),
         })?;
         let names = if is_text {
-            scan(&String::from_utf8_lossy(&std::fs::read(path).map_err(missing)?), false)
+            let text = std::fs::read(path).map_err(|error| unreadable(module, path, &error))?;
+            scan(&String::from_utf8_lossy(&text), false)
         } else {
             Vec::new()
         };
@@ -84,4 +90,10 @@ impl NamedFiles {
     pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
         self.known.keys().map(PathBuf::from)
     }
+}
+
+/// Conditions are not evaluated: the assembler may never get to the directive, and only it knows.
+fn unreadable(module: &str, path: &str, error: &std::io::Error) -> Stop {
+    let reason = format!("assembly in {module} names it, and it cannot be read ({})", crate::failure::describe(error));
+    Stop::Refused(Refusal { option: path.to_owned(), reason })
 }

@@ -3,15 +3,16 @@
 use super::backends::Planned;
 use super::lld_run;
 use super::loaded;
+use super::native_objects::NativeObjects;
 use super::session::Session;
+use super::shown_names::ShownNames;
 use super::stop::Stop;
 use super::survey::Survey;
 use super::thin_step::ThinLink;
-use crate::failure::{Failure, Result, io};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::failure::{Result, io};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use thindist_core::final_line;
-use thindist_exec::NativeObject;
 
 /// The final link's output, not yet in its place.
 #[derive(Debug)]
@@ -30,14 +31,10 @@ pub(crate) fn run(
     survey: &Survey,
     thin: &ThinLink,
     planned: &Planned,
-    natives: &[NativeObject],
+    natives: &NativeObjects,
 ) -> std::result::Result<Linked, Stop> {
-    let side = loaded::natives(session, survey, &thin.trace, &planned.yielding)?;
-    let mut objects = Vec::with_capacity(natives.len() + 1);
-    if planned.has_regular_part {
-        objects.push(thin.regular_object.to_string_lossy().into_owned());
-    }
-    objects.extend(materialize(session, planned, natives)?);
+    let mut side = loaded::natives(session, survey, &thin.trace, &planned.yielding)?;
+    let objects = lto_objects(session, thin, planned, natives, &mut side.names);
     let output = Path::new(session.line.output());
     let is_special = output.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
     let file = if is_special {
@@ -49,81 +46,62 @@ pub(crate) fn run(
         Some(file) => file.to_string_lossy().into_owned(),
         None => session.line.output().to_owned(),
     };
+    side.names.add(&target, session.line.output());
     let mut words = final_line::final_link(&session.line, &side.loaded, &objects, &side.libraries, &target);
     let dependencies = session.text_path("out.d")?;
     words.push(format!("--dependency-file={dependencies}"));
     let run = lld_run::lld(session, "final.rsp", &words)?;
-    print!("{}", String::from_utf8_lossy(&run.stdout));
-    let said = readable(session, &run.stderr, &thin.diagnostics);
+    print(&side.names.show_bytes(&run.stdout))?;
+    let said = readable(&side.names, &run.stderr, &thin.diagnostics);
     lld_run::print(&said);
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
+    rename_in_reports(session, &side.names)?;
     let mut diagnostics = thin.diagnostics.clone();
     diagnostics.extend(said);
     Ok(Linked { file, diagnostics, read: read_dependencies(session, &dependencies)? })
 }
 
-/// Puts every native object into the link's directory under the name that in-process LTO gives it: messages, maps and
-/// linker scripts see that name.
-fn materialize(session: &Session, planned: &Planned, natives: &[NativeObject]) -> Result<Vec<String>> {
-    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-    let mut made = BTreeSet::new();
-    let mut paths = Vec::with_capacity(natives.len());
-    for (job, native) in planned.jobs.iter().zip(natives) {
-        let name = lto_object_name(session.line.output(), &job.name);
-        let copy = taken.entry(name.clone()).or_default();
-        let directory = format!("native/{copy}");
-        *copy += 1;
-        if made.insert(directory.clone()) {
-            session.make_directory(&directory)?;
-        }
-        let path = session.path(&directory).join(&name);
-        if !session.cas.link_to(&native.digest, &path)? {
-            return Err(Failure::new(format_args!(
-                "the native object of {} has gone from the CAS ({})",
-                job.name, native.digest
-            ))
-            .hint("somebody has cleared the cache during this link; link again"));
-        }
-        paths.push(path.to_string_lossy().into_owned());
-    }
-    Ok(paths)
+/// The LTO objects in in-process' order.
+fn lto_objects(
+    session: &Session,
+    thin: &ThinLink,
+    planned: &Planned,
+    natives: &NativeObjects,
+    names: &mut ShownNames,
+) -> Vec<String> {
+    let regular = planned.has_regular_part.then_some(&thin.regular_object);
+    let regular_name = format!("{}.lto.o", session.line.output());
+    let paths: Vec<String> =
+        regular.into_iter().chain(&natives.paths).map(|path| path.to_string_lossy().into_owned()).collect();
+    let shown = regular.map(|_| &regular_name).into_iter().chain(&natives.shown);
+    paths.iter().zip(shown).for_each(|(path, shown)| names.add(path, shown));
+    paths
 }
 
-/// `OUTPUT.lto.STEM.o`; a member's identifier is taken whole.
-fn lto_object_name(output: &str, identifier: &str) -> String {
-    let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let name = file(identifier);
-    let base = if identifier.ends_with(')') {
-        name
-    } else {
-        match name.rsplit_once('.') {
-            Some((stem, _)) if !stem.is_empty() => stem.to_owned(),
-            _ => name,
-        }
-    };
-    format!("{}.lto.{base}.o", file(output))
-}
-
-/// lld's messages without our directories, and without those that the thin link gave already.
-fn readable(session: &Session, stderr: &[u8], said_before: &[String]) -> Vec<String> {
-    let own = format!("{}/", session.path("").display());
-    let own = own.trim_end_matches('/');
+/// lld's messages with in-process' names, without those that the thin link gave already.
+fn readable(names: &ShownNames, stderr: &[u8], said_before: &[String]) -> Vec<String> {
     let mut lines = lld_run::lines(stderr);
     lines.retain(|line| !said_before.contains(line));
-    lines.into_iter().map(|line| strip_directories(&line, own)).collect()
+    lines.into_iter().map(|line| names.show(&line)).collect()
 }
 
-fn strip_directories(line: &str, own: &str) -> String {
-    let mut text = line.to_owned();
-    while let Some(start) = text.find(own) {
-        // `OWN/native/0/name`: the name begins after three more slashes.
-        let rest = text.get(start + own.len()..).unwrap_or_default();
-        let skipped = rest.match_indices('/').nth(2).map_or(rest.len(), |(at, _)| at + 1);
-        text.replace_range(start..start + own.len() + skipped, "");
+fn print(bytes: &[u8]) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written.map_err(|error| io("write", "the standard output", &error))
+}
+
+/// Maps and lists of sections name objects.
+fn rename_in_reports(session: &Session, names: &ShownNames) -> Result<()> {
+    let reports = session.line.options().filter(|(spec, _)| matches!(spec.name, "Map" | "print-gc-sections="));
+    // What is no file, `-` for one, was lld's standard output.
+    for path in reports.map(|(_, path)| Path::new(path)).filter(|path| path.is_file()) {
+        let bytes = std::fs::read(path).map_err(|error| io("read", path, &error))?;
+        std::fs::write(path, names.show_bytes(&bytes)).map_err(|error| io("write", path, &error))?;
     }
-    text
+    Ok(())
 }
 
 /// The prerequisites in a dependency file as lld writes it: one a line, blanks and `#` escaped, `$` doubled.
@@ -174,21 +152,6 @@ fn copy_and_rename(file: &Path, output: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_lto_objects() {
-        assert_eq!(lto_object_name("d/a.out", "x/main.o"), "a.out.lto.main.o");
-        assert_eq!(
-            lto_object_name("vmlinux.o", "vmlinux.a(main.o at 416)"),
-            "vmlinux.o.lto.vmlinux.a(main.o at 416).o"
-        );
-    }
-
-    #[test]
-    fn messages_do_not_show_our_directories() {
-        let line = ">>> referenced by /c/tmp/link-1/native/0/out.lto.a.o:(.text)";
-        assert_eq!(strip_directories(line, "/c/tmp/link-1"), ">>> referenced by out.lto.a.o:(.text)");
-    }
 
     #[test]
     fn dependencies() {

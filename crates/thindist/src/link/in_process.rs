@@ -1,25 +1,50 @@
 //! Leaving the link to lld: because there is nothing to distribute, or because separate backends cannot do it.
 
+use super::words::ForLld;
 use crate::failure::{Failure, Result, io};
 use crate::settings::Settings;
 use crate::stats::Stats;
-use std::ffi::OsString;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use thindist_core::link_line::Refusal;
+use thindist_core::link_line::{Refusal, response_file};
 
 /// Becomes lld. Comes back only if it cannot be run.
-pub(crate) fn exec(lld: &Path, words: &[OsString]) -> Failure {
-    let error = Command::new(lld).args(words).exec();
-    io("run", lld, &error)
+pub(crate) fn exec(lld: &Path, words: &ForLld) -> Failure {
+    let mut command = Command::new(lld);
+    match words {
+        ForLld::AsGiven(words) => {
+            command.args(words);
+        }
+        ForLld::Expanded(words) => match without_name(words) {
+            // The only way to hand over a file that nobody is left to remove.
+            Ok(file) => {
+                command.arg("@/dev/stdin").stdin(file);
+            }
+            Err(failure) => return failure,
+        },
+    }
+    io("run", lld, &command.exec())
+}
+
+/// A response file without a name.
+fn without_name(words: &[String]) -> Result<File> {
+    let write = || {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(response_file::join(words).as_bytes())?;
+        file.rewind()?;
+        Ok(file)
+    };
+    write().map_err(|error| io("write a response file in", std::env::temp_dir(), &error))
 }
 
 /// Does the link in-process with one warning, or refuses to. `stats` say of it what can be said before lld takes over.
 pub(crate) fn fall_back(
     settings: &Settings,
     lld: &Path,
-    words: &[OsString],
+    words: &ForLld,
     refusal: &Refusal,
     stats: &Stats,
 ) -> Result<ExitCode> {

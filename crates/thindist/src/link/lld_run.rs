@@ -36,16 +36,14 @@ impl Run {
 
     /// lld has said on stderr what is wrong, unless a signal ended it.
     pub(crate) fn failure(&self, lld: &Path) -> Failure {
+        let ended = || Failure::new(format_args!("{}: {}", lld.display(), self.status));
         match self.status {
-            Status::Exited(_) if says_full(&self.stderr) => {
-                Failure::new(format_args!("{}: {}", lld.display(), self.status)).hint(FREE_SPACE)
-            }
-            Status::Exited(code) => Failure::reported(u8::try_from(code).unwrap_or(1)),
+            // Any status: two threads that end lld at once, each for its own full file, may crash instead.
+            _ if says_full(&self.stderr) => ended().hint(FREE_SPACE),
             // lld maps its output: on a full file system a store into the map ends it.
-            Status::Signaled(libc::SIGBUS) => {
-                Failure::new(format_args!("{}: {}", lld.display(), self.status)).hint(FREE_SPACE)
-            }
-            Status::Signaled(_) => Failure::new(format_args!("{}: {}", lld.display(), self.status)),
+            Status::Signaled(libc::SIGBUS) => ended().hint(FREE_SPACE),
+            Status::Exited(code) => Failure::reported(u8::try_from(code).unwrap_or(1)),
+            Status::Signaled(_) => ended(),
         }
     }
 }
@@ -67,4 +65,27 @@ pub(crate) fn lines(output: &[u8]) -> Vec<String> {
 /// Prints a tool's diagnostics as they came.
 pub(crate) fn print(diagnostics: &[String]) {
     diagnostics.iter().for_each(|line| eprintln!("{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(status: Status, stderr: &str, full: bool) {
+        let run = Run { stdout: Vec::new(), stderr: stderr.into(), status };
+        let failure = format!("{:?}", run.failure(Path::new("ld.lld")));
+        assert_eq!(failure.contains(FREE_SPACE), full, "{status}: {failure}");
+    }
+
+    #[test]
+    fn a_full_disk_is_one_however_lld_ends() {
+        let full = "LLVM ERROR: IO failure on output stream: No space left on device\n";
+        let signals = [libc::SIGSEGV, libc::SIGABRT, libc::SIGBUS, libc::SIGILL, libc::SIGTRAP].map(Status::Signaled);
+        for status in signals.into_iter().chain([1, 70, 134, 139].map(Status::Exited)) {
+            check(status, full, true);
+            check(status, &format!("error: odd\n{full}{full}"), true);
+            check(status, "error: undefined symbol: f\n", status == Status::Signaled(libc::SIGBUS));
+        }
+    }
 }

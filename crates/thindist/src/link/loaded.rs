@@ -2,6 +2,7 @@
 
 use super::overlap;
 use super::session::Session;
+use super::shown_names::ShownNames;
 use super::stop::Stop;
 use super::survey::{ArchiveContent, Content, Member, Place, Survey, Surveyed, kind_of};
 use crate::failure::{Failure, Result, io};
@@ -20,6 +21,8 @@ pub(crate) struct Natives {
     pub(crate) loaded: Vec<Loaded>,
     /// One for each input of the line.
     pub(crate) libraries: Vec<Library>,
+    /// Of archives that were written for it.
+    pub(crate) names: ShownNames,
 }
 
 /// An input or a member that a line of the trace may mean.
@@ -65,8 +68,9 @@ pub(crate) fn natives(
         }
     }
     let members: BTreeSet<(&str, usize)> = loaded.iter().filter_map(Candidate::member).collect();
-    let libraries = remaining(session, survey, &members, &loaded)?;
-    Ok(Natives { loaded: place(session, &loaded)?, libraries })
+    let mut names = ShownNames::of(session);
+    let libraries = remaining(session, survey, &members, &loaded, &mut names)?;
+    Ok(Natives { loaded: place(session, &loaded, &mut names)?, libraries, names })
 }
 
 /// A file in the trace that the survey does not know must come from a library or a script, which the final link reads
@@ -140,6 +144,13 @@ impl<'a> Candidate<'a> {
         }
     }
 
+    fn as_member(&self) -> Option<&'a Member> {
+        match self {
+            Self::Object(_) => None,
+            Self::Member { member, .. } => Some(member),
+        }
+    }
+
     fn member(&self) -> Option<(&'a str, usize)> {
         match self {
             Self::Object(_) => None,
@@ -148,42 +159,34 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// Names the loaded natives on the final line. Neighbours from one regular archive share an archive of that name, so
-/// that a linker script's `lib.a:member` still finds them.
-fn place(session: &Session, loaded: &[Candidate<'_>]) -> Result<Vec<Loaded>> {
+/// Names the loaded natives on the final line. Neighbours from one archive share an archive of that name, a regular one
+/// also for a thin one's, so that a linker script's `lib.a:member` still finds them.
+fn place(session: &Session, loaded: &[Candidate<'_>], names: &mut ShownNames) -> Result<Vec<Loaded>> {
+    let neighbours = |a: &Candidate<'_>, b: &Candidate<'_>| matches!((a.member(), b.member()), (Some((a, _)), Some((b, _))) if a == b);
     let mut placed = Vec::new();
-    let same_archive = |a: &Candidate<'_>, b: &Candidate<'_>| matches!((a.member(), b.member()), (Some((a, _)), Some((b, _))) if a == b);
-    for (number, run) in loaded.chunk_by(same_archive).enumerate() {
-        match run {
-            [Candidate::Object(surveyed)] if matches!(surveyed.content, Content::Binary) => {
-                placed.push(Loaded::Binary(surveyed.path.clone()));
+    for (number, run) in loaded.chunk_by(neighbours).enumerate() {
+        let members: Vec<&Member> = run.iter().filter_map(Candidate::as_member).collect();
+        placed.push(match run {
+            [Candidate::Object(surveyed), ..] if matches!(surveyed.content, Content::Binary) => {
+                Loaded::Binary(surveyed.path.clone())
             }
-            [Candidate::Object(surveyed)] => placed.push(Loaded::Object(surveyed.path.clone())),
-            members => placed.extend(place_members(session, &format!("loaded/{number}"), members)?),
-        }
+            [Candidate::Object(surveyed), ..] => Loaded::Object(surveyed.path.clone()),
+            [Candidate::Member { archive, .. }, ..] => {
+                Loaded::Members(write_archive(session, &format!("loaded/{number}"), archive, &members, names)?)
+            }
+            [] => continue,
+        });
     }
     Ok(placed)
 }
 
-fn place_members(session: &Session, directory: &str, members: &[Candidate<'_>]) -> Result<Vec<Loaded>> {
-    let mut files = Vec::new();
-    let mut parts = Vec::new();
-    let mut archive_path = "";
-    for candidate in members {
-        let Candidate::Member { archive, member, .. } = candidate else { continue };
-        archive_path = archive;
-        match &member.place {
-            Place::File(path) => files.push(Loaded::Object(path.to_string_lossy().into_owned())),
-            Place::Part { .. } => parts.push(*member),
-        }
-    }
-    if parts.is_empty() {
-        return Ok(files);
-    }
-    Ok(vec![Loaded::Members(write_archive(session, directory, archive_path, &parts)?)])
-}
-
-fn write_archive(session: &Session, directory: &str, original: &str, members: &[&Member]) -> Result<String> {
+fn write_archive(
+    session: &Session,
+    directory: &str,
+    original: &str,
+    members: &[&Member],
+    names: &mut ShownNames,
+) -> Result<String> {
     let name = Path::new(original).file_name().unwrap_or_default().to_string_lossy().into_owned();
     session.make_directory(directory)?;
     let contents = members.iter().map(|member| member.place.read()).collect::<Result<Vec<_>>>()?;
@@ -191,6 +194,7 @@ fn write_archive(session: &Session, directory: &str, original: &str, members: &[
     let archive = archive_writer::regular(&named.collect::<Vec<_>>());
     let path = session.text_path(format!("{directory}/{name}"))?;
     std::fs::write(&path, archive).map_err(|error| io("write", &path, &error))?;
+    names.add(&path, original);
     Ok(path)
 }
 
@@ -200,6 +204,7 @@ fn remaining(
     survey: &Survey,
     members: &BTreeSet<(&str, usize)>,
     loaded: &[Candidate<'_>],
+    names: &mut ShownNames,
 ) -> Result<Vec<Library>> {
     let objects: BTreeSet<&str> = loaded
         .iter()
@@ -218,7 +223,7 @@ fn remaining(
             Content::Archive(archive) => match replaced.get(surveyed.path.as_str()) {
                 Some(library) => library.clone(),
                 None => {
-                    let library = natives_left(session, number, &surveyed.path, archive, members)?;
+                    let library = natives_left(session, number, &surveyed.path, archive, members, names)?;
                     replaced.insert(&surveyed.path, library.clone());
                     library
                 }
@@ -239,6 +244,7 @@ fn natives_left(
     path: &str,
     archive: &ArchiveContent,
     loaded: &BTreeSet<(&str, usize)>,
+    names: &mut ShownNames,
 ) -> Result<Library> {
     let left: Vec<&Member> = archive
         .members
@@ -250,5 +256,5 @@ fn natives_left(
     if left.is_empty() {
         return Ok(Library::Gone);
     }
-    Ok(Library::Replaced(write_archive(session, &format!("left/{number}"), path, &left)?))
+    Ok(Library::Replaced(write_archive(session, &format!("left/{number}"), path, &left, names)?))
 }

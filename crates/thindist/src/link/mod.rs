@@ -11,9 +11,12 @@ mod in_process;
 mod lld_run;
 mod loaded;
 mod memo;
+mod native_objects;
 mod overlap;
 mod parallel;
+mod search;
 mod session;
+mod shown_names;
 mod stop;
 mod survey;
 mod thin_step;
@@ -24,32 +27,29 @@ use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
 use backends::Planned;
 use final_step::Linked;
+use native_objects::NativeObjects;
 use session::InputDigests;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
-use thindist_core::digest::Digest;
 use thindist_core::link_line::{LinkLine, Warnings};
-use thindist_exec::NativeObject;
 
 pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use session::Session;
 pub(crate) use stop::Stop;
 pub(crate) use survey::Survey;
-pub(crate) use words::expand_response_files;
+pub(crate) use words::Words;
 
 /// The linker entrance: `words` are the arguments after the name `called_as`.
 pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
-    let (words, line) = match read_line(&mut settings, words)? {
-        Readable::Line(words, line) => (words, line),
-        Readable::NotText(words) => {
-            let lld = crate::tools::find_lld(&settings, called_as)?;
-            return Err(in_process::exec(&lld, &words));
-        }
-    };
+    let words = Words::read(&mut settings, words)?;
     let lld = crate::tools::find_lld(&settings, called_as)?;
+    let Words { for_lld: words, expanded: Some(expanded) } = words else {
+        return Err(in_process::exec(&lld, &words.for_lld));
+    };
+    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
     // lld packs what it reads for a report; the steps of a link would each overwrite the other's.
     if line.is_immediate() || std::env::var_os("LLD_REPRODUCE").is_some() {
         return Err(in_process::exec(&lld, &words));
@@ -58,10 +58,11 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     if !survey.has_bitcode() {
         return Err(in_process::exec(&lld, &words));
     }
-    readable?;
     let fallback = Stats::of_fallback(line.output(), survey.bitcode().len());
-    if let Err(refusal) = LinkFlags::of(&line) {
-        return in_process::fall_back(&settings, &lld, &words, &refusal, &fallback);
+    match readable.and_then(|()| LinkFlags::of(&line).map(drop).map_err(Stop::Refused)) {
+        Err(Stop::Refused(refusal)) => return in_process::fall_back(&settings, &lld, &words, &refusal, &fallback),
+        Err(Stop::Failed(failure)) => return Err(failure),
+        Ok(()) => {}
     }
     let session = Session::open(settings.clone(), line, &lld)?;
     match link(&session, &survey) {
@@ -73,22 +74,6 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
         Err(Stop::Failed(failure)) => session.finish(Err(failure)),
         Ok(()) => session.finish(Ok(ExitCode::SUCCESS)),
     }
-}
-
-/// The arguments as text, or as they came if they are none: lld may know what to do with them.
-enum Readable {
-    Line(Vec<OsString>, LinkLine),
-    NotText(Vec<OsString>),
-}
-
-fn read_line(settings: &mut Settings, words: Vec<OsString>) -> Result<Readable> {
-    let Some(text) = words.iter().map(|word| word.to_str().map(str::to_owned)).collect::<Option<Vec<_>>>() else {
-        return Ok(Readable::NotText(words));
-    };
-    let text = settings.strip_flags(text)?;
-    let expanded = expand_response_files(&text)?;
-    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
-    Ok(Readable::Line(text.into_iter().map(OsString::from).collect(), line))
 }
 
 /// The link as a linker does it: remembered, or done and remembered.
@@ -114,7 +99,7 @@ fn link(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
 #[derive(Debug)]
 pub(crate) struct Distributed {
     /// Each module's identifier and native object, in the thin link's order.
-    pub(crate) natives: Vec<(String, Digest)>,
+    pub(crate) natives: Vec<(String, PathBuf)>,
     /// The regular-LTO object, where some bitcode takes part in regular LTO.
     pub(crate) regular_object: Option<PathBuf>,
     /// The output, not in its place; `None` if it is no regular file.
@@ -132,7 +117,7 @@ pub(crate) fn distribute(
     let (planned, linked, natives) = build(session, survey, &inputs, stats, timer)?;
     let names = planned.jobs.iter().map(|job| job.name.clone());
     Ok(Distributed {
-        natives: names.zip(natives.iter().map(|native| native.digest)).collect(),
+        natives: names.zip(natives.paths).collect(),
         regular_object: planned.has_regular_part.then(|| session.path("thin/regular.o")),
         output: linked.file,
     })
@@ -145,7 +130,7 @@ fn build(
     inputs: &InputDigests,
     stats: &mut Stats,
     timer: &mut Timer,
-) -> std::result::Result<(Planned, Linked, Vec<NativeObject>), Stop> {
+) -> std::result::Result<(Planned, Linked, NativeObjects), Stop> {
     let flags = LinkFlags::of(&session.line).map_err(Stop::Refused)?;
     let candidates = backends::read_candidates(session, survey, inputs)?;
     timer.phase("plan");
@@ -154,11 +139,11 @@ fn build(
     let planned = backends::plan(session, &flags, candidates, &thin)?;
     stats.modules = planned.len();
     timer.phase("plan");
-    let natives = backends::build(session, &planned, &mut stats.backends)?;
+    let natives = native_objects::build(session, &planned, &mut stats.backends)?;
     timer.phase("backends");
     let mut linked = final_step::run(session, survey, &thin, &planned, &natives)?;
     if session.line.warnings() != Warnings::Silent {
-        linked.diagnostics.extend(backends::warnings(&planned, &natives));
+        linked.diagnostics.extend(backends::warnings(&planned, &natives.objects));
     }
     timer.phase("final_link");
     Ok((planned, linked, natives))

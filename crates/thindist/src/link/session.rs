@@ -71,7 +71,6 @@ impl Session {
     /// Digests every file that the line names: inputs, thin archives' members, scripts.
     pub(crate) fn digest_inputs(&self, survey: &Survey) -> Result<InputDigests> {
         let mut files = survey.files();
-        files.extend(self.line.read_files().map(PathBuf::from));
         files.sort_unstable();
         files.dedup();
         self.digest(files)

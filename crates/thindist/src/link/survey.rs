@@ -1,19 +1,24 @@
 //! What the inputs of a link line are: found, opened, and told apart by their first bytes.
 
+use super::search::Search;
+use super::stop::Stop;
 use crate::failure::{Failure, Result, io};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use thindist_core::archive;
+use thindist_core::archive::{self, ArchiveError};
 use thindist_core::file_kind::{FileKind, file_kind};
-use thindist_core::link_line::{Input, InputName, LinkLine};
+use thindist_core::link_line::{Input, InputName, LinkLine, Refusal};
 
-/// Every input of a link, in the order of the line.
+/// Every file of a link that the line tells of.
 #[derive(Debug)]
 pub(crate) struct Survey {
+    /// In the order of the line.
     pub(crate) inputs: Vec<Surveyed>,
+    /// Scripts and lists beside the inputs.
+    read_files: Vec<PathBuf>,
 }
 
 /// One input.
@@ -91,25 +96,27 @@ impl ArchiveContent {
 impl Survey {
     /// Looks at every input. `Err` in the second place is the first input that could not be read: without any bitcode
     /// it is lld's to report.
-    pub(crate) fn of(line: &LinkLine) -> (Self, Result<()>) {
-        let directories = line.search_directories();
+    pub(crate) fn of(line: &LinkLine) -> (Self, std::result::Result<(), Stop>) {
+        let search = Search::of(line);
         let mut archives = BTreeMap::new();
         let mut inputs = Vec::new();
         let mut outcome = Ok(());
         for input in line.inputs() {
-            match find(&input, &directories).and_then(|path| {
+            match find(&input, &search).and_then(|path| {
                 let content = look_at(&input, &path, &mut archives)?;
                 Ok((path, content))
             }) {
                 Ok((path, content)) => inputs.push(Surveyed { input, path, content }),
-                Err(failure) => {
+                Err(stop) => {
                     // Keeps the positions of `inputs` those of the line.
                     inputs.push(Surveyed { input, path: String::new(), content: Content::Library });
-                    outcome = outcome.and(Err(failure));
+                    outcome = outcome.and(Err(stop));
                 }
             }
         }
-        (Self { inputs }, outcome)
+        let scripts = line.scripts().map(|(_, name)| search.script(name));
+        let read_files = line.read_files().map(PathBuf::from).chain(scripts).collect();
+        (Self { inputs, read_files }, outcome)
     }
 
     pub(crate) fn has_bitcode(&self) -> bool {
@@ -144,7 +151,7 @@ impl Survey {
 
     /// Every file whose content the link depends on, as far as the line tells.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
+        let mut files = self.read_files.clone();
         for surveyed in self.inputs.iter().filter(|surveyed| !surveyed.path.is_empty()) {
             files.push(PathBuf::from(&surveyed.path));
             let Content::Archive(archive) = &surveyed.content else { continue };
@@ -158,27 +165,25 @@ impl Survey {
 }
 
 /// The path of an input, as lld would find it.
-fn find(input: &Input, directories: &[String]) -> Result<String> {
+fn find(input: &Input, search: &Search<'_>) -> std::result::Result<String, Stop> {
     match &input.name {
         InputName::Path(path) => Ok(path.clone()),
-        InputName::Library(search) => {
-            search.candidates(directories).into_iter().find(|candidate| Path::new(candidate).exists()).ok_or_else(
-                || {
-                    Failure::new(format_args!("unable to find library -l{}", search.name))
-                        .hint("name its directory with -L, or build or install it first")
-                },
-            )
-        }
+        InputName::Library(library) => search.library(library),
     }
 }
 
-fn look_at(input: &Input, path: &str, archives: &mut BTreeMap<String, Arc<ArchiveContent>>) -> Result<Content> {
+fn look_at(
+    input: &Input,
+    path: &str,
+    archives: &mut BTreeMap<String, Arc<ArchiveContent>>,
+) -> std::result::Result<Content, Stop> {
     let cannot_open = |error| io("open", path, &error);
     let file = File::open(path).map_err(cannot_open)?;
     let metadata = file.metadata().map_err(cannot_open)?;
     if metadata.is_dir() {
         return Err(Failure::new(format_args!("cannot open {path}: Is a directory"))
-            .hint("name an object, an archive or a linker script"));
+            .hint("name an object, an archive or a linker script")
+            .into());
     }
     if input.binary {
         return Ok(Content::Binary);
@@ -215,10 +220,9 @@ fn read_kind(file: &File) -> std::io::Result<FileKind> {
     Ok(file_kind(first.get(..length).unwrap_or_default()))
 }
 
-fn read_archive(path: &str, file: &File, size: u64) -> Result<ArchiveContent> {
+fn read_archive(path: &str, file: &File, size: u64) -> std::result::Result<ArchiveContent, Stop> {
     let bytes = map(file, size).map_err(|error| io("read", path, &error))?;
-    let parsed = archive::parse(&bytes)
-        .map_err(|error| Failure::new(format_args!("{path}: {error}")).hint("the archive is damaged; make it again"))?;
+    let parsed = archive::parse(&bytes).map_err(|error| not_read(path, &error))?;
     let mut members = Vec::with_capacity(parsed.members.len());
     for member in &parsed.members {
         let (kind, place) = match member.data {
@@ -237,6 +241,17 @@ fn read_archive(path: &str, file: &File, size: u64) -> Result<ArchiveContent> {
         });
     }
     Ok(ArchiveContent { members })
+}
+
+fn not_read(path: &str, error: &ArchiveError) -> Stop {
+    match error {
+        ArchiveError::Unsupported { .. } => {
+            Stop::Refused(Refusal { option: path.to_owned(), reason: error.to_string() })
+        }
+        ArchiveError::NotAnArchive | ArchiveError::Truncated { .. } | ArchiveError::Malformed { .. } => {
+            Failure::new(format_args!("{path}: {error}")).hint("the archive is damaged; make it again").into()
+        }
+    }
 }
 
 /// A member of a thin archive is a file beside the archive.

@@ -1,29 +1,73 @@
-//! The words of a link line, response files expanded.
+//! The words of a link line: response files expanded, thindist's own flags taken off.
 
 use crate::failure::{Failure, Result, io};
+use crate::settings::{self, Settings};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use thindist_core::link_line::response_file;
 
-/// Replaces each `@file` by the arguments in it, as lld does; one that cannot be read is an argument as it stands.
-pub(crate) fn expand_response_files(words: &[String]) -> Result<Vec<String>> {
-    let mut expanded = Vec::with_capacity(words.len());
-    expand_into(words, &mut Vec::new(), &mut expanded)?;
-    Ok(expanded)
+/// The words of one line.
+#[derive(Debug)]
+pub(crate) struct Words {
+    /// For lld, if it does the whole link.
+    pub(crate) for_lld: ForLld,
+    /// Response files expanded. `None`: some are no text, which lld may know what to do with.
+    pub(crate) expanded: Option<Vec<String>>,
 }
 
-fn expand_into(words: &[String], open: &mut Vec<PathBuf>, expanded: &mut Vec<String>) -> Result<()> {
+/// The line for lld, without our flags.
+#[derive(Debug)]
+pub(crate) enum ForLld {
+    /// As it came.
+    AsGiven(Vec<OsString>),
+    /// Expanded, because a response file had flags of ours. It may be too long for a command line.
+    Expanded(Vec<String>),
+}
+
+impl Words {
+    /// Reads a line and takes the settings from it, in the order of their flags.
+    pub(crate) fn read(settings: &mut Settings, given: Vec<OsString>) -> Result<Self> {
+        let text: Option<Vec<String>> = given.iter().map(|word| word.to_str().map(str::to_owned)).collect();
+        let Some(expanded) = text.map_or(Ok(None), |text| expand_response_files(&text))? else {
+            return Ok(Self { for_lld: ForLld::AsGiven(settings.strip_flags(given)?), expanded: None });
+        };
+        let is_own = |word: &&OsString| word.to_str().is_some_and(settings::is_flag);
+        let (all, on_the_line) = (expanded.len(), given.iter().filter(is_own).count());
+        let expanded = settings.strip_flags(expanded)?;
+        let for_lld = if all - expanded.len() == on_the_line {
+            ForLld::AsGiven(given.into_iter().filter(|word| !is_own(&word)).collect())
+        } else {
+            ForLld::Expanded(expanded.clone())
+        };
+        Ok(Self { for_lld, expanded: Some(expanded) })
+    }
+}
+
+/// Replaces each `@file` by the arguments in it, as lld does; one that cannot be read is an argument as it stands.
+fn expand_response_files(words: &[String]) -> Result<Option<Vec<String>>> {
+    let mut expanded = Vec::with_capacity(words.len());
+    let is_text = expand_into(words, &mut Vec::new(), &mut expanded)?;
+    Ok(is_text.then_some(expanded))
+}
+
+/// `false`: a file is no UTF-8.
+fn expand_into(words: &[String], open: &mut Vec<PathBuf>, expanded: &mut Vec<String>) -> Result<bool> {
     for word in words {
         let Some(path) = word.strip_prefix('@').map(PathBuf::from).filter(|path| path.is_file()) else {
             expanded.push(word.clone());
             continue;
         };
         if open.contains(&path) {
-            return Err(Failure::new(format_args!("{} includes itself", path.display())));
+            return Err(Failure::new(format_args!("{} includes itself", path.display()))
+                .hint("take its name out of it, or out of the files that it names"));
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| io("read", &path, &error))?;
+        let bytes = std::fs::read(&path).map_err(|error| io("read", &path, &error))?;
+        let Ok(text) = String::from_utf8(bytes) else { return Ok(false) };
         open.push(path);
-        expand_into(&response_file::tokenize(&text), open, expanded)?;
+        if !expand_into(&response_file::tokenize(&text), open, expanded)? {
+            return Ok(false);
+        }
         open.pop();
     }
-    Ok(())
+    Ok(true)
 }

@@ -20,6 +20,7 @@ on_each_llvm!(
     a_full_disk_in_the_output_directory,
     a_compiler_that_succeeds_without_an_object,
     a_compiler_killed_by_a_signal,
+    a_compiler_on_a_full_disk,
     a_compilers_own_error_is_shown_once_with_the_modules_name,
     tools_that_are_not_there,
     an_output_that_cannot_be_written,
@@ -273,6 +274,16 @@ fn a_compiler_killed_by_a_signal(sandbox: &Sandbox) {
     for (signal, name) in [("KILL", "SIGKILL"), ("SEGV", "SIGSEGV"), ("ABRT", "SIGABRT")] {
         let clang = FakeCompiler::new(sandbox, "killed", &format!("kill -{signal} $$; exec $real \"$@\""));
         refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path), &["the backend of ", ".o failed", name]);
+    }
+}
+
+/// However it ends.
+fn a_compiler_on_a_full_disk(sandbox: &Sandbox) {
+    pair(sandbox);
+    for end in ["exit 1", "exit 70", "kill -SEGV $$", "kill -ABRT $$", ": > $out"] {
+        let body = format!("echo 'LLVM ERROR: IO failure on output stream: No space left on device' >&2; {end}");
+        let clang = FakeCompiler::new(sandbox, "full", &body);
+        refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path), &["No space left", "free some space"]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the stores give back, and that they give back nothing else.
 
 use crate::on_each_llvm;
-use crate::programs::{CHAIN_OBJECTS, chain};
+use crate::programs::{CHAIN_OBJECTS, chain, edit};
 use std::path::Path;
 use testkit::{FakeCompiler, Sandbox, Stats};
 
@@ -10,9 +10,14 @@ on_each_llvm!(
     a_second_directory_shares_every_backend,
     neither_jobs_nor_the_surroundings_are_part_of_a_key,
     another_compiler_runs_every_backend,
+    another_compiler_behind_a_wrapper_runs_every_backend,
+    a_wrapper_around_nobody_knows_what,
+    a_link_by_a_wrapper_around_lld_is_not_remembered,
     a_carried_flag_runs_every_backend,
     a_corrupted_blob_is_detected_dropped_and_rebuilt,
     a_corrupted_action_result_is_a_miss,
+    a_blob_that_vanishes_after_its_look_up_is_a_miss,
+    a_cas_that_keeps_nothing_is_an_error,
     warnings_of_a_backend_come_again_from_the_cache,
     cache_commands,
 );
@@ -95,19 +100,79 @@ fn neither_jobs_nor_the_surroundings_are_part_of_a_key(sandbox: &Sandbox) {
 fn another_compiler_runs_every_backend(sandbox: &Sandbox) {
     chain(sandbox);
     expect(&sandbox.link(&line("out.o")), 4, 0);
-    let real = std::fs::canonicalize(format!("/usr/lib/llvm-{}/bin/clang", sandbox.llvm())).unwrap();
-    let copy = sandbox.root("clang");
-    std::fs::copy(real, &copy).unwrap();
+    let copy = copy_of_clang(sandbox, "copy");
     // A copy elsewhere is the same compiler.
     expect(&sandbox.stats_of(sandbox.ld(&line("same.o")).env("THINDIST_CLANG", &copy)), 0, 4);
-    let mut bytes = std::fs::read(&copy).unwrap();
-    bytes.push(0);
-    std::fs::write(&copy, bytes).unwrap();
+    add_a_byte(&copy);
     expect(&sandbox.stats_of(sandbox.ld(&line("out.o")).env("THINDIST_CLANG", &copy)), 4, 0);
     let script = FakeCompiler::new(sandbox, "script", "exec $real \"$@\"");
     expect(&sandbox.stats_of(sandbox.ld(&line("out.o")).env("THINDIST_CLANG", &script.path)), 4, 0);
     let script = FakeCompiler::new(sandbox, "script", "exec $real \"$@\" # another");
     expect(&sandbox.stats_of(sandbox.ld(&line("out.o")).env("THINDIST_CLANG", &script.path)), 4, 0);
+}
+
+/// A copy of clang, which loads the system's libraries.
+fn copy_of_clang(sandbox: &Sandbox, directory: &str) -> std::path::PathBuf {
+    let real = std::fs::canonicalize(format!("/usr/lib/llvm-{}/bin/clang", sandbox.llvm())).unwrap();
+    let copy = sandbox.root(directory).join("clang");
+    sandbox.make_directory(sandbox.root(directory));
+    std::fs::copy(real, &copy).unwrap();
+    copy
+}
+
+fn add_a_byte(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes.push(0);
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn another_compiler_behind_a_wrapper_runs_every_backend(sandbox: &Sandbox) {
+    chain(sandbox);
+    let (one, two) = (copy_of_clang(sandbox, "one"), copy_of_clang(sandbox, "two"));
+    let current = sandbox.root("current");
+    std::os::unix::fs::symlink(&one, &current).unwrap();
+    let wrapper = FakeCompiler::around(sandbox, "wrapper", &current, "exec $real \"$@\"");
+    let link = |output: &str| sandbox.stats_of(sandbox.ld(&line(output)).env("THINDIST_CLANG", &wrapper.path));
+    expect(&link("out.o"), 4, 0);
+    expect(&link("other.o"), 0, 4);
+    // Updated in its place; the wrapper is as it was.
+    add_a_byte(&one);
+    expect(&link("out.o"), 4, 0);
+    // The wrapper leads to another, which has the first one's content, and is then updated, too.
+    std::fs::remove_file(&current).unwrap();
+    std::os::unix::fs::symlink(&two, &current).unwrap();
+    expect(&link("third.o"), 0, 4);
+    add_a_byte(&two);
+    add_a_byte(&two);
+    expect(&link("out.o"), 4, 0);
+}
+
+fn a_wrapper_around_nobody_knows_what(sandbox: &Sandbox) {
+    chain(sandbox);
+    let nowhere = sandbox.root("nowhere");
+    for installed in
+        ["true", "echo InstalledDir: /usr/bin/nowhere", &format!("echo InstalledDir: {}", nowhere.display())]
+    {
+        let say = format!("echo clang version {}.0.0; {installed}", sandbox.llvm());
+        let body = format!("[ \"$1\" != --version ] || {{ {say}; exit; }}; exec $real \"$@\"");
+        let wrapper = FakeCompiler::bare(sandbox, "wrapper", &body);
+        sandbox.write("out.o", "as it was");
+        let run = sandbox.ld(&line("out.o")).env("THINDIST_CLANG", &wrapper.path).run().exits(1);
+        let name = wrapper.path.display().to_string();
+        let run = run.says(&name).says("is a wrapper").says("name the compiler itself with THINDIST_CLANG");
+        assert_eq!(sandbox.read("out.o"), b"as it was", "{run}");
+    }
+    assert_eq!(sandbox.action_results(), 0);
+}
+
+/// lld does not say where it is installed.
+fn a_link_by_a_wrapper_around_lld_is_not_remembered(sandbox: &Sandbox) {
+    chain(sandbox);
+    let body = format!("exec /usr/bin/ld.lld-{} \"$@\"", sandbox.llvm());
+    let wrapper = FakeCompiler::bare(sandbox, "ld.lld-wrapper", &body);
+    let link = || sandbox.stats_of(sandbox.ld(&line("out.o")).env("THINDIST_LLD", &wrapper.path));
+    expect(&link(), 4, 0);
+    expect(&link(), 0, 4);
 }
 
 fn a_carried_flag_runs_every_backend(sandbox: &Sandbox) {
@@ -155,6 +220,42 @@ fn a_corrupted_action_result_is_a_miss(sandbox: &Sandbox) {
     }
     expect(&sandbox.link(&line("out.o")), 4, 0);
     expect(&sandbox.link(&line("other.o")), 0, 4);
+}
+
+/// A compiler that empties the CAS before its work, if a file of this name is there, which it removes.
+fn forgetful(sandbox: &Sandbox, file: &str) -> FakeCompiler {
+    let (file, cas) = (sandbox.root(file), sandbox.root("cache/cas"));
+    let body = format!("mv {0} {0}.done 2>/dev/null && rm -r {1}/*\nexec $real \"$@\"", file.display(), cas.display());
+    FakeCompiler::new(sandbox, "forgetful", &body)
+}
+
+fn a_blob_that_vanishes_after_its_look_up_is_a_miss(sandbox: &Sandbox) {
+    chain(sandbox);
+    let clang = forgetful(sandbox, "forget");
+    let link = |output: &str| sandbox.stats_of(sandbox.ld(&line(output)).env("THINDIST_CLANG", &clang.path));
+    expect(&link("out.o"), 4, 0);
+    edit(sandbox, "alone.c", "int counter; int alone(int x) { return counter -= x; }\n");
+    std::fs::write(sandbox.root("forget"), "").unwrap();
+    // `alone` because it was edited; the other three have been found, and are gone when they are to be linked.
+    expect(&link("out.o"), 4, 0);
+    expect(&sandbox.link(&line("other-compilers.o")), 4, 0);
+    assert!(sandbox.read("out.o") == sandbox.read("other-compilers.o"), "not the output of a link without gaps");
+    expect(&link("other.o"), 0, 4);
+    // `verify` reads what it has linked, not what the CAS still has.
+    std::fs::write(sandbox.root("forget"), "").unwrap();
+    edit(sandbox, "alone.c", "int counter; int alone(int x) { return counter ^= x; }\n");
+    sandbox.verify(&line("out.o")).env("THINDIST_CLANG", &clang.path).ok();
+}
+
+fn a_cas_that_keeps_nothing_is_an_error(sandbox: &Sandbox) {
+    chain(sandbox);
+    let body = format!("rm -r {}/*\nexec $real \"$@\"", sandbox.root("cache/cas").display());
+    let clang = FakeCompiler::new(sandbox, "thief", &body);
+    sandbox.write("out.o", "as it was");
+    let run = sandbox.ld(&line("out.o")).env("THINDIST_CLANG", &clang.path).env("THINDIST_JOBS", "1").run().exits(1);
+    let run = run.says("the native object of ").says("gone from the CAS").says("link again");
+    assert_eq!(sandbox.read("out.o"), b"as it was", "{run}");
+    assert_eq!(sandbox.temporaries(), Vec::<std::path::PathBuf>::new(), "{run}");
 }
 
 fn warnings_of_a_backend_come_again_from_the_cache(sandbox: &Sandbox) {

@@ -17,15 +17,26 @@ on_each_llvm!(
     a_plain_gnu_linker_line_with_llvmgold_options,
     masquerading_finds_the_real_lld_behind,
     own_flags_are_stripped_and_unknown_ones_refused,
+    own_flags_in_response_files,
+    a_response_file_that_is_no_text_is_llds_to_read,
     files_that_assembly_names,
     module_assembly_of_an_imported_module,
+    a_file_that_assembly_names_but_does_not_read,
     plugin_options_of_rustc,
     archive_members_of_equal_names,
+    archives_in_bsds_format,
+    an_archive_that_only_lld_can_read_is_left_to_it,
     an_output_in_a_sub_directory_and_inputs_outside_of_this_one,
     paths_with_blanks,
     module_and_native_order_of_initializers,
     regular_lto_beside_thin_lto,
     output_to_dev_null,
+    maps_and_messages_name_objects_as_in_process,
+    natives_of_archives_in_linker_scripts_and_maps,
+    scripts_found_through_library_directories,
+    libraries_found_through_search_dir,
+    search_dir_in_an_input_script_is_left_to_lld,
+    search_directories_as_lld_spells_them,
 );
 
 /// Links with thindist and in-process, and verifies.
@@ -187,6 +198,38 @@ fn own_flags_are_stripped_and_unknown_ones_refused(sandbox: &Sandbox) {
     sandbox.ld("--thindist-jobs=1 --version").ok();
 }
 
+/// Nested ones, too; and whoever does the link, lld does not see them.
+fn own_flags_in_response_files(sandbox: &Sandbox) {
+    pair(sandbox);
+    let (one, two) = (sandbox.root("one"), sandbox.root("two"));
+    sandbox.write("inner.rsp", format!("--defsym=x=1 '--thindist-cache-dir={}'", two.display()));
+    sandbox.write("outer.rsp", format!("--thindist-cache-dir={} -r a.o @inner.rsp b.o", one.display()));
+    assert_eq!(sandbox.link("--thindist-cache-dir=none @outer.rsp --thindist-jobs=1 -o ours").executed(), 2);
+    assert!(two.join("ac").is_dir() && !one.exists() && !sandbox.path("none").exists());
+    sandbox.verify_identical("@outer.rsp");
+    // The last one counts, as on the line.
+    assert_eq!(sandbox.link(&format!("@outer.rsp --thindist-cache-dir={} -o ours", one.display())).executed(), 2);
+    assert!(one.join("ac").is_dir());
+    sandbox.ld("@outer.rsp -o ours --lto-CGO0").ok().says("--lto-CGO0");
+    sandbox.compile("-O2", "native.c", "int native;");
+    let strange = "'--undefined=a b\"\\\\' ".repeat(20_000);
+    sandbox.write("long.rsp", format!("--thindist-jobs=1 -r native.o {strange}"));
+    sandbox.ld("@long.rsp -o ours").ok().says_nothing();
+    sandbox.write("plain.rsp", format!("-r native.o {strange}"));
+    sandbox.lld("@plain.rsp -o theirs");
+    assert!(sandbox.read("ours") == sandbox.read("theirs"));
+    sandbox.write("inner.rsp", "--thindist-frobnicate");
+    sandbox.ld("@outer.rsp -o none").run().exits(1).says("--thindist-frobnicate").says("hint");
+}
+
+fn a_response_file_that_is_no_text_is_llds_to_read(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.write("odd.rsp", b"-r a.o b.o --defsym=\xff=1");
+    sandbox.ld("@odd.rsp --thindist-jobs=1 -o ours").ok().says_nothing();
+    sandbox.lld("@odd.rsp -o theirs");
+    assert!(sandbox.read("ours") == sandbox.read("theirs"));
+}
+
 fn files_that_assembly_names(sandbox: &Sandbox) {
     sandbox.write("data/blob.bin", "BLOB");
     sandbox.write("data/more.s", ".ascii \"more\"\n.incbin \"data/blob.bin\"\n");
@@ -213,6 +256,33 @@ fn module_assembly_of_an_imported_module(sandbox: &Sandbox) {
     check(sandbox, 2, "-r a.o b.o");
 }
 
+fn a_file_that_assembly_names_but_does_not_read(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.write("more.s", ".if 0\n.incbin \"inner.bin\"\n.endif\n");
+    for (number, assembly) in
+        [".if 0\\n.incbin \\\"none.bin\\\"\\n.endif", ".include \\\"more.s\\\"", "# .incbin"].into_iter().enumerate()
+    {
+        sandbox.bitcode(&[("c.c", &format!("__asm__(\"{assembly}\");\nint c{number};\n"))]);
+        let run = sandbox.ld("-r a.o b.o c.o -o ours").ok();
+        let expected = usize::from(number < 2);
+        assert_eq!(run.lines_with("thindist: warning: "), expected, "{run}");
+        assert_eq!(run.lines_with(".bin cannot be carried"), expected, "{run}");
+        if expected == 1 {
+            sandbox.lld("-r a.o b.o c.o -o theirs");
+            assert!(sandbox.read("ours") == sandbox.read("theirs"), "{assembly}");
+        }
+    }
+    // One that it does read is lld's to miss.
+    sandbox.write("none.bin", "");
+    sandbox.bitcode(&[("c.c", "__asm__(\".incbin \\\"none.bin\\\"\");\n")]);
+    std::fs::remove_file(sandbox.path("none.bin")).unwrap();
+    sandbox.write("out.o", "as it was");
+    let run = sandbox.ld("-r a.o b.o c.o -o out.o").env("THINDIST_FALLBACK", "never").run().exits(1);
+    run.says("none.bin").says("c.o").says("No such file").says("hint");
+    assert_eq!(sandbox.read("out.o"), b"as it was");
+    sandbox.ld("-r a.o b.o c.o -o out.o").run().exits(1).says("none.bin");
+}
+
 fn plugin_options_of_rustc(sandbox: &Sandbox) {
     chain(sandbox);
     check_program(sandbox, 4, &format!("-Wl,-plugin-opt=O3 -Wl,-plugin-opt=mcpu=x86-64-v2 {CHAIN_OBJECTS}")).exits(0);
@@ -228,6 +298,33 @@ fn archive_members_of_equal_names(sandbox: &Sandbox) {
     // Whether members stand in the archive or beside it is no part of any key.
     assert_eq!(sandbox.link(&format!("{line} -o ours")).local_cache(), 4);
     sandbox.verify_identical(line);
+}
+
+/// Long names before the content, short ones filled up with blanks, a symbol table of another name.
+fn archives_in_bsds_format(sandbox: &Sandbox) {
+    chain(sandbox);
+    let long = "a_native_object_with_a_name_of_more_than_sixteen_letters";
+    sandbox.compile("-O2", &format!("{long}.c"), "int native(void) { return 1; }");
+    for format in ["bsd", "darwin"] {
+        sandbox.ar(&format!("--format={format} qcsD {format}.a middle.o alone.o leaf.o {long}.o"));
+        sandbox.verify_identical(&format!("-e main main.o {format}.a -u native --unresolved-symbols=ignore-all"));
+        sandbox.verify_identical(&format!("-r main.o --whole-archive {format}.a"));
+        let stats = sandbox.link(&format!("-r main.o --whole-archive {format}.a -o ours"));
+        assert_eq!((stats.modules, stats.local_cache()), (4, 4), "{stats:?}");
+    }
+}
+
+fn an_archive_that_only_lld_can_read_is_left_to_it(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.ar("qcS odd.a b.o");
+    let mut bytes = sandbox.read("odd.a");
+    let name = bytes.windows(4).position(|part| part == b"b.o/").unwrap();
+    bytes[name] = 0xff;
+    sandbox.write("odd.a", bytes);
+    let run = sandbox.ld("-r a.o --whole-archive odd.a -o ours").ok().says("odd.a cannot be carried").says("UTF-8");
+    assert_eq!(run.lines_with("thindist: "), 1, "{run}");
+    sandbox.lld("-r a.o --whole-archive odd.a -o theirs");
+    assert!(sandbox.read("ours") == sandbox.read("theirs"));
 }
 
 fn an_output_in_a_sub_directory_and_inputs_outside_of_this_one(sandbox: &Sandbox) {
@@ -279,4 +376,146 @@ fn output_to_dev_null(sandbox: &Sandbox) {
     pair(sandbox);
     sandbox.link("-r a.o b.o -o /dev/null");
     sandbox.tool("test").args("-c /dev/null").ok();
+}
+
+/// As lld finds them: as given, else in each directory of `-L`.
+fn scripts_found_through_library_directories(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.write("sys/scripts/t.lds", "SECTIONS { .both : { *(.text.*) } }\n");
+    let line = "-r a.o b.o --sysroot=sys -L none -L=/scripts -T t.lds";
+    check(sandbox, 2, line);
+    let link = || sandbox.link(&format!("{line} -o ours"));
+    assert_eq!(link().memo(), 2);
+    sandbox.write("sys/scripts/t.lds", "SECTIONS { .other : { *(.text.*) } }\n");
+    assert_eq!(link().memo(), 0);
+    assert!(sandbox.read("ours").windows(6).any(|part| part == b".other"));
+    // Here it comes first.
+    sandbox.write("t.lds", "SECTIONS { .here : { *(.text.*) } }\n");
+    assert_eq!(link().memo(), 0);
+    assert!(sandbox.read("ours").windows(5).any(|part| part == b".here"));
+    sandbox.compile("-O2 -fPIC -flto=thin", "c.c", "int start(void) { return 1; } int more(void) { return 2; }");
+    sandbox.write("sys/scripts/v.ver", "{ global: start; local: *; };\n");
+    sandbox.write("sys/scripts/d.lds", "SECTIONS { .default : { *(.text.*) } }\n");
+    check(sandbox, 1, "-shared c.o -L sys/scripts --version-script v.ver --default-script=d.lds");
+}
+
+/// `libf.a` of bitcode in `libs/`.
+fn library(sandbox: &Sandbox) {
+    sandbox.bitcode(&[
+        ("m.c", "int f(int); int start(int x) { return f(x) + 2; }\n"),
+        ("f.c", "int f(int x) { return x * 5; }\n"),
+    ]);
+    sandbox.make_directory(sandbox.path("libs"));
+    sandbox.ar("crs libs/libf.a f.o");
+}
+
+fn libraries_found_through_search_dir(sandbox: &Sandbox) {
+    library(sandbox);
+    sandbox.write("s.lds", "/* SEARCH_DIR(none) */ INCLUDE more.lds\nSECTIONS { .text : { *(.text.*) } }\n");
+    sandbox.write("more.lds", "SEARCH_DIR(nowhere) SEARCH_DIR(\"=/libs\")\n");
+    check(sandbox, 2, "-e start m.o -T s.lds -lf --sysroot=.");
+    // Nothing is found where lld finds nothing.
+    let before = "-e start m.o -lf -T s.lds --sysroot=. -o none";
+    sandbox.ld(before).run().exits(1).says("unable to find library -lf");
+    sandbox.ld(&format!("-nostdlib -T s.lds {before}")).run().exits(1).says("unable to find library -lf");
+}
+
+fn search_dir_in_an_input_script_is_left_to_lld(sandbox: &Sandbox) {
+    library(sandbox);
+    sandbox.write("s.lds", "SEARCH_DIR(libs)\n");
+    sandbox.write("outer.lds", "INPUT(s.lds)\n");
+    for script in ["s.lds", "outer.lds", "-T outer.lds"] {
+        let line = format!("-e start m.o {script} -lf");
+        let run = sandbox.ld(&format!("{line} -o ours")).ok().says("s.lds adds directories");
+        assert_eq!((run.lines_with("thindist: "), run.lines_with("thindist: warning: ")), (1, 1), "{run}");
+        sandbox.lld(&format!("{line} -o theirs"));
+        assert!(sandbox.read("ours") == sandbox.read("theirs"), "{line}");
+        // What -L has comes before what any script adds.
+        sandbox.verify_identical(&format!("{line} -L libs"));
+    }
+}
+
+fn search_directories_as_lld_spells_them(sandbox: &Sandbox) {
+    library(sandbox);
+    for directory in ["-L libs/", "-L=libs --sysroot .", "-L =/libs --sysroot=.", "-L=libs/ --sysroot=./"] {
+        sandbox.verify_identical(&format!("-e start m.o -lf {directory}"));
+    }
+    // GNU ld's spelling is none of lld's.
+    sandbox.ld("m.o -lf -L $SYSROOT/libs --sysroot=. -o none").run().exits(1).says("unable to find library -lf");
+}
+
+/// Everything that lld prints or writes beside the output. Addresses and sizes are the same as well.
+fn maps_and_messages_name_objects_as_in_process(sandbox: &Sandbox) {
+    sandbox.bitcode(&[
+        ("x/m.c", "int f(int), g(int), h(int), k(int); int start(int x) { return f(x) + g(x) + h(x) + k(x); }\n"),
+        ("y/f.c", "int f(int x) { return x * 5; } int unused(int x) { return x * 11; }\n"),
+        ("y/m.c", "__attribute__((noinline)) int h(int x) { return x * 9; }\n"),
+        ("z/m.c", "int z(int x) { return x * 9; }\n"),
+    ]);
+    sandbox.compile("-O2 -flto", "g.c", "int g(int x) { return x * 7; }");
+    let functions = "int k(int x) { return x * 3; } int l(int x) { return x; }";
+    sandbox.compile("-O2 -ffunction-sections", "y/k.c", functions);
+    sandbox.make_directory(sandbox.path("out"));
+    sandbox.ar("crs y/liby.a y/f.o y/k.o");
+    sandbox.ar("crsT thin.a y/m.o");
+    let line =
+        format!("-e start ./x//../x/m.o z/m.o -u z {} -Ly -ly thin.a --gc-sections", sandbox.path("g.o").display());
+    let reports = "--print-gc-sections --cref --print-map";
+    let compare = |line: &str, options: &str, file: &str| {
+        let run = sandbox.ld(&format!("{line} {options} -o out/program")).ok();
+        let ours = (run.stdout, sandbox.path(file).exists().then(|| sandbox.read(file)));
+        let run = sandbox.lld(&format!("{line} {options} -o out/program"));
+        let theirs = (run.stdout, sandbox.path(file).exists().then(|| sandbox.read(file)));
+        assert!(theirs.0.contains("x/program.lto.m.o") || theirs.1.is_some(), "{options}: {}", theirs.0);
+        assert_eq!(ours.0, theirs.0, "{options}");
+        assert!(ours.1 == theirs.1, "{options}: {}", String::from_utf8_lossy(&ours.1.unwrap()));
+    };
+    compare(&line, reports, "none");
+    compare(&line, "-M", "none");
+    compare(&line, "-Map=-", "none");
+    compare(&line, "-Map out.map", "out.map");
+    let map = String::from_utf8(sandbox.read("out.map")).unwrap();
+    for name in [" x/program.lto.m.o:", " z/program.lto.m.o:", " program.lto.thin.a(m.o at ", " y/liby.a(k.o):"] {
+        assert!(map.contains(name), "no `{name}` in {map}");
+    }
+    if sandbox.llvm() >= 22 {
+        compare(&line, "--print-gc-sections=gc.list", "gc.list");
+    }
+    chain(sandbox);
+    compare(&sandbox.linker_line(&format!("-pie {CHAIN_OBJECTS}")), "-Map chain.map", "chain.map");
+    // Messages, too.
+    let wrong = format!("{line} -u none --unresolved-symbols=report-all x/m.o -o out/none");
+    let undefined = "-e start x/m.o y/m.o -o out/none";
+    for line in [wrong.as_str(), undefined] {
+        let ours = sandbox.ld(line).run().exits(1).stderr;
+        let theirs = sandbox.tool(format!("ld.lld-{}", sandbox.llvm())).args(line).run().exits(1).stderr;
+        assert_eq!(ours, theirs);
+    }
+}
+
+/// `archive:member` in a script means those of thin archives, too.
+fn natives_of_archives_in_linker_scripts_and_maps(sandbox: &Sandbox) {
+    pair(sandbox);
+    for name in ["lib/n", "o"] {
+        let function = name.rsplit('/').next().unwrap();
+        sandbox.compile(
+            "-O2 -ffunction-sections",
+            &format!("{name}.c"),
+            &format!("int {function}(void) {{ return 1; }}"),
+        );
+    }
+    sandbox.ar("crs lib/regular.a b.o lib/n.o o.o");
+    sandbox.ar("crsT lib/thin.a b.o lib/n.o o.o");
+    for archive in ["regular.a", "thin.a"] {
+        let script =
+            format!("SECTIONS {{ .one : {{ *{archive}:n.o(.text.*) }} .two : {{ *{archive}:*o.o(.text.*) }} }}\n");
+        sandbox.write("s.lds", script);
+        let line = format!("-e start a.o -T s.lds --whole-archive lib/{archive}");
+        sandbox.verify_identical(&line);
+        sandbox.ld(&format!("{line} -o ours -Map=ours.map")).ok();
+        sandbox.lld(&format!("{line} -o ours -Map=theirs.map"));
+        let (ours, theirs) = (sandbox.read("ours.map"), sandbox.read("theirs.map"));
+        assert!(ours == theirs, "{}\n{}", String::from_utf8_lossy(&ours), String::from_utf8_lossy(&theirs));
+        assert!(ours.windows(4).any(|part| part == b".one") && ours.windows(4).any(|part| part == b".two"));
+    }
 }
