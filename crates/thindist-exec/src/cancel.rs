@@ -103,7 +103,15 @@ impl CancelToken {
             // It has just begun; there is nothing to clean up.
             signal_all(&[child], Signal::KILL);
         }
+        #[cfg(test)]
+        self.0.changed.notify_all();
         Watched { token: self, child }
+    }
+
+    /// Waits until so many children are registered: they may have got to work before.
+    #[cfg(test)]
+    pub(crate) fn await_children(&self, count: usize) {
+        drop(self.0.changed.wait_while(self.lock(), |state| state.children.len() < count));
     }
 
     fn kill_survivors_later(&self) {

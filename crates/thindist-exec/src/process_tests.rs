@@ -68,6 +68,7 @@ fn check_cancel(script: &str, token: &CancelToken) -> Status {
     thread::scope(|scope| {
         let child = scope.spawn(|| run(&invocation, None, token).unwrap());
         File::open(ready).unwrap().read_to_end(&mut Vec::new()).unwrap();
+        token.await_children(1);
         token.cancel();
         child.join().unwrap().status
     })

@@ -70,6 +70,17 @@ impl Slots {
         None
     }
 
+    /// A slot that has been given back: a process that another thread starts has it as well, from its fork to its exec.
+    #[cfg(test)]
+    pub(crate) fn acquire_soon(&self) -> Option<Slot> {
+        let token = CancelToken::new();
+        (0..1000).find_map(|_| {
+            let slot = self.try_acquire();
+            let _cancelled = slot.is_none() && token.wait(RETRY_AFTER);
+            slot
+        })
+    }
+
     /// A file that cannot be opened is a slot that is never free; that none can is found out by whoever waits.
     fn try_lock(&self, number: usize) -> Option<Slot> {
         let path = self.directory.join(format!("slot-{number:04}"));
