@@ -47,6 +47,15 @@ pub(crate) fn remove_file(path: &Path) -> Result<()> {
 }
 
 /// Removes a directory, with what is in it, that may be absent.
+pub(crate) fn rename_if_there(from: &Path, to: &Path) -> Result<()> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("cannot move {} to {}: {error}", from.display(), to.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn remove_dir(path: &Path) -> Result<()> {
     absent_is_fine(fs::remove_dir_all(path)).map_err(named(path, "remove"))
 }

@@ -16,6 +16,7 @@ pub const VERSIONS: [u32; 2] = [19, 22];
 /// bin/     thindist under its names        work/    where tools run, sources and outputs
 /// cache/   THINDIST_CACHE_DIR              slots/   THINDIST_SLOTS_DIR
 /// home/    HOME                            tmp/     TMPDIR
+/// scratch/ THINDIST_SCRATCH_DIR
 /// ```
 #[derive(Debug)]
 pub struct Sandbox {
@@ -130,6 +131,7 @@ impl Sandbox {
         command.env("PATH", format!("{}:/usr/bin:/bin", self.root("bin").display()));
         command.env("LC_ALL", "C").env("HOME", self.root("home")).env("TMPDIR", self.root("tmp"));
         command.env("THINDIST_CACHE_DIR", self.root("cache")).env("THINDIST_SLOTS_DIR", self.root("slots"));
+        command.env("THINDIST_SCRATCH_DIR", self.root("scratch"));
         command.env("THINDIST_LLD", format!("ld.lld-{}", self.llvm));
         Tool(command)
     }

@@ -90,6 +90,20 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// As text, `hex/size`.
+impl serde::Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// Text that is not `hex/size`.
 #[derive(Debug, thiserror::Error)]
 #[error("not a digest (64 hexadecimal digits, a slash, a size): {0}")]

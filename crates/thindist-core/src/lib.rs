@@ -17,6 +17,7 @@ pub mod file_kind;
 pub mod final_line;
 pub mod import_facts;
 pub mod index;
+pub mod job_file;
 pub mod link_line;
 pub mod linker_script;
 pub mod module_flags;

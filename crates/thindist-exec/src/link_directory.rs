@@ -28,11 +28,15 @@ pub struct LinkDirectory {
 impl LinkDirectory {
     /// Makes a new one, and sweeps those of dead processes away.
     pub fn create(cache_root: &Path) -> Result<Self, StoreError> {
-        let tmp = Layout::create(cache_root, Store::Cas)?.tmp();
+        Self::create_in(&Layout::create(cache_root, Store::Cas)?.tmp())
+    }
+
+    /// The same anywhere.
+    pub(crate) fn create_in(tmp: &Path) -> Result<Self, StoreError> {
         // What cannot be swept is not in our way.
-        let _ = sweep(&tmp);
+        let _ = sweep(tmp);
         loop {
-            let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&tmp).on("create", &tmp)?;
+            let directory = tempfile::Builder::new().prefix(PREFIX).tempdir_in(tmp).on("create", tmp)?;
             let path = directory.path().join(LOCK_NAME);
             let lock = File::create_new(&path).on("create", &path)?;
             if lock_mine(&lock).on("lock", &path)? {

@@ -5,21 +5,21 @@ use crate::cancel::CancelToken;
 use crate::cas::Cas;
 use crate::job::{Job, NativeObject, Origin, Outcome, Source};
 use crate::object_check;
+use crate::permit::Permit;
 use crate::process::{self, Finished, Invocation, RunError, Status, Usage};
-use crate::slots::Slot;
 use crate::state::{Estimate, FileStamp};
 use crate::warm::WarmCompiler;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use thindist_core::digest::Digest;
 
 /// Something that turns a job into an outcome.
 pub trait Executor: Sync {
-    /// Runs one job while holding `slot`. Does not return before whatever it started has ended.
-    fn execute(&self, job: &Job, slot: &Slot, cancel: &CancelToken) -> Outcome;
+    /// Runs one job. Does not return before whatever it started has ended; may release `permit` then.
+    fn execute(&self, job: &Job, permit: &mut Permit, cancel: &CancelToken) -> Outcome;
 }
 
 /// Runs the compiler here.
@@ -29,7 +29,7 @@ pub struct LocalExecutor {
     pub compiler: PathBuf,
     /// The compiler's whole environment.
     pub environment: Vec<(OsString, OsString)>,
-    /// Where action roots are made. On the file system of the CAS, or native objects have to be copied.
+    /// Where action roots are made.
     pub work_dir: PathBuf,
     /// Where native objects go.
     pub cas: Cas,
@@ -38,20 +38,21 @@ pub struct LocalExecutor {
 }
 
 impl Executor for LocalExecutor {
-    fn execute(&self, job: &Job, slot: &Slot, cancel: &CancelToken) -> Outcome {
+    fn execute(&self, job: &Job, permit: &mut Permit, cancel: &CancelToken) -> Outcome {
         if cancel.is_cancelled() {
             return Outcome::Cancelled;
         }
-        self.run(job, slot, cancel).unwrap_or_else(|failure| failure)
+        self.run(job, permit, cancel).unwrap_or_else(|failure| failure)
     }
 }
 
 impl LocalExecutor {
     /// Whatever is not a success ends it early, as an `Err`.
-    fn run(&self, job: &Job, slot: &Slot, cancel: &CancelToken) -> Result<Outcome, Outcome> {
+    fn run(&self, job: &Job, permit: &mut Permit, cancel: &CancelToken) -> Result<Outcome, Outcome> {
         let root = ActionRoot::materialize(job, &self.work_dir).map_err(infra)?;
-        let finished = self.compile(job, &root, slot, cancel).map_err(infra)?;
+        let finished = self.compile(job, &root, permit.slot(), cancel).map_err(infra)?;
         expect_success(&finished, cancel)?;
+        permit.release();
         let object = root.native_object();
         let digest = check_object(&object, job.action.elf_machine).map_err(|what| unusable(&what, &finished))?;
         expect_unchanged(job)?;
@@ -60,9 +61,15 @@ impl LocalExecutor {
         Ok(Outcome::Success(NativeObject { digest, stderr: diagnostics(&finished), from: Origin::Executed, estimate }))
     }
 
-    fn compile(&self, job: &Job, root: &ActionRoot, slot: &Slot, cancel: &CancelToken) -> Result<Finished, RunError> {
+    fn compile(
+        &self,
+        job: &Job,
+        root: &ActionRoot,
+        slot: Option<BorrowedFd<'_>>,
+        cancel: &CancelToken,
+    ) -> Result<Finished, RunError> {
         let arguments = job.action.arguments.iter().map(OsString::from).collect();
-        let (directory, slot) = (root.working_directory(), Some(slot.as_fd()));
+        let directory = root.working_directory();
         if let Some(warm) = &self.warm {
             return warm.run(arguments, directory, slot, cancel);
         }

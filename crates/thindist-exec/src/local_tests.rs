@@ -11,7 +11,7 @@ use thindist_core::action::Action;
 struct Fixture {
     root: TempDir,
     executor: LocalExecutor,
-    slot: Slot,
+    slots: Slots,
 }
 
 fn fixture() -> Fixture {
@@ -25,8 +25,8 @@ fn fixture() -> Fixture {
         cas: Cas::open(root.path()).unwrap(),
         warm: None,
     };
-    let slot = Slots::open(Some(&root.path().join("slots")), 1).unwrap().try_acquire().unwrap();
-    Fixture { root, executor, slot }
+    let slots = Slots::open(Some(&root.path().join("slots")), 1).unwrap();
+    Fixture { root, executor, slots }
 }
 
 fn job(script: &str) -> Job {
@@ -46,8 +46,12 @@ fn job(script: &str) -> Job {
 }
 
 impl Fixture {
+    fn permit(&self) -> Permit {
+        Permit::new(self.slots.acquire_soon().unwrap())
+    }
+
     fn run(&self, job: &Job) -> Outcome {
-        let outcome = self.executor.execute(job, &self.slot, &CancelToken::new());
+        let outcome = self.executor.execute(job, &mut self.permit(), &CancelToken::new());
         assert_eq!(fs::read_dir(&self.executor.work_dir).unwrap().count(), 0, "an action root was left behind");
         outcome
     }
@@ -129,7 +133,7 @@ fn a_cancelled_job_is_neither_run_nor_a_failure() {
     let cancel = CancelToken::new();
     cancel.cancel();
     let marker = f.root.path().join("ran");
-    let outcome = f.executor.execute(&job(&format!("echo > {}", marker.display())), &f.slot, &cancel);
+    let outcome = f.executor.execute(&job(&format!("echo > {}", marker.display())), &mut f.permit(), &cancel);
     assert!(matches!(outcome, Outcome::Cancelled));
     assert!(!marker.exists());
 }
@@ -146,7 +150,7 @@ fn a_job_cancelled_while_it_runs_is_cancelled() {
     let job = job(&format!("echo > {}; read line < {}", ready.display(), never.display()));
     let cancel = CancelToken::new();
     std::thread::scope(|scope| {
-        let running = scope.spawn(|| f.executor.execute(&job, &f.slot, &cancel));
+        let running = scope.spawn(|| f.executor.execute(&job, &mut f.permit(), &cancel));
         fs::read(&ready).unwrap();
         cancel.cancel();
         assert!(matches!(running.join().unwrap(), Outcome::Cancelled));
@@ -156,7 +160,7 @@ fn a_job_cancelled_while_it_runs_is_cancelled() {
 #[test]
 fn a_warm_compiler_does_the_same() {
     let mut f = fixture();
-    let warm = WarmCompiler::start(&f.executor.compiler, &f.executor.environment, f.root.path());
+    let warm = WarmCompiler::start(&f.executor.compiler, &f.executor.environment, f.root.path(), 1);
     f.executor.warm = Some(warm.expect("a shell can be kept warm as well"));
     let Outcome::Success(object) = f.run(&job(&format!("echo warning: odd >&2; {GOOD}"))) else { panic!("no success") };
     assert_eq!(f.executor.cas.read(&object.digest).unwrap().unwrap(), tiny_object(62));

@@ -1,17 +1,19 @@
 //! Look-up, then execution: the two halves of getting native objects for many jobs.
 //!
 //! One thread decides, and one a running job waits for it. A job starts when it has a place in the queue's bounds, a
-//! slot of the machine and a token of make's; it holds all three until it has ended.
+//! slot of the machine and a token of make's: its permit. It gives that back when its compiler has ended, so that the next
+//! one runs while the object is checked and synced to disk (on the kernel a tenth of the time was waiting for disks).
 
 use crate::action_cache::{ActionCache, CachedOutput, CachedResult};
 use crate::cancel::CancelToken;
 use crate::cas::Cas;
 use crate::job::{Job, NativeObject, Origin, Outcome};
 use crate::local::Executor;
-use crate::make_jobserver::{MakeJobserver, Token};
+use crate::make_jobserver::MakeJobserver;
 use crate::memory::MemoryBudget;
+use crate::permit::Permit;
 use crate::queue::{Queue, follow};
-use crate::slots::{RETRY_AFTER, Slot, Slots};
+use crate::slots::{RETRY_AFTER, Slots};
 use crate::state::{Estimate, parallel};
 use crate::store_error::StoreError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -78,6 +80,7 @@ pub fn run_all(
         progress,
         cancel: cancel.dependent(),
         outcomes: jobs.iter().map(|_| None).collect(),
+        unfinished: 0,
     };
     thread::scope(|scope| run.drive(scope));
     run.settle()
@@ -93,19 +96,17 @@ struct Run<'a> {
     /// Ends with the caller's, or with the first failure.
     cancel: CancelToken,
     outcomes: Vec<Option<Outcome>>,
+    /// Jobs that were started and have not ended: they compile, or their objects are being stored.
+    unfinished: usize,
 }
 
-/// What a job holds besides its place in the queue's bounds.
-struct Permit {
-    slot: Slot,
-    _token: Option<Token>,
-}
-
-/// A job that has ended, and whether its success could be noted.
-struct Ended {
-    index: usize,
-    outcome: Outcome,
-    noted: Result<(), StoreError>,
+/// What the deciding thread hears.
+#[derive(Debug)]
+enum Event {
+    /// The compiler of this job has ended.
+    Freed(usize),
+    /// A job has ended, and whether its success could be noted.
+    Ended { index: usize, outcome: Outcome, noted: Result<(), StoreError> },
 }
 
 impl<'a> Run<'a> {
@@ -114,35 +115,37 @@ impl<'a> Run<'a> {
         'a: 'scope,
     {
         let (sender, receiver) = channel();
-        while !self.queue.is_done() {
+        while self.unfinished > 0 || !self.queue.is_done() {
             if self.cancel.is_cancelled() {
                 self.queue.abandon();
             }
             let short_of_permits = self.start_what_can_be(scope, &sender);
-            if let Some(ended) = self.wait(&receiver, short_of_permits) {
-                self.take(ended);
+            if let Some(event) = self.wait(&receiver, short_of_permits) {
+                self.take(event);
             }
         }
     }
 
     /// Says whether a job could start but for a slot or a token, which others hold and give back without telling us.
-    fn start_what_can_be<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, sender: &Sender<Ended>) -> bool
+    fn start_what_can_be<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, sender: &Sender<Event>) -> bool
     where
         'a: 'scope,
     {
-        while let Some((index, job)) = self.queue.candidate().and_then(|index| Some((index, self.jobs.get(index)?))) {
+        while let Some((index, job)) = self.next() {
             // The slot first: a token that waits for a slot would keep one of make's own jobs from running.
-            let Some(permit) = self.try_permit() else { return true };
+            let Some(mut permit) = self.try_permit(index, sender) else { return true };
             self.queue.start(index);
+            self.unfinished += 1;
             self.progress.started(index);
             let (executor, cache) = (self.executor, self.cache);
             let (cancel, sender) = (self.cancel.clone(), sender.clone());
             let work = move || {
-                let outcome = execute(executor, job, &permit.slot, &cancel);
-                drop(permit);
+                let outcome = execute(executor, job, &mut permit, &cancel);
                 let noted = note(cache, job, &outcome);
                 // The receiver lives until the last job has been heard of.
-                let _ = sender.send(Ended { index, outcome, noted });
+                let _ = sender.send(Event::Ended { index, outcome, noted });
+                // After a failure the next one must not start: that it failed is heard before its permit is free.
+                drop(permit);
             };
             if let Err(error) = thread::Builder::new().name("backend".to_owned()).spawn_scoped(scope, work) {
                 self.conclude(index, Outcome::InfraFailed { message: format!("cannot start a thread: {error}") });
@@ -151,18 +154,25 @@ impl<'a> Run<'a> {
         false
     }
 
-    fn try_permit(&self) -> Option<Permit> {
+    /// The next job, unless so many objects wait to be stored that the disk is what all wait for.
+    fn next(&self) -> Option<(usize, &'a Job)> {
+        let index = self.queue.candidate().filter(|_| self.unfinished < self.limits.max_jobs.saturating_mul(2) + 2)?;
+        Some((index, self.jobs.get(index)?))
+    }
+
+    fn try_permit(&self, index: usize, sender: &Sender<Event>) -> Option<Permit> {
         let slot = self.limits.slots.try_acquire()?;
         let token = match &self.limits.jobserver {
             Some(server) => Some(server.try_acquire()?),
             None => None,
         };
-        Some(Permit { slot, _token: token })
+        let sender = sender.clone();
+        Some(Permit::with(slot, token, move || drop(sender.send(Event::Freed(index)))))
     }
 
-    /// Waits for a job to end, or until it is worth asking for a permit again.
-    fn wait(&self, receiver: &Receiver<Ended>, short_of_permits: bool) -> Option<Ended> {
-        match (self.queue.running(), short_of_permits) {
+    /// Waits for a compiler or a job to end, or until it is worth asking for a permit again.
+    fn wait(&self, receiver: &Receiver<Event>, short_of_permits: bool) -> Option<Event> {
+        match (self.queue.running() + self.unfinished, short_of_permits) {
             (0, true) => {
                 let _cancelled = self.cancel.wait(RETRY_AFTER);
                 None
@@ -173,15 +183,20 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn take(&mut self, ended: Ended) {
-        if let Err(error) = &ended.noted {
-            self.progress.not_cached(ended.index, error);
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Freed(index) => self.queue.end(index),
+            Event::Ended { index, outcome, noted } => {
+                if let Err(error) = &noted {
+                    self.progress.not_cached(index, error);
+                }
+                self.conclude(index, outcome);
+            }
         }
-        self.conclude(ended.index, ended.outcome);
     }
 
     fn conclude(&mut self, index: usize, outcome: Outcome) {
-        self.queue.end(index);
+        self.unfinished -= 1;
         if outcome.ends_the_link() {
             self.cancel.cancel();
         }
@@ -210,8 +225,8 @@ impl<'a> Run<'a> {
 }
 
 /// A panic of an executor is a bug in us; it ends the link with a message that names the module.
-fn execute(executor: &dyn Executor, job: &Job, slot: &Slot, cancel: &CancelToken) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| executor.execute(job, slot, cancel))).unwrap_or_else(|_| {
+fn execute(executor: &dyn Executor, job: &Job, permit: &mut Permit, cancel: &CancelToken) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| executor.execute(job, permit, cancel))).unwrap_or_else(|_| {
         let message = format!("internal error: the executor panicked on {} (action {})", job.name, job.action.key());
         Outcome::InfraFailed { message }
     })

@@ -16,7 +16,7 @@ struct Fake {
 }
 
 impl Executor for Fake {
-    fn execute(&self, job: &Job, _slot: &Slot, cancel: &CancelToken) -> Outcome {
+    fn execute(&self, job: &Job, _permit: &mut Permit, cancel: &CancelToken) -> Outcome {
         self.asked.lock().unwrap().push(job.name.clone());
         (self.work)(job, cancel)
     }
@@ -108,7 +108,7 @@ impl Fixture {
         Limits { max_jobs, slots: &self.slots, jobserver: None, memory: MemoryBudget::FixedKib(u64::MAX) }
     }
 
-    fn run(&self, jobs: &[Job], executor: &Fake, limits: Limits<'_>) -> Vec<Outcome> {
+    fn run(&self, jobs: &[Job], executor: &dyn Executor, limits: Limits<'_>) -> Vec<Outcome> {
         run_all(jobs, &[], executor, &self.cache, limits, &self.progress, &self.cancel)
     }
 
@@ -303,4 +303,21 @@ fn a_full_action_cache_is_told_and_survived() {
     let outcomes = run_all(&jobs(&["a"]), &[], &executor, &f.cache, f.limits(1), &told, &f.cancel);
     assert_eq!(kinds(&outcomes), ["success"]);
     assert_eq!(*told.0.lock().unwrap(), [0]);
+}
+
+#[test]
+fn the_next_job_starts_while_the_last_ones_object_is_stored() {
+    let f = fixture(1);
+    // "a" gives its permit back and waits to be joined by "b"; neither could end without that.
+    let meeting = Barrier::new(2);
+    struct Releases<'a>(&'a Barrier);
+    impl Executor for Releases<'_> {
+        fn execute(&self, job: &Job, permit: &mut Permit, _cancel: &CancelToken) -> Outcome {
+            permit.release();
+            self.0.wait();
+            success(job)
+        }
+    }
+    let outcomes = f.run(&jobs(&["a", "b"]), &Releases(&meeting), f.limits(1));
+    assert_eq!(kinds(&outcomes), ["success"; 2]);
 }

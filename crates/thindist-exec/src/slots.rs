@@ -99,7 +99,7 @@ fn default_directory() -> PathBuf {
 }
 
 /// In /tmp anybody can be first to make a directory. Somebody else's could make us wait for ever.
-fn mistrust(metadata: &Metadata) -> Option<String> {
+pub(crate) fn mistrust(metadata: &Metadata) -> Option<String> {
     if !metadata.is_dir() {
         Some("it is not a directory".to_owned())
     } else if metadata.uid() != getuid().as_raw() {

@@ -32,7 +32,7 @@ fn words(words: &[&str]) -> Vec<OsString> {
 
 impl Fixture {
     fn try_start(&self, compiler: &Path) -> Option<WarmCompiler> {
-        WarmCompiler::start(compiler, &[("A".into(), "1".into())], self.root.path())
+        WarmCompiler::start(compiler, &[("A".into(), "1".into())], self.root.path(), 1)
     }
 
     fn start(&self) -> WarmCompiler {
@@ -240,7 +240,7 @@ fn what_cannot_be_kept_warm_is_not() {
     build(f.root.path(), &["-static"]);
     assert!(f.try_start(&f.tool).is_none());
     let preloaded = [("LD_PRELOAD".into(), "x.so".into())];
-    assert!(WarmCompiler::start(&f.tool, &preloaded, f.root.path()).is_none());
+    assert!(WarmCompiler::start(&f.tool, &preloaded, f.root.path(), 1).is_none());
 }
 
 /// The shell takes notice of the library, and so does what it starts; neither is the program that was named.
@@ -270,7 +270,7 @@ fn the_server_ends_with_its_owner() {
 #[ignore = "started by children_and_server_die_with_us"]
 fn helper_that_waits_for_a_warm_child() {
     let Some(root) = std::env::var_os("THINDIST_TEST_DIRECTORY").map(PathBuf::from) else { return };
-    let Some(warm) = WarmCompiler::start(&root.join("tool"), &[], &root) else { return };
+    let Some(warm) = WarmCompiler::start(&root.join("tool"), &[], &root, 1) else { return };
     fs::write(root.join("server"), warm.0.process.id().to_string()).unwrap();
     let _ = warm.run(words(&["hold"]), &root, None, &CancelToken::new());
 }

@@ -58,33 +58,36 @@ fn clang(version: u32) -> PathBuf {
     PathBuf::from(format!("/usr/bin/clang-{version}"))
 }
 
+/// With its code where the dynamic linker put it, and on huge pages.
 #[test]
 fn native_objects_are_those_of_a_plain_spawn() {
     for version in VERSIONS {
-        let directory = tempfile::tempdir().unwrap();
-        let directory = directory.path();
-        thin_link(version, directory);
-        let warm = WarmCompiler::start(&clang(version), &[], directory).expect("clang can be kept warm");
-        let cancel = CancelToken::new();
-        std::thread::scope(|scope| {
-            for number in 0..MODULES {
-                let (warm, cancel) = (&warm, &cancel);
-                scope.spawn(move || {
-                    let finished = warm.run(arguments(number, "warm"), directory, None, cancel).unwrap();
-                    let forked = expect_object(directory, &format!("warm{number}.o"), &finished);
-                    let plain = Invocation {
-                        program: clang(version),
-                        arguments: arguments(number, "plain"),
-                        environment: vec![],
-                        directory: Some(directory.to_owned()),
-                    };
-                    let finished = process::run(&plain, None, cancel).unwrap();
-                    let spawned = expect_object(directory, &format!("plain{number}.o"), &finished);
-                    assert!(forked == spawned, "LLVM {version}: m{number}.o differs");
-                });
-            }
-        });
-        assert_eq!(warm.plain_runs(), 0);
+        for runs in [1, 1_000_000] {
+            let directory = tempfile::tempdir().unwrap();
+            let directory = directory.path();
+            thin_link(version, directory);
+            let warm = WarmCompiler::start(&clang(version), &[], directory, runs).expect("clang can be kept warm");
+            let cancel = CancelToken::new();
+            std::thread::scope(|scope| {
+                for number in 0..MODULES {
+                    let (warm, cancel) = (&warm, &cancel);
+                    scope.spawn(move || {
+                        let finished = warm.run(arguments(number, "warm"), directory, None, cancel).unwrap();
+                        let forked = expect_object(directory, &format!("warm{number}.o"), &finished);
+                        let plain = Invocation {
+                            program: clang(version),
+                            arguments: arguments(number, "plain"),
+                            environment: vec![],
+                            directory: Some(directory.to_owned()),
+                        };
+                        let finished = process::run(&plain, None, cancel).unwrap();
+                        let spawned = expect_object(directory, &format!("plain{number}.o"), &finished);
+                        assert!(forked == spawned, "LLVM {version}, {runs} runs: m{number}.o differs");
+                    });
+                }
+            });
+            assert_eq!(warm.plain_runs(), 0);
+        }
     }
 }
 
@@ -92,7 +95,7 @@ fn native_objects_are_those_of_a_plain_spawn() {
 fn a_compilers_error_is_its_own_words() {
     for version in VERSIONS {
         let directory = tempfile::tempdir().unwrap();
-        let warm = WarmCompiler::start(&clang(version), &[], directory.path()).expect("clang can be kept warm");
+        let warm = WarmCompiler::start(&clang(version), &[], directory.path(), 1).expect("clang can be kept warm");
         let finished = warm.run(arguments(0, "x"), directory.path(), None, &CancelToken::new()).unwrap();
         assert_eq!((finished.status, warm.plain_runs()), (Status::Exited(1), 0));
         let words = String::from_utf8(finished.stderr).unwrap();

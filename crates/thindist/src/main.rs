@@ -9,6 +9,7 @@ mod object_diff;
 mod progress;
 mod settings;
 mod stats;
+mod steps;
 mod tools;
 mod verify;
 
@@ -24,6 +25,9 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
   thindist ld -- <lld arguments>          the same by a command
   thindist verify -- <lld arguments>      link in-process and distributed, compare objects and output:
                                           exit 0 identical, 1 not, 2 could not run
+  thindist thin-link --list FILE -- <lld arguments>
+                                          the plan as files: an index and a job beside each module
+  thindist backend [-o FILE] JOB…         native objects from job files
   thindist cache stats|gc|verify|clear    the local stores
   thindist doctor                         what thindist finds on this machine
   thindist help settings                  flags, environment variables, thindist.toml
@@ -47,6 +51,8 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
     match name.to_str().unwrap_or_default() {
         "ld" => link::run("ld.thindist", after_dashes(words)),
         "verify" => verify::run(after_dashes(words)),
+        "thin-link" => steps::thin_link(words),
+        "backend" => steps::backend(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),
         "doctor" => doctor::run(),
         "help" if words.next().is_some_and(|topic| topic == "settings") => print(&settings::help()),

@@ -33,6 +33,10 @@ pub(crate) const REGISTRY: &[Setting] = &[
     Setting { name: "slots", help: "compilers at a time of all links on this machine (default: all cores)" },
     Setting { name: "slots_dir", help: "where the machine-wide slots are (default: /tmp/thindist-slots-UID)" },
     Setting {
+        name: "scratch_dir",
+        help: "where backends run (default: /dev/shm if it has 1 GiB free, else the cache)",
+    },
+    Setting {
         name: "warm",
         help: "`0`: start each backend as a process of its own, not as a fork of a loaded compiler",
     },

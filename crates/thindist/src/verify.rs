@@ -4,11 +4,10 @@
 //! output where the objects are the question.
 
 use crate::failure::{Failure, Result, io};
-use crate::link::{self, Session, Stop, Survey, Words};
+use crate::link::{self, Session, Survey};
 use crate::object_diff::{self, Difference};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
-use crate::tools;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,26 +30,11 @@ fn could_not_run(failure: Failure) -> Failure {
     failure.code(COULD_NOT_RUN)
 }
 
-fn not_comparable(stop: Stop) -> Failure {
-    match stop {
-        Stop::Refused(refusal) => {
-            Failure::new(refusal).hint("such a link is done in-process: there is nothing to compare")
-        }
-        Stop::Failed(failure) => failure,
-    }
-}
-
 fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
-    let words = Words::read(settings, words)?;
-    let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is no UTF-8"))?;
-    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
-    let (survey, readable) = Survey::of(&line);
-    readable.map_err(not_comparable)?;
+    let (mut session, survey) = link::open(settings, words)?;
     if !survey.has_bitcode() {
         return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
     }
-    let lld = tools::find_lld(settings, "ld.thindist")?;
-    let mut session = Session::open(settings.clone(), line, &lld)?;
     let output = session.make_directory("verify")?.join(file_name(session.line.output()));
     session.line = with_output(&session.line, &output)?;
     Ok((session, survey))
@@ -69,7 +53,7 @@ fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
 
 fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
     let (mut stats, mut timer) = (Stats::of(session.line.output()), Timer::start());
-    let distributed = link::distribute(session, survey, &mut stats, &mut timer).map_err(not_comparable)?;
+    let distributed = link::distribute(session, survey, &mut stats, &mut timer).map_err(link::only_in_process)?;
     let in_process = InProcess::link(session)?;
     let mut report = Report::default();
     for (number, (name, path)) in distributed.natives.iter().enumerate() {

@@ -39,6 +39,22 @@ pub(crate) fn natives(
     trace: &[String],
     in_bitcode: &BTreeSet<String>,
 ) -> std::result::Result<Natives, Stop> {
+    let loaded = in_order(survey, trace)?;
+    for candidate in &loaded {
+        if let Some(bytes) = candidate.object()?
+            && let Some(refusal) = overlap::check(candidate.trace_name(), &bytes, in_bitcode)?
+        {
+            return Err(Stop::Refused(refusal));
+        }
+    }
+    let members: BTreeSet<(&str, usize)> = loaded.iter().filter_map(Candidate::member).collect();
+    let mut names = ShownNames::of(session);
+    let libraries = remaining(session, survey, &members, &loaded, &mut names)?;
+    Ok(Natives { loaded: place(session, &loaded, &mut names)?, libraries, names })
+}
+
+/// The native inputs that lld has loaded, in its order.
+fn in_order<'a>(survey: &'a Survey, trace: &[String]) -> std::result::Result<Vec<Candidate<'a>>, Stop> {
     let candidates = by_trace_name(survey);
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for line in trace {
@@ -60,17 +76,23 @@ pub(crate) fn natives(
         loaded.extend(named.get(*nth).copied().filter(Candidate::is_native));
         *nth += 1;
     }
-    for candidate in &loaded {
-        if let Some(bytes) = candidate.object()?
-            && let Some(refusal) = overlap::check(candidate.trace_name(), &bytes, in_bitcode)?
-        {
-            return Err(Stop::Refused(refusal));
-        }
-    }
-    let members: BTreeSet<(&str, usize)> = loaded.iter().filter_map(Candidate::member).collect();
-    let mut names = ShownNames::of(session);
-    let libraries = remaining(session, survey, &members, &loaded, &mut names)?;
-    Ok(Natives { loaded: place(session, &loaded, &mut names)?, libraries, names })
+    Ok(loaded)
+}
+
+/// The files of the loaded natives, for a build system that links them itself.
+pub(crate) fn files(survey: &Survey, trace: &[String]) -> std::result::Result<Vec<PathBuf>, Stop> {
+    let file = |candidate: Candidate<'_>| match candidate {
+        Candidate::Object(surveyed) => Ok(PathBuf::from(&surveyed.path)),
+        Candidate::Member { member, archive, .. } => match &member.place {
+            Place::File(path) => Ok(path.clone()),
+            Place::Part { .. } => {
+                Err(Failure::new(format_args!("{archive}: its member {} is native, and no file", member.name))
+                    .hint("a build system that links by itself needs files: make it a thin archive (ar T)")
+                    .into())
+            }
+        },
+    };
+    in_order(survey, trace)?.into_iter().map(file).collect()
 }
 
 /// A file in the trace that the survey does not know must come from a library or a script, which the final link reads

@@ -4,6 +4,7 @@
 //! Each step is a file here; this one puts them in a row, and decides when lld does the whole link itself.
 
 mod backends;
+mod execution;
 mod extra_inputs;
 mod final_step;
 mod imported;
@@ -25,7 +26,6 @@ mod words;
 use crate::failure::{Failure, Result};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
-use backends::Planned;
 use final_step::Linked;
 use native_objects::NativeObjects;
 use session::InputDigests;
@@ -35,10 +35,15 @@ use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::link_line::{LinkLine, Warnings};
 
+pub(crate) use backends::Planned;
+pub(crate) use execution::{Batch, build as run_backends};
+pub(crate) use imported::facts as import_facts;
 pub(crate) use lld_run::{lines, lld, print};
-pub(crate) use session::Session;
+pub(crate) use loaded::files as native_files;
+pub(crate) use session::{Session, Workspace};
 pub(crate) use stop::Stop;
 pub(crate) use survey::Survey;
+pub(crate) use thin_step::ThinLink;
 pub(crate) use words::Words;
 
 /// The linker entrance: `words` are the arguments after the name `called_as`.
@@ -123,6 +128,44 @@ pub(crate) fn distribute(
     })
 }
 
+/// Thin link and plan.
+pub(crate) fn plan(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+    timer: &mut Timer,
+) -> std::result::Result<(ThinLink, Planned), Stop> {
+    let flags = LinkFlags::of(&session.line).map_err(Stop::Refused)?;
+    let candidates = backends::read_candidates(session, survey, inputs)?;
+    timer.phase("plan");
+    let thin = thin_step::run(session, survey)?;
+    timer.phase("thin_link");
+    let planned = backends::plan(session, &flags, candidates, &thin)?;
+    timer.phase("plan");
+    Ok((thin, planned))
+}
+
+/// A link of which something else than its output is wanted. One that separate backends cannot do is an error here.
+pub(crate) fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
+    let words = Words::read(settings, words)?;
+    let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is no UTF-8"))?;
+    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
+    let (survey, readable) = Survey::of(&line);
+    readable.map_err(only_in_process)?;
+    let lld = crate::tools::find_lld(settings, "ld.thindist")?;
+    Ok((Session::open(settings.clone(), line, &lld)?, survey))
+}
+
+/// Why separate backends cannot do a link, as an error.
+pub(crate) fn only_in_process(stop: Stop) -> Failure {
+    match stop {
+        Stop::Refused(refusal) => {
+            Failure::new(refusal).hint("such a link is done in-process: there are no backends of it")
+        }
+        Stop::Failed(failure) => failure,
+    }
+}
+
 /// Thin link, plan, backends, final link.
 fn build(
     session: &Session,
@@ -131,19 +174,13 @@ fn build(
     stats: &mut Stats,
     timer: &mut Timer,
 ) -> std::result::Result<(Planned, Linked, NativeObjects), Stop> {
-    let flags = LinkFlags::of(&session.line).map_err(Stop::Refused)?;
-    let candidates = backends::read_candidates(session, survey, inputs)?;
-    timer.phase("plan");
-    let thin = thin_step::run(session, survey)?;
-    timer.phase("thin_link");
-    let planned = backends::plan(session, &flags, candidates, &thin)?;
+    let (thin, planned) = plan(session, survey, inputs, timer)?;
     stats.modules = planned.len();
-    timer.phase("plan");
     let natives = native_objects::build(session, &planned, &mut stats.backends)?;
     timer.phase("backends");
     let mut linked = final_step::run(session, survey, &thin, &planned, &natives)?;
     if session.line.warnings() != Warnings::Silent {
-        linked.diagnostics.extend(backends::warnings(&planned, &natives.objects));
+        linked.diagnostics.extend(execution::warnings(&planned.batch(session), &natives.objects));
     }
     timer.phase("final_link");
     Ok((planned, linked, natives))

@@ -3,7 +3,8 @@
 //! Between its look-up and here a blob may vanish from the CAS: somebody cleans up. That is a miss that was noticed late,
 //! and its backend runs again, once; a store that loses what was put into it a moment ago is an error.
 
-use super::backends::{self, Planned};
+use super::backends::Planned;
+use super::execution;
 use super::session::Session;
 use crate::failure::{Failure, Result};
 use crate::stats::BackendCounts;
@@ -23,13 +24,13 @@ pub(crate) struct NativeObjects {
 
 /// Takes them from the stores or has them made.
 pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCounts) -> Result<NativeObjects> {
-    let mut objects = backends::build(session, planned, counts)?;
+    let mut objects = execution::build(&planned.batch(session), counts)?;
     let shown: Vec<String> = planned.jobs.iter().map(|job| lto_object_path(session.line.output(), &job.name)).collect();
     let paths = places(session, &shown)?;
     let all: Vec<usize> = (0..objects.len()).collect();
     let gone = materialize(session, &objects, &paths, &all)?;
     if !gone.is_empty() {
-        backends::build_again(session, planned, &gone, &mut objects, counts)?;
+        execution::build_again(&planned.batch(session), &gone, &mut objects, counts)?;
         let gone = materialize(session, &objects, &paths, &gone)?;
         if let Some(job) = gone.first().and_then(|index| planned.jobs.get(*index)) {
             return Err(gone_again(&job.name));

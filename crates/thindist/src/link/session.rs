@@ -1,4 +1,5 @@
-//! What one link has at hand: its line, its tools, its stores, its place for temporaries, and how it is cancelled.
+//! What one run has at hand: its stores, its place for temporaries, and how it is cancelled; and what a link has beside
+//! that: its line and its tools.
 
 use super::survey::Survey;
 use crate::failure::{Failure, Result, io};
@@ -7,27 +8,46 @@ use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
 use crate::tools::{self, Tool};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::LinkLine;
 use thindist_exec::maintenance::LinkDirectory;
+use thindist_exec::scratch;
 use thindist_exec::state::FileStamp;
 use thindist_exec::{ActionCache, Cas, State};
 
 /// One link's surroundings.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) settings: Settings,
     pub(crate) line: LinkLine,
     pub(crate) lld: Tool,
     pub(crate) clang: Tool,
+    workspace: Workspace,
+}
+
+/// What a run that compiles has, whether it links or not.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) settings: Settings,
     pub(crate) state: State,
     pub(crate) cas: Cas,
     pub(crate) action_cache: ActionCache,
     pub(crate) interrupt: Interrupt,
     cache_dir: PathBuf,
     directory: LinkDirectory,
+    /// For action roots, in memory; else they are in `directory`.
+    scratch: Option<LinkDirectory>,
+}
+
+/// A link is a run with a line: whoever has the one has the other.
+impl Deref for Session {
+    type Target = Workspace;
+
+    fn deref(&self) -> &Workspace {
+        &self.workspace
+    }
 }
 
 /// Content and stamp of each file that the line names.
@@ -35,16 +55,37 @@ pub(crate) type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
 
 impl Session {
     pub(crate) fn open(settings: Settings, line: LinkLine, lld: &Path) -> Result<Self> {
+        let workspace = Workspace::open(settings)?;
+        let lld = Tool::examine(lld, &workspace.state)?;
+        let clang = tools::find_clang(&workspace.settings, &lld, &workspace.state)?;
+        Ok(Self { line, lld, clang, workspace })
+    }
+
+    /// Digests every file that the line names: inputs, thin archives' members, scripts.
+    pub(crate) fn digest_inputs(&self, survey: &Survey) -> Result<InputDigests> {
+        let mut files = survey.files();
+        files.sort_unstable();
+        files.dedup();
+        self.digest(files)
+    }
+
+    /// Ends the link; see [`Workspace::finish`].
+    pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
+        self.workspace.finish(outcome)
+    }
+}
+
+impl Workspace {
+    pub(crate) fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
         let interrupt = Interrupt::watch()?;
         let cache_dir = settings.cache_dir()?;
         let cas = Cas::open(&cache_dir)?;
         let action_cache = ActionCache::open(&cache_dir)?;
         let state = State::open(&cache_dir);
-        let lld = Tool::examine(lld, &state)?;
-        let clang = tools::find_clang(&settings, &lld, &state)?;
         let directory = LinkDirectory::create(&cache_dir)?;
-        Ok(Self { settings, line, lld, clang, state, cas, action_cache, interrupt, cache_dir, directory })
+        let scratch = scratch::create(settings.get("scratch_dir").map(Path::new))?;
+        Ok(Self { settings, state, cas, action_cache, interrupt, cache_dir, directory, scratch })
     }
 
     /// A path in the link's own directory.
@@ -61,19 +102,16 @@ impl Session {
         })
     }
 
+    /// Where action roots are made.
+    pub(crate) fn work_dir(&self) -> Result<PathBuf> {
+        self.scratch.as_ref().map_or_else(|| self.make_directory("work"), |scratch| Ok(scratch.path().to_owned()))
+    }
+
     /// Creates a directory in the link's own.
     pub(crate) fn make_directory(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
         let path = self.path(name);
         std::fs::create_dir_all(&path).map_err(|error| io("create", &path, &error))?;
         Ok(path)
-    }
-
-    /// Digests every file that the line names: inputs, thin archives' members, scripts.
-    pub(crate) fn digest_inputs(&self, survey: &Survey) -> Result<InputDigests> {
-        let mut files = survey.files();
-        files.sort_unstable();
-        files.dedup();
-        self.digest(files)
     }
 
     pub(crate) fn digest(&self, files: Vec<PathBuf>) -> Result<InputDigests> {
@@ -113,8 +151,8 @@ impl Session {
     /// Ends the link: temporaries go, and a signal that ended it is passed on, so that make sees how it ended.
     pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
         self.close();
-        let Self { interrupt, directory, .. } = self;
-        drop(directory);
+        let Self { interrupt, directory, scratch, .. } = self;
+        drop((directory, scratch));
         interrupt.pass_on();
         outcome
     }

@@ -1,0 +1,84 @@
+//! Where action roots are made: in memory, where there is room.
+//!
+//! An action root is a directory, some symbolic links and one object, gone after a few milliseconds. On ext4 each of their
+//! inodes is looked for among those that were deleted a moment ago, and a kernel's thousand backends spend 3 s in that.
+
+use crate::link_directory::LinkDirectory;
+use crate::slots;
+use crate::store_error::{IoContext as _, StoreError};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+/// Where Linux has a file system in memory for all.
+const SHARED_MEMORY: &str = "/dev/shm";
+
+/// `f_type` of a file system in memory.
+const TMPFS_MAGIC: i64 = 0x0102_1994;
+
+/// Objects of some tens of megabytes, times the processors. (A container has 64 MB there, which is not enough.)
+const LEAST_FREE: u64 = 1 << 30;
+
+/// A work space in `directory`, or in memory if none is named; `None` if there is no room.
+pub fn create(directory: Option<&Path>) -> Result<Option<LinkDirectory>, StoreError> {
+    match directory {
+        Some(directory) => private(directory).and_then(|()| LinkDirectory::create_in(directory)).map(Some),
+        // Whatever keeps us from using it, there is another place.
+        None => Ok(in_memory().and_then(|directory| LinkDirectory::create_in(&directory).ok())),
+    }
+}
+
+fn in_memory() -> Option<PathBuf> {
+    let system = rustix::fs::statfs(SHARED_MEMORY).ok()?;
+    let free = system.f_bavail.saturating_mul(u64::try_from(system.f_bsize).ok()?);
+    if system.f_type != TMPFS_MAGIC || free < LEAST_FREE {
+        return None;
+    }
+    let directory = PathBuf::from(format!("{SHARED_MEMORY}/thindist-{}", rustix::process::getuid().as_raw()));
+    private(&directory).ok()?;
+    Some(directory)
+}
+
+/// Makes a directory that nobody else can look into, or makes sure that it is one.
+fn private(directory: &Path) -> Result<(), StoreError> {
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).on("create", directory),
+        _ => {}
+    }
+    let metadata = fs::symlink_metadata(directory).on("read", directory)?;
+    match slots::mistrust(&metadata) {
+        Some(what) => Err(StoreError::Refused { path: directory.to_owned(), what }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn it_goes_with_its_owner_and_is_nobody_elses() {
+        let parent = tempfile::tempdir().unwrap();
+        let named = parent.path().join("scratch");
+        let place = create(Some(&named)).unwrap().expect("a named place is used");
+        let path = place.path().to_owned();
+        assert!(path.starts_with(&named) && path.is_dir());
+        drop(place);
+        assert!(!path.exists());
+        fs::set_permissions(&named, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(create(Some(&named)), Err(StoreError::Refused { .. })));
+    }
+
+    #[test]
+    fn memory_is_used_if_there_is_any() {
+        let system = rustix::fs::statfs(SHARED_MEMORY);
+        let usable = system.is_ok_and(|system| {
+            system.f_type == TMPFS_MAGIC && system.f_bavail * u64::try_from(system.f_bsize).unwrap() >= LEAST_FREE
+        });
+        let place = create(None).unwrap();
+        assert_eq!(place.is_some(), usable);
+        assert!(place.is_none_or(|place| place.path().starts_with(SHARED_MEMORY)));
+    }
+}

@@ -1,0 +1,195 @@
+//! Running backends: stores asked, the rest compiled, failures and warnings told as a linker tells them.
+//!
+//! It knows jobs and nothing of the link that they are from.
+
+use super::lld_run;
+use super::session::{Workspace, cores};
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::stats::BackendCounts;
+use std::collections::BTreeSet;
+use std::path::Path;
+use thindist_core::digest::Digest;
+use thindist_core::link_line::Warnings;
+use thindist_core::plan;
+use thindist_exec::schedule::{Limits, look_up, run_all};
+use thindist_exec::{
+    Job, LocalExecutor, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, WarmCompiler,
+};
+
+/// With fewer backends than this to run, a loaded compiler does not pay for its own start.
+const WORTH_WARMING: usize = 4;
+
+/// Jobs that belong together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) workspace: &'a Workspace,
+    pub(crate) compiler: &'a Path,
+    /// At most so many at a time, unless a setting says otherwise.
+    pub(crate) max_jobs: Option<usize>,
+    /// What becomes of the compiler's warnings.
+    pub(crate) warnings: Warnings,
+    pub(crate) jobs: &'a [Job],
+    /// Names of what each job imports, by rank: for diagnostics.
+    pub(crate) imported: &'a [Vec<String>],
+}
+
+/// The native object of every module, in the plan's order.
+pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
+    let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
+    let found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
+    let missing: Vec<usize> =
+        found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect();
+    let jobs: Vec<Job> = missing.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
+    let mut outcomes = execute(batch, &jobs)?.into_iter();
+    let mut natives = Vec::with_capacity(batch.jobs.len());
+    let mut failures = Vec::new();
+    for (index, found) in found.into_iter().enumerate() {
+        let outcome = found.map(Outcome::Success).or_else(|| outcomes.next());
+        match outcome {
+            Some(Outcome::Success(native)) => {
+                *count(counts, native.from) += 1;
+                natives.push(native);
+            }
+            other => failures.push((index, other)),
+        }
+    }
+    if !failures.is_empty() {
+        return Err(report_failures(batch, &failures));
+    }
+    tell_warnings(batch, &warnings(batch, &natives))?;
+    Ok(natives)
+}
+
+/// Runs the backends at `gone` again, whose native objects have gone from the CAS since [`build`].
+pub(crate) fn build_again(
+    batch: &Batch<'_>,
+    gone: &[usize],
+    natives: &mut [NativeObject],
+    counts: &mut BackendCounts,
+) -> Result<()> {
+    let jobs: Vec<Job> = gone.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
+    let mut failures = Vec::new();
+    for (index, outcome) in gone.iter().zip(execute(batch, &jobs)?) {
+        match (outcome, natives.get_mut(*index)) {
+            (Outcome::Success(native), Some(place)) => {
+                // What was taken from the action cache turned out to be none of its hits.
+                if place.from == Origin::LocalCache {
+                    counts.local_cache -= 1;
+                }
+                *count(counts, native.from) += 1;
+                *place = native;
+            }
+            (outcome, _) => failures.push((*index, Some(outcome))),
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(report_failures(batch, &failures)) }
+}
+
+fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
+    match from {
+        Origin::Executed => &mut counts.executed,
+        Origin::LocalCache => &mut counts.local_cache,
+    }
+}
+
+fn execute(batch: &Batch<'_>, jobs: &[Job]) -> Result<Vec<Outcome>> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Batch { workspace, compiler, max_jobs, .. } = *batch;
+    let slot_count = workspace.settings.count("slots")?.unwrap_or_else(cores);
+    let slots = Slots::open(workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
+    let max_jobs = workspace.settings.count("jobs")?.or(max_jobs).unwrap_or_else(cores);
+    let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
+    let estimates = workspace.state.estimates(&names);
+    let executor = LocalExecutor {
+        compiler: compiler.to_owned(),
+        environment: backend_environment(),
+        work_dir: workspace.work_dir()?,
+        cas: workspace.cas.clone(),
+        warm: warm_compiler(batch, jobs.len())?,
+    };
+    let progress = Progress::new(batch.jobs.len(), batch.jobs.len() - jobs.len(), &estimates, max_jobs.min(slot_count));
+    let limits =
+        Limits { max_jobs, slots: &slots, jobserver: MakeJobserver::from_env(), memory: MemoryBudget::Measured };
+    let outcomes =
+        run_all(jobs, &estimates, &executor, &workspace.action_cache, limits, &progress, workspace.interrupt.token());
+    progress.close();
+    let runs = names.into_iter().zip(&outcomes).filter_map(|(name, outcome)| match outcome {
+        Outcome::Success(native) => native.estimate.map(|estimate| (name, estimate)),
+        _ => None,
+    });
+    workspace.state.remember_runs(&runs.collect::<Vec<_>>());
+    Ok(outcomes)
+}
+
+/// The compiler, kept loaded, unless starting it would take longer than it saves.
+fn warm_compiler(batch: &Batch<'_>, jobs: usize) -> Result<Option<WarmCompiler>> {
+    if jobs < WORTH_WARMING || batch.workspace.settings.get("warm") == Some("0") {
+        return Ok(None);
+    }
+    Ok(WarmCompiler::start(batch.compiler, &backend_environment(), &batch.workspace.make_directory("warm")?, jobs))
+}
+
+/// Warnings of the backends are the link's, as they are in-process.
+fn tell_warnings(batch: &Batch<'_>, warnings: &[String]) -> Result<()> {
+    match batch.warnings {
+        Warnings::Silent => return Ok(()),
+        Warnings::Shown | Warnings::Fatal => lld_run::print(warnings),
+    }
+    if batch.warnings == Warnings::Fatal && !warnings.is_empty() {
+        return Err(Failure::new("a backend has warned, and --fatal-warnings makes that an error"));
+    }
+    Ok(())
+}
+
+/// What a compiler may see of our environment: how it is loaded, nothing else.
+fn backend_environment() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+    ["LD_LIBRARY_PATH"].into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect()
+}
+
+/// Warnings of the backends, each once, as in-process lld prints them.
+pub(crate) fn warnings(batch: &Batch<'_>, natives: &[NativeObject]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let jobs = batch.jobs.iter().zip(batch.imported).zip(natives);
+    let lines = jobs.flat_map(|((job, imported), native)| diagnostics(&native.stderr, &job.name, imported));
+    lines.filter(|line| seen.insert(line.clone())).map(|line| format!("thindist: {line}")).collect()
+}
+
+/// The compiler's lines with module identifiers for the action root's names, without its own count of them.
+fn diagnostics(stderr: &[u8], own: &str, imported: &[String]) -> Vec<String> {
+    let imported: Vec<&str> = imported.iter().map(String::as_str).collect();
+    lld_run::lines(stderr)
+        .into_iter()
+        .filter(|line| !line.ends_with(" generated."))
+        .map(|line| plan::explain_names(&line, own, &imported))
+        .collect()
+}
+
+/// Says what failed: the first compiler's own words, or what kept it from running.
+fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outcome>)]) -> Failure {
+    let failed = failures.iter().find_map(|(index, outcome)| {
+        let (job, imported) = (batch.jobs.get(*index)?, batch.imported.get(*index)?);
+        match outcome.as_ref()? {
+            Outcome::CompileFailed { status, stderr } => {
+                let text = diagnostics(stderr, &job.name, imported);
+                text.iter().for_each(|line| eprintln!("thindist: {line}"));
+                let what = format!("the backend of {} failed: {} {status}", job.name, batch.compiler.display());
+                Some(Failure::new(what).hint(if lld_run::says_full(stderr) {
+                    lld_run::FREE_SPACE
+                } else {
+                    "nothing of it was stored, and the output was not touched"
+                }))
+            }
+            Outcome::InfraFailed { message } => {
+                let full = lld_run::says_full(message.as_bytes());
+                let failure = Failure::new(format_args!("the backend of {} could not be run: {message}", job.name));
+                Some(if full { failure.hint(lld_run::FREE_SPACE) } else { failure })
+            }
+            Outcome::TimedOut => Some(Failure::new(format_args!("the backend of {} took too long", job.name))),
+            Outcome::Success(_) | Outcome::Cancelled => None,
+        }
+    });
+    failed.unwrap_or_else(|| Failure::new("interrupted"))
+}

@@ -1,0 +1,204 @@
+//! `thindist backend [-o FILE] JOB…`: native objects from job files, out of the stores or compiled.
+//!
+//! A job file says what its thin link saw of other modules. If these are not so any more, the build system has run the
+//! steps in a wrong order, and an object made now would be of neither state: that is an error.
+
+use super::{JOB_SUFFIX, NATIVE_SUFFIX, native_path, output, unknown, value};
+use crate::failure::{Failure, Result, io};
+use crate::link::{self, Batch, Workspace};
+use crate::settings::Settings;
+use crate::stats::{Stats, Timer};
+use crate::tools::Tool;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use thindist_core::action::import_name;
+use thindist_core::digest::Digest;
+use thindist_core::index;
+use thindist_core::job_file::{JobFile, Taken};
+use thindist_core::link_line::Warnings;
+use thindist_exec::{FileStamp, Job, NativeObject, Source};
+
+const USAGE: &str = "usage: thindist backend [-o FILE] [--suffix .thinlto-native.o] FILE.thinlto.job…";
+const AGAIN: &str = "run `thindist thin-link` again";
+
+/// The command's own options.
+struct Options {
+    output: Option<PathBuf>,
+    suffix: String,
+    jobs: Vec<PathBuf>,
+}
+
+/// A job file that has been read, and its action.
+struct Read {
+    job: Job,
+    file: JobFile,
+}
+
+pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+    let options = Options::read(words)?;
+    let workspace = Workspace::open(Settings::load()?)?;
+    let outcome = build(&workspace, &options).map(|()| ExitCode::SUCCESS);
+    workspace.finish(outcome)
+}
+
+impl Options {
+    fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
+        let mut options = Self { output: None, suffix: NATIVE_SUFFIX.to_owned(), jobs: Vec::new() };
+        while let Some(word) = words.next() {
+            match word.to_str() {
+                Some("-o") => options.output = Some(PathBuf::from(value("-o", &mut words)?)),
+                Some("--suffix") => options.suffix = value("--suffix", &mut words)?,
+                Some(other) if other.starts_with('-') => return Err(unknown(other, USAGE)),
+                _ => options.jobs.push(PathBuf::from(word)),
+            }
+        }
+        match (options.jobs.len(), &options.output) {
+            (0, _) => Err(Failure::new("no job file").hint(USAGE)),
+            (2.., Some(_)) => Err(Failure::new("-o names one object, and there are several job files").hint(USAGE)),
+            _ => Ok(options),
+        }
+    }
+
+    /// `x.o.thinlto.job` is of `x.thinlto-native.o`.
+    fn output(&self, job: &Path) -> Result<PathBuf> {
+        if let Some(output) = &self.output {
+            return Ok(output.clone());
+        }
+        let name = job.to_string_lossy();
+        let bitcode = name.strip_suffix(JOB_SUFFIX).ok_or_else(|| {
+            Failure::new(format_args!("{} does not end in {JOB_SUFFIX}", job.display())).hint("name its object with -o")
+        })?;
+        Ok(native_path(bitcode, &self.suffix))
+    }
+}
+
+fn build(workspace: &Workspace, options: &Options) -> Result<()> {
+    let mut timer = Timer::start();
+    let reads = options.jobs.iter().map(|path| read(workspace, path)).collect::<Result<Vec<_>>>()?;
+    let outputs = options.jobs.iter().map(|path| options.output(path)).collect::<Result<Vec<_>>>()?;
+    let compiler = compiler(workspace, &reads, &options.jobs)?;
+    timer.phase("plan");
+    let imported: Vec<Vec<String>> =
+        reads.iter().map(|read| read.file.imports.iter().map(|import| import.bitcode.clone()).collect()).collect();
+    let jobs: Vec<Job> = reads.into_iter().map(|read| read.job).collect();
+    let batch = Batch {
+        workspace,
+        compiler: &compiler,
+        max_jobs: None,
+        warnings: Warnings::Shown,
+        jobs: &jobs,
+        imported: &imported,
+    };
+    let mut stats = Stats::of(&outputs.first().map_or_else(String::new, |output| output.display().to_string()));
+    stats.modules = jobs.len();
+    let natives = link::run_backends(&batch, &mut stats.backends)?;
+    for (native, output) in natives.iter().zip(&outputs) {
+        install(workspace, native, output)?;
+    }
+    timer.phase("backends");
+    workspace.record(stats, &timer);
+    Ok(())
+}
+
+/// A copy: the build system's file is its own, and nothing may write to what the CAS has.
+fn install(workspace: &Workspace, native: &NativeObject, output: &Path) -> Result<()> {
+    let bytes = workspace.cas.read(&native.digest)?.ok_or_else(|| {
+        Failure::new(format_args!("the native object for {} has gone from the CAS", output.display()))
+            .hint("something clears the cache at this moment; try again when that has ended")
+    })?;
+    output::write(output, &bytes)
+}
+
+fn read(workspace: &Workspace, path: &Path) -> Result<Read> {
+    let bytes = std::fs::read(path).map_err(|error| io("read", path, &error))?;
+    let file = JobFile::parse(&bytes, env!("CARGO_PKG_VERSION"))
+        .map_err(|error| Failure::new(format_args!("{}: {error}", path.display())).hint(AGAIN))?;
+    let (module, own) = source(workspace, &file.bitcode)?;
+    let index = std::fs::read(&file.index).map_err(|error| io("read", &file.index, &error))?;
+    let mut imports = Vec::with_capacity(file.imports.len());
+    let mut digests = Vec::with_capacity(file.imports.len());
+    for import in &file.imports {
+        let (digest, source) = source(workspace, &import.bitcode)?;
+        digests.push(digest);
+        imports.push(source);
+    }
+    check_imports(workspace, path, &file, &index, &digests, &imports)?;
+    let mut extra_inputs = Vec::with_capacity(file.extra_inputs.len());
+    for extra in &file.extra_inputs {
+        let (digest, source) = source(workspace, &extra.path)?;
+        expect(digest == extra.content, path, &extra.path)?;
+        extra_inputs.push(source);
+    }
+    let action = file.action(module, Digest::of(&index), &digests);
+    let index = Source::Bytes(Arc::from(index));
+    Ok(Read { job: Job { action, name: file.module.clone(), module: own, index, imports, extra_inputs }, file })
+}
+
+fn source(workspace: &Workspace, path: &str) -> Result<(Digest, Source)> {
+    let (digest, stamp): (Digest, FileStamp) = workspace.state.digest_file(Path::new(path))?;
+    let path = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
+    Ok((digest, Source::File { path, stamp: Some(stamp) }))
+}
+
+/// What is imported has to be what the thin link saw.
+fn check_imports(
+    workspace: &Workspace,
+    path: &Path,
+    file: &JobFile,
+    index: &[u8],
+    digests: &[Digest],
+    sources: &[Source],
+) -> Result<()> {
+    let damaged = |error| Failure::new(format_args!("{}: {error}", file.index)).hint(AGAIN);
+    let modules = index::read(index).map_err(damaged)?.modules;
+    let wanted: Vec<_> =
+        digests.iter().zip(sources).enumerate().map(|(rank, (digest, source))| (rank, *digest, source)).collect();
+    let facts = link::import_facts(&workspace.state, &wanted)?;
+    for (rank, (import, digest)) in file.imports.iter().zip(digests).enumerate() {
+        let taken = match import.taken {
+            Taken::Whole(whole) => whole == *digest,
+            Taken::Part(part) => {
+                let name = import_name(rank);
+                let module = modules.iter().find(|module| module.identifier == name);
+                let definitions = module.and_then(|module| module.definitions.as_ref());
+                definitions.zip(facts.get(&rank)).and_then(|(definitions, facts)| facts.imported(definitions))
+                    == Some(part)
+            }
+        };
+        expect(taken, path, &import.bitcode)?;
+    }
+    Ok(())
+}
+
+fn expect(is_so: bool, job: &Path, input: &str) -> Result<()> {
+    if is_so {
+        return Ok(());
+    }
+    Err(Failure::new(format_args!(
+        "{input} is not what {} was made for: it has changed since the thin link",
+        job.display()
+    ))
+    .hint(AGAIN))
+}
+
+/// The one compiler of all jobs, as it was at the thin link.
+fn compiler(workspace: &Workspace, reads: &[Read], paths: &[PathBuf]) -> Result<PathBuf> {
+    let mut compiler: Option<Tool> = None;
+    for (read, path) in reads.iter().zip(paths) {
+        let wanted = &read.file.compiler;
+        let known = compiler.take().filter(|tool| tool.path == Path::new(&wanted.path));
+        let tool = known.map_or_else(|| Tool::examine(Path::new(&wanted.path), &workspace.state), Ok)?;
+        if tool.identity != wanted.identity {
+            return Err(Failure::new(format_args!(
+                "{} is another compiler than {} was made for",
+                wanted.path,
+                path.display()
+            ))
+            .hint(AGAIN));
+        }
+        compiler = Some(tool);
+    }
+    compiler.map(|tool| tool.path).ok_or_else(|| Failure::new("no job file").hint(USAGE))
+}

@@ -1,0 +1,44 @@
+//! A link as steps of somebody else's build graph: `thindist thin-link` leaves the plan as files, one job a module, and
+//! `thindist backend` runs one of them. The build system runs them in between, links at the end, and decides by the
+//! files' times what is out of date; so each file is written only if it changes.
+
+mod backend;
+mod output;
+mod thin_link;
+
+pub(crate) use backend::run as backend;
+pub(crate) use thin_link::run as thin_link;
+
+use crate::failure::{Failure, Result};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What is added to a module's path: its canonical individual index.
+const INDEX_SUFFIX: &str = ".thinlto.bc";
+/// Its job file.
+const JOB_SUFFIX: &str = ".thinlto.job";
+
+/// What its native object has in place of `.o`: Kbuild's own name.
+const NATIVE_SUFFIX: &str = ".thinlto-native.o";
+
+/// `x.o` becomes `x.thinlto-native.o`.
+fn native_path(bitcode: &str, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", bitcode.strip_suffix(".o").unwrap_or(bitcode)))
+}
+
+/// The value of an option, which is the next word.
+fn value(option: &str, words: &mut impl Iterator<Item = OsString>) -> Result<String> {
+    let word = words.next().ok_or_else(|| Failure::new(format_args!("{option} needs a value")))?;
+    word.into_string().map_err(|word| Failure::new(format_args!("{option}: {} is no UTF-8", word.display())))
+}
+
+fn unknown(word: &str, usage: &str) -> Failure {
+    Failure::new(format_args!("unknown argument `{word}`")).hint(usage)
+}
+
+/// A path as text: job files and lists are text.
+fn text(path: &Path) -> Result<String> {
+    path.to_str()
+        .map(str::to_owned)
+        .ok_or_else(|| Failure::new(format_args!("the path {} is no UTF-8", path.display())))
+}
