@@ -30,6 +30,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     result
 }
 
+/// What the tests need without the kernel: both compilers, and what builds and drives small programs.
 fn compilers() -> Vec<String> {
-    [apt::llvm(19), apt::llvm(22)].concat()
+    let others = ["gcc", "libc6-dev", "make", "procps"].map(String::from).to_vec();
+    [apt::llvm(19), apt::llvm(22), others].concat()
 }

@@ -48,8 +48,8 @@ impl Options {
         let mut options = Self { output: None, suffix: NATIVE_SUFFIX.to_owned(), jobs: Vec::new() };
         while let Some(word) = words.next() {
             match word.to_str() {
-                Some("-o") => options.output = Some(PathBuf::from(value("-o", &mut words)?)),
-                Some("--suffix") => options.suffix = value("--suffix", &mut words)?,
+                Some("-o") => options.output = Some(PathBuf::from(value("-o", &mut words, USAGE)?)),
+                Some("--suffix") => options.suffix = value("--suffix", &mut words, USAGE)?,
                 Some(other) if other.starts_with('-') => return Err(unknown(other, USAGE)),
                 _ => options.jobs.push(PathBuf::from(word)),
             }

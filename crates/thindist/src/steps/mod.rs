@@ -27,8 +27,8 @@ fn native_path(bitcode: &str, suffix: &str) -> PathBuf {
 }
 
 /// The value of an option, which is the next word.
-fn value(option: &str, words: &mut impl Iterator<Item = OsString>) -> Result<String> {
-    let word = words.next().ok_or_else(|| Failure::new(format_args!("{option} needs a value")))?;
+fn value(option: &str, words: &mut impl Iterator<Item = OsString>, usage: &str) -> Result<String> {
+    let word = words.next().ok_or_else(|| Failure::new(format_args!("{option} needs a value")).hint(usage))?;
     word.into_string().map_err(|word| Failure::new(format_args!("{option}: {} is no UTF-8", word.display())))
 }
 

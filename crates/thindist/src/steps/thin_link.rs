@@ -41,8 +41,8 @@ impl Options {
         while let Some(word) = words.next() {
             match word.to_str().unwrap_or_default() {
                 "--" => break,
-                "--list" => list = Some(PathBuf::from(value("--list", &mut words)?)),
-                "--suffix" => suffix = value("--suffix", &mut words)?,
+                "--list" => list = Some(PathBuf::from(value("--list", &mut words, USAGE)?)),
+                "--suffix" => suffix = value("--suffix", &mut words, USAGE)?,
                 other => return Err(unknown(other, USAGE)),
             }
         }

@@ -11,6 +11,7 @@ mod line;
 mod options;
 mod programs;
 mod regressions;
+mod steps;
 mod verify;
 
 use testkit::Sandbox;

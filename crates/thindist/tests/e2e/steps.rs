@@ -1,0 +1,180 @@
+//! A link as steps of make: thin-link, one backend a module, the final link by lld.
+
+use crate::on_each_llvm;
+use crate::programs::{CHAIN_OBJECTS, chain, edit};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use testkit::{Run, Sandbox, Tool};
+
+on_each_llvm!(
+    steps_give_the_output_of_the_link_and_share_its_objects,
+    make_runs_what_an_edit_concerns,
+    an_unchanged_thin_link_writes_nothing,
+    members_of_an_archive_are_unpacked,
+    what_belonged_to_a_removed_module_goes,
+    a_job_whose_import_has_changed_is_refused,
+    jobs_of_another_version_or_none_at_all,
+    a_native_object_is_the_build_systems_own,
+    options_that_make_no_sense,
+);
+
+const MAKEFILE: &str = "define newline\n\n\nendef\nobjects := $(subst $(newline), ,$(file <list))\n\
+    out.o: list $(objects)\n\t$(LLD) -r -o $@ $(objects)\n\
+    %.thinlto-native.o: %.o.thinlto.job %.o.thinlto.bc %.o\n\t@echo backend $@\n\tthindist backend -o $@ $<\n";
+
+fn thin_link(sandbox: &Sandbox, line: &str) -> Tool {
+    sandbox.tool("thindist").args(&format!("thin-link --list list -- -r -o out.o {line}"))
+}
+
+/// make's final link of the objects that are listed, and how many backends it ran for them.
+fn make(sandbox: &Sandbox) -> usize {
+    sandbox.write("Makefile", MAKEFILE);
+    let run = sandbox.tool("make").args("-s -j2").env("LLD", format!("ld.lld-{}", sandbox.llvm())).ok();
+    run.stdout.lines().filter(|line| line.starts_with("backend ")).count()
+}
+
+/// Every file of the steps with its time.
+fn times(sandbox: &Sandbox) -> BTreeMap<PathBuf, SystemTime> {
+    let files = sandbox.files_below("work").into_iter().filter(|path| path.to_string_lossy().contains("thinlto"));
+    let time = |path: &Path| path.metadata().unwrap().modified().unwrap();
+    files.chain([sandbox.path("list")]).map(|path| (path.clone(), time(&path))).collect()
+}
+
+fn steps_give_the_output_of_the_link_and_share_its_objects(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.compile("-O2", "native.c", "int native = 1;");
+    let line = format!("{CHAIN_OBJECTS} native.o");
+    thin_link(sandbox, &line).ok();
+    assert_eq!(make(sandbox), 4);
+    let made = sandbox.read("out.o");
+    let stats = sandbox.link(&format!("-r -o out.o {line}"));
+    assert_eq!((stats.executed(), stats.local_cache()), (0, 4), "{stats:?}");
+    assert!(sandbox.read("out.o") == made, "make's output is not the link's");
+    sandbox.verify_identical(&format!("-r -o out.o {line}"));
+}
+
+fn make_runs_what_an_edit_concerns(sandbox: &Sandbox) {
+    chain(sandbox);
+    let steps = |expected: usize| {
+        thin_link(sandbox, CHAIN_OBJECTS).ok();
+        assert_eq!(make(sandbox), expected);
+    };
+    steps(4);
+    steps(0);
+    // What nobody imports: the importers of `leaf` do not see it.
+    edit(sandbox, "leaf.c", "int leaf(int x) { return x * 3 + 1; } double of_its_own(double x) { return x / 3; }\n");
+    steps(1);
+    edit(sandbox, "leaf.c", "int leaf(int x) { return x * 5 + 1; }\n");
+    steps(3);
+    let made = sandbox.read("out.o");
+    sandbox.link(&format!("-r -o out.o {CHAIN_OBJECTS}"));
+    assert!(sandbox.read("out.o") == made, "make's output is not the link's");
+}
+
+fn an_unchanged_thin_link_writes_nothing(sandbox: &Sandbox) {
+    chain(sandbox);
+    thin_link(sandbox, CHAIN_OBJECTS).ok();
+    let before = times(sandbox);
+    assert_eq!(before.len(), 9, "an index and a job each, and the list: {before:?}");
+    thin_link(sandbox, CHAIN_OBJECTS).ok();
+    assert_eq!(times(sandbox), before);
+    // The same sources in another order of the line: other objects in the list, the same jobs.
+    thin_link(sandbox, "leaf.o alone.o middle.o main.o").ok();
+    let changed: Vec<PathBuf> =
+        times(sandbox).into_iter().filter(|it| before.get(&it.0) != Some(&it.1)).map(|it| it.0).collect();
+    assert_eq!(changed, [sandbox.path("list")]);
+}
+
+fn members_of_an_archive_are_unpacked(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.ar("crs rest.a middle.o alone.o leaf.o");
+    thin_link(sandbox, "main.o --whole-archive rest.a").ok();
+    let list = String::from_utf8(sandbox.read("list")).unwrap();
+    assert_eq!(list.lines().filter(|line| line.starts_with("list.members/")).count(), 3, "{list}");
+    for job in list.lines().map(|native| native.replace(".thinlto-native.o", ".o.thinlto.job")) {
+        sandbox.tool("thindist").args("backend").arg(&job).ok();
+    }
+    let objects: Vec<&str> = list.lines().collect();
+    assert!(objects.iter().all(|object| sandbox.path(object).is_file()), "{list}");
+    // A native member is no file that a build system could link.
+    sandbox.compile("-O2", "native.c", "int native = 1;");
+    sandbox.ar("crs rest.a native.o");
+    thin_link(sandbox, "main.o --whole-archive rest.a").run().exits(1).says("native.o is native").says("thin archive");
+}
+
+fn what_belonged_to_a_removed_module_goes(sandbox: &Sandbox) {
+    chain(sandbox);
+    thin_link(sandbox, CHAIN_OBJECTS).ok();
+    make(sandbox);
+    thin_link(sandbox, "main.o middle.o leaf.o").ok();
+    let left: Vec<PathBuf> =
+        sandbox.files_below("work").into_iter().filter(|path| path.to_string_lossy().contains("alone.")).collect();
+    assert_eq!(left, [sandbox.path("alone.c"), sandbox.path("alone.o")]);
+    assert_eq!(make(sandbox), 0);
+}
+
+fn refused(sandbox: &Sandbox, job: &str) -> Run {
+    let run = sandbox.tool("thindist").args("backend").arg(job).run().exits(1);
+    assert!(!sandbox.path(job.replace(".o.thinlto.job", ".thinlto-native.o")).exists(), "{run}");
+    run
+}
+
+fn a_job_whose_import_has_changed_is_refused(sandbox: &Sandbox) {
+    chain(sandbox);
+    thin_link(sandbox, CHAIN_OBJECTS).ok();
+    edit(sandbox, "leaf.c", "int leaf(int x) { return x * 7; }\n");
+    refused(sandbox, "main.o.thinlto.job").says("leaf.o").says("main.o.thinlto.job").says("thin-link` again");
+    assert_eq!(sandbox.action_results(), 0, "nothing may be stored");
+    // Another compiler under the name of the one that the thin link saw.
+    thin_link(sandbox, CHAIN_OBJECTS).ok();
+    let job = String::from_utf8(sandbox.read("main.o.thinlto.job")).unwrap();
+    let identity = job.lines().find(|line| line.contains("\"identity\"")).unwrap();
+    let other = identity.replacen(|digit: char| digit.is_ascii_digit(), "f", 1);
+    sandbox.write("main.o.thinlto.job", job.replace(identity, &other));
+    refused(sandbox, "main.o.thinlto.job").says("another compiler");
+}
+
+fn jobs_of_another_version_or_none_at_all(sandbox: &Sandbox) {
+    chain(sandbox);
+    thin_link(sandbox, CHAIN_OBJECTS).ok();
+    let job = String::from_utf8(sandbox.read("main.o.thinlto.job")).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    sandbox
+        .write("main.o.thinlto.job", job.replace(&format!("\"thindist\": \"{version}\""), "\"thindist\": \"0.0.9\""));
+    refused(sandbox, "main.o.thinlto.job").says("0.0.9").says(version).says("thin-link` again");
+    sandbox.write("main.o.thinlto.job", "{");
+    refused(sandbox, "main.o.thinlto.job").says("main.o.thinlto.job").says("not a job file");
+    refused(sandbox, "missing.o.thinlto.job").says("missing.o.thinlto.job").says("No such file");
+    sandbox.write("main.o.thinlto.job", &job);
+    sandbox.write("main.o.thinlto.bc", &sandbox.read("main.o.thinlto.bc")[..40]);
+    refused(sandbox, "main.o.thinlto.job").says("main.o.thinlto.bc").says("thin-link` again");
+}
+
+/// objtool, for one, writes to it.
+fn a_native_object_is_the_build_systems_own(sandbox: &Sandbox) {
+    chain(sandbox);
+    thin_link(sandbox, CHAIN_OBJECTS).ok();
+    sandbox.tool("thindist").args("backend leaf.o.thinlto.job").ok();
+    sandbox.write("leaf.thinlto-native.o", "overwritten");
+    sandbox.tool("thindist").args("cache verify").ok();
+    sandbox.tool("thindist").args("backend leaf.o.thinlto.job").ok();
+    assert!(sandbox.read("leaf.thinlto-native.o").starts_with(b"\x7fELF"));
+}
+
+fn options_that_make_no_sense(sandbox: &Sandbox) {
+    chain(sandbox);
+    let refuses = |words: &str, what: &str| {
+        sandbox.tool("thindist").args(words).run().exits(1).says(what).says("usage: ");
+    };
+    refuses("thin-link -- -r main.o -o out.o", "no --list");
+    refuses("thin-link --list", "--list needs a value");
+    refuses("thin-link --lists x -- main.o", "`--lists`");
+    refuses("thin-link --list list --suffix .o -- -r main.o -o out.o", "--suffix");
+    refuses("backend", "no job file");
+    refuses("backend -o x.o a.job b.job", "several");
+    refuses("backend --fast a.job", "`--fast`");
+    sandbox.tool("thindist").args("backend main.o").run().exits(1).says("main.o").says("not a job file");
+    let run = thin_link(sandbox, "main.o middle.o -mllvm -load=x.so").run().exits(1);
+    run.says("-mllvm").says("in-process");
+}
