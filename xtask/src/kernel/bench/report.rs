@@ -60,6 +60,13 @@ const COMPARISONS: &[Comparison] = &[
         other: |round| mib(round.cold_in_process.peak_rss_kib),
         goal: Some(1.0),
     },
+    Comparison {
+        name: "--version through thindist / lld itself and 10 ms",
+        unit: "ms",
+        thindist: |round| round.version_thindist_s * 1000.0,
+        other: |round| round.version_lld_s * 1000.0 + 10.0,
+        goal: Some(1.0),
+    },
 ];
 
 fn mib(kib: u64) -> f64 {
@@ -114,7 +121,7 @@ fn compare(comparison: &Comparison, rounds: &[Round]) -> Line {
 }
 
 /// The middle value; of an even number the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let upper = values.len() / 2;
     let lower = values.len().saturating_sub(1) / 2;

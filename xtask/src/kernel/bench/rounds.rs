@@ -1,6 +1,7 @@
 //! The rounds: who links what, in which order, and from which cache.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde::Serialize;
 
@@ -12,6 +13,8 @@ use crate::measure::{self, Usage};
 use crate::project::Home;
 use crate::stats::{self, Link};
 use crate::{Result, files, machine};
+
+use super::report;
 
 /// One link by thindist: measured from outside, and what it says itself.
 #[derive(Debug, Clone, Serialize)]
@@ -32,7 +35,13 @@ pub(crate) struct Round {
     pub(crate) edit_thindist: Thindist,
     pub(crate) edit_in_process: Usage,
     pub(crate) edit_lld_cache: Usage,
+    /// `--version`: what thindist adds to a line that is lld's alone.
+    pub(crate) version_thindist_s: f64,
+    pub(crate) version_lld_s: f64,
 }
+
+/// One run takes some ten milliseconds, on a machine that does other things as well.
+const VERSION_RUNS: usize = 21;
 
 /// The kernel under measurement and where its caches are.
 struct Bench<'a> {
@@ -75,7 +84,10 @@ impl Bench<'_> {
         let (unchanged, edited) = (unchanged_thindist.backends_run, edit_thindist.backends_run);
         require(edited == 1, || format!("{edited} backends ran for an edit of one leaf"))?;
         require(unchanged == 0, || format!("{unchanged} backends ran for an unchanged link"))?;
+        let (version_thindist_s, version_lld_s) = self.versions()?;
         Ok(Round {
+            version_thindist_s,
+            version_lld_s,
             cold_thindist,
             cold_in_process,
             unchanged_thindist,
@@ -104,6 +116,26 @@ impl Bench<'_> {
     fn compile(&self, edit: impl FnOnce(&Edited) -> Result<()>) -> Result<()> {
         edit(&Edited::leaf(self.kernel))?;
         build::make(self.kernel, self.home, self.linker, "bench-compile", &["vmlinux_o"]).map(drop)
+    }
+
+    /// Medians of runs by turns.
+    fn versions(&self) -> Result<(f64, f64)> {
+        let Linker::Thindist(thindist) = self.linker else {
+            return Err("the bench measures thindist".to_string());
+        };
+        let log = self.home.log("bench-version");
+        let seconds = |program: &Path| {
+            let mut command = Command::new(program);
+            command.arg("--version");
+            build::set_environment(&mut command, self.kernel.llvm, &self.thindist_cache());
+            Ok::<_, String>(measure::measured(&mut command, &log)?.wall_s)
+        };
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..VERSION_RUNS {
+            ours.push(seconds(thindist)?);
+            theirs.push(seconds(&self.lld())?);
+        }
+        Ok((report::median(ours), report::median(theirs)))
     }
 
     fn thindist(&self, step: &str) -> Result<Thindist> {
