@@ -21,6 +21,7 @@ pub(crate) const KERNEL: &[&str] = &[
     "libelf-dev",
     "libssl-dev",
     "make",
+    "patch",
     "perl",
     "python3",
     "rsync",

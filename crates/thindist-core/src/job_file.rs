@@ -4,8 +4,10 @@
 //! without it: of a module that is imported in part it has the digest of that part and not of the module. So a build
 //! system that writes it only when it changes, and compares times, runs the backends that a content key would run.
 //!
-//! JSON, one object, keys in this order: `schema`, `thindist` (the version that wrote it), `module` (lld's identifier),
-//! `bitcode` and `index` (paths), `compiler` (path and identity), `arguments`, `imports` (path, and the digest of the part or
+//! lld's identifier of the module is not in it: an archive member's has an offset, which moves with every symbol that the
+//! archive's table gets (on the kernel, one function more rewrote all 1,005 files).
+//!
+//! JSON, one object, keys in this order: `schema`, `thindist` (the version that wrote it), `bitcode` and `index` (paths), `compiler` (path and identity), `arguments`, `imports` (path, and the digest of the part or
 //! of the whole), `extra_inputs`, `working_directory_depth`, `elf_machine`. A reader refuses another schema or version:
 //! the file is made anew by the next thin link, and is no place to keep anything.
 
@@ -22,8 +24,6 @@ const SCHEMA: u32 = 1;
 pub struct JobFile {
     schema: u32,
     thindist: String,
-    /// lld's identifier of the module.
-    pub module: String,
     /// The module's bitcode.
     pub bitcode: String,
     /// Its canonical individual index.
@@ -85,8 +85,6 @@ pub struct Extra {
 /// Where an action's inputs are.
 #[derive(Debug, Clone)]
 pub struct Places<'a> {
-    /// lld's identifier of the module.
-    pub module: &'a str,
     /// The module's bitcode.
     pub bitcode: &'a str,
     /// Where its index goes.
@@ -127,7 +125,6 @@ impl JobFile {
         Self {
             schema: SCHEMA,
             thindist: version.to_owned(),
-            module: places.module.to_owned(),
             bitcode: places.bitcode.to_owned(),
             index: places.index.to_owned(),
             compiler: Compiler { path: places.compiler.to_owned(), identity: action.compiler },
@@ -208,13 +205,8 @@ mod tests {
             elf_machine: 62,
         };
         let imports = ["c.o".to_owned(), "d.o".to_owned()];
-        let places = Places {
-            module: "lib.a(m.o at 8)",
-            bitcode: "m.o",
-            index: "m.o.thinlto.bc",
-            imports: &imports,
-            compiler: "/usr/bin/clang-22",
-        };
+        let places =
+            Places { bitcode: "m.o", index: "m.o.thinlto.bc", imports: &imports, compiler: "/usr/bin/clang-22" };
         (action.clone(), JobFile::new(&action, &places, "1.2.3"))
     }
 
@@ -233,13 +225,8 @@ mod tests {
         action.imports[1].bitcode = Digest::of(b"edited elsewhere");
         action.module = Digest::of(b"edited as well");
         let imports = ["c.o".to_owned(), "d.o".to_owned()];
-        let places = Places {
-            module: "lib.a(m.o at 8)",
-            bitcode: "m.o",
-            index: "m.o.thinlto.bc",
-            imports: &imports,
-            compiler: "/usr/bin/clang-22",
-        };
+        let places =
+            Places { bitcode: "m.o", index: "m.o.thinlto.bc", imports: &imports, compiler: "/usr/bin/clang-22" };
         assert_eq!(JobFile::new(&action, &places, "1.2.3"), file);
         action.imports[0].bitcode = Digest::of(b"another whole");
         assert_ne!(JobFile::new(&action, &places, "1.2.3"), file);

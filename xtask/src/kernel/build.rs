@@ -19,6 +19,8 @@ pub(crate) enum Linker {
     InProcess,
     /// The absolute path of ld.thindist: Kbuild changes directories.
     Thindist(PathBuf),
+    /// lld, and thindist as the program that Kbuild's own steps call.
+    Steps(PathBuf),
 }
 
 impl Linker {
@@ -30,6 +32,7 @@ impl Linker {
     pub(crate) fn program(&self) -> Result<PathBuf> {
         match self {
             Linker::Thindist(path) => Ok(path.with_file_name("thindist")),
+            Linker::Steps(program) => Ok(program.clone()),
             Linker::InProcess => Err("in-process linking has no thindist to ask".to_string()),
         }
     }
@@ -44,8 +47,10 @@ pub(crate) fn command(kernel: &Kernel, home: &Home, linker: &Linker) -> Command 
         make.arg(format!("O={}", kernel.out.display()));
     }
     make.arg(format!("LLVM=-{}", kernel.llvm)).arg(format!("-j{}", machine::cpus()));
-    if let Linker::Thindist(path) = linker {
-        make.arg(format!("LD={}", path.display()));
+    match linker {
+        Linker::InProcess => {}
+        Linker::Thindist(path) => drop(make.arg(format!("LD={}", path.display()))),
+        Linker::Steps(program) => drop(make.arg(format!("THINDIST={}", program.display()))),
     }
     set_environment(&mut make, kernel.llvm, &home.cache());
     make

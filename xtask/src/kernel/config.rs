@@ -15,23 +15,43 @@ const PREREQUISITES: &str = "CONFIG_SHMEM=y\n";
 pub(crate) fn apply(kernel: &Kernel, home: &Home, suffix: &str) -> Result<()> {
     files::make_dir(&kernel.out)?;
     let wanted = format!("{SUBSET}{PREREQUISITES}CONFIG_LOCALVERSION=\"{suffix}\"\n");
-    if current(kernel).is_ok_and(|config| missing(&config, &wanted).is_empty()) {
+    set(kernel, home, &Linker::InProcess, &wanted)
+}
+
+/// Configures `kernel` with one setting of the subset replaced, and with `more`.
+pub(crate) fn apply_instead(
+    kernel: &Kernel,
+    home: &Home,
+    linker: &Linker,
+    (setting, instead): (&str, &str),
+    more: &str,
+) -> Result<()> {
+    let replaced: Vec<&str> = settings(more).filter_map(symbol).collect();
+    let kept = SUBSET.lines().filter(|line| symbol(line).is_none_or(|name| !replaced.contains(&name)));
+    let subset = kept
+        .map(|line| if line == setting { instead } else { line })
+        .fold(String::new(), |text, line| text + line + "\n");
+    set(kernel, home, linker, &format!("{subset}{PREREQUISITES}CONFIG_LOCALVERSION=\"\"\n{more}"))
+}
+
+fn set(kernel: &Kernel, home: &Home, linker: &Linker, wanted: &str) -> Result<()> {
+    if current(kernel).is_ok_and(|config| missing(&config, wanted).is_empty()) {
         return Ok(());
     }
     if current(kernel).is_err() {
-        make(kernel, home, "tinyconfig")?;
+        make(kernel, home, linker, "tinyconfig")?;
     }
-    files::write(&path(kernel), merge(&current(kernel)?, &wanted))?;
-    make(kernel, home, "olddefconfig")?;
-    let missing = missing(&current(kernel)?, &wanted);
+    files::write(&path(kernel), merge(&current(kernel)?, wanted))?;
+    make(kernel, home, linker, "olddefconfig")?;
+    let missing = missing(&current(kernel)?, wanted);
     if missing.is_empty() {
         return Ok(());
     }
     Err(format!("Kconfig dropped what the checks rely on: {}", missing.join(", ")))
 }
 
-fn make(kernel: &Kernel, home: &Home, target: &str) -> Result<()> {
-    let mut command = build::command(kernel, home, &Linker::InProcess);
+fn make(kernel: &Kernel, home: &Home, linker: &Linker, target: &str) -> Result<()> {
+    let mut command = build::command(kernel, home, linker);
     run::quiet(command.arg(target), &home.log(&kernel.log_name(target)))
 }
 

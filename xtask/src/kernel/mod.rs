@@ -7,6 +7,7 @@ pub(crate) mod bench;
 pub(crate) mod boot;
 pub(crate) mod build;
 pub(crate) mod config;
+mod dist;
 pub(crate) mod edits;
 mod initramfs;
 pub(crate) mod link_line;
@@ -64,6 +65,7 @@ impl Kernel {
     pub(crate) fn prepare(&self, home: &Home) -> Result<()> {
         source::provide(home, &self.src)?;
         edits::Edited::leaf(self).restore()?;
+        edits::Edited::hot(self).restore()?;
         config::apply(self, home, "")
     }
 }
@@ -79,6 +81,7 @@ const STEPS: &[Task] = &[
         help: "a second directory, the same cache; --full compiles all [--llvm N]",
         run: second_step,
     },
+    Task { name: "dist", help: "the option of kbuild/, from what `build` has built [--llvm N]", run: dist_step },
     Task { name: "check", help: "all of these for LLVM 22 and 19, as `cargo xtask test` does", run: check_step },
 ];
 
@@ -137,6 +140,12 @@ fn second_step(arguments: &[String]) -> Result<()> {
     let full = arguments::take_flag(&mut arguments, "--full");
     let (mut suite, kernel) = start_suite(arguments)?;
     suite::second_directory(&mut suite, kernel.llvm, full);
+    suite.checks.finish()
+}
+
+fn dist_step(arguments: &[String]) -> Result<()> {
+    let (mut suite, kernel) = start_suite(arguments.to_vec())?;
+    suite::option(&mut suite, &kernel);
     suite.checks.finish()
 }
 

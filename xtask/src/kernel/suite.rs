@@ -13,10 +13,13 @@ use crate::{Result, cargo, files};
 
 use super::build::{self, Linker};
 use super::edits::Edited;
-use super::{HOME, Kernel, boot, config, link_line, source};
+use super::{HOME, Kernel, boot, config, dist, link_line, source};
 
 /// Fewer would mean that Kconfig dropped the subset, or that the modules did not reach the link as bitcode.
 const LEAST_MODULES: u64 = 1000;
+
+/// Of the hot file; 66 were seen. Fewer would show little.
+const LEAST_IMPORTERS: u64 = 30;
 
 /// Shows in the kernel's version which configuration was booted.
 const SUFFIX: &str = "-edited";
@@ -53,7 +56,30 @@ pub(crate) fn run_all() -> Result<()> {
         one_version(&mut suite, &kernel);
     }
     second_directory(&mut suite, 22, true);
+    let kernel = Kernel::usual(&suite.home, 22);
+    option(&mut suite, &kernel);
     suite.checks.finish()
+}
+
+/// Kbuild's own option, with our patches. `built` must have been built.
+pub(crate) fn option(suite: &mut Suite, built: &Kernel) {
+    let kernel = match dist::prepare(&suite.home, built) {
+        Ok(kernel) => kernel,
+        Err(error) => {
+            suite.record(built, "kbuild/: patches applied, checkpatch passes", Err(error));
+            return;
+        }
+    };
+    let outcome = dist::built(&kernel, &suite.home, &suite.linker);
+    if !suite.record(&kernel, "CONFIG_LTO_CLANG_THIN_DIST: vmlinux and modules built", outcome) {
+        return;
+    }
+    let outcome = dist::verified(&kernel, &suite.home, &suite.linker);
+    suite.record(&kernel, "CONFIG_LTO_CLANG_THIN_DIST: vmlinux.o is that of `thindist ld`, verify identical", outcome);
+    let outcome = dist::edits(&kernel, &suite.home, &suite.linker, unseen());
+    suite.record(&kernel, "CONFIG_LTO_CLANG_THIN_DIST: nothing, a leaf, a hot file: backends run", outcome);
+    let outcome = dist::boots(&kernel, &suite.home);
+    suite.record(&kernel, "CONFIG_LTO_CLANG_THIN_DIST: boots to its init", outcome);
 }
 
 fn one_version(suite: &mut Suite, kernel: &Kernel) {
@@ -115,15 +141,21 @@ pub(crate) fn edits(suite: &mut Suite, kernel: &Kernel) {
     suite.record(kernel, "a function added to arch/x86/kernel/cpu/common.c: 1 backend, verify identical", outcome);
 }
 
-/// Half of the modules import from this one, and their objects stay. That they do is not believed: `verify` compares all
+/// Many modules import from this one, and their objects stay. That they do is not believed: `verify` compares all
 /// that came from the cache with in-process ThinLTO's of the edited kernel.
 fn hot_edit(suite: &Suite, kernel: &Kernel) -> Result<String> {
     let hot = Edited::hot(kernel);
+    let edited = hot_edited(suite, kernel, &hot);
+    // Whatever became of it: the checks that follow are of the kernel as it was.
+    counted(suite, kernel, "revert-hot", 0, || hot.restore())?;
+    edited
+}
+
+fn hot_edited(suite: &Suite, kernel: &Kernel, hot: &Edited) -> Result<String> {
     counted(suite, kernel, "append-hot", 1, || hot.append(unseen()))?;
     let importers = link_line::importers(kernel, &suite.home, hot.object)?;
-    require(importers > 100, || format!("only {importers} modules import from {}", hot.object))?;
+    require(importers >= LEAST_IMPORTERS, || format!("only {importers} modules import from {}", hot.object))?;
     let verified = link_line::verify(kernel, &suite.home, &suite.linker)?;
-    counted(suite, kernel, "revert-hot", 0, || hot.restore())?;
     Ok(format!("1 run, although {importers} modules import from it; {verified}"))
 }
 

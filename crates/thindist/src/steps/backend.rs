@@ -133,7 +133,7 @@ fn read(workspace: &Workspace, path: &Path) -> Result<Read> {
     }
     let action = file.action(module, Digest::of(&index), &digests);
     let index = Source::Bytes(Arc::from(index));
-    Ok(Read { job: Job { action, name: file.module.clone(), module: own, index, imports, extra_inputs }, file })
+    Ok(Read { job: Job { action, name: file.bitcode.clone(), module: own, index, imports, extra_inputs }, file })
 }
 
 fn source(workspace: &Workspace, path: &str) -> Result<(Digest, Source)> {

@@ -165,7 +165,6 @@ fn write_job(session: &Session, job: &Job, bitcode: &Path, places: &BTreeMap<Pat
     output::write_if_changed(&index, bytes)?;
     let imports = job.imports.iter().map(|source| text(find(places, source)?)).collect::<Result<Vec<_>>>()?;
     let places = Places {
-        module: &job.name,
         bitcode: &text(bitcode)?,
         index: &text(&index)?,
         imports: &imports,

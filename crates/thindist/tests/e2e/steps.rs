@@ -11,6 +11,7 @@ on_each_llvm!(
     steps_give_the_output_of_the_link_and_share_its_objects,
     make_runs_what_an_edit_concerns,
     an_unchanged_thin_link_writes_nothing,
+    a_symbol_more_in_an_archive_changes_no_other_job,
     members_of_an_archive_are_unpacked,
     what_belonged_to_a_removed_module_goes,
     a_job_whose_import_has_changed_is_refused,
@@ -84,6 +85,27 @@ fn an_unchanged_thin_link_writes_nothing(sandbox: &Sandbox) {
     let changed: Vec<PathBuf> =
         times(sandbox).into_iter().filter(|it| before.get(&it.0) != Some(&it.1)).map(|it| it.0).collect();
     assert_eq!(changed, [sandbox.path("list")]);
+}
+
+/// lld's identifiers of archive members have offsets, which move with the archive's table of symbols.
+fn a_symbol_more_in_an_archive_changes_no_other_job(sandbox: &Sandbox) {
+    chain(sandbox);
+    let archive = || {
+        let _ = std::fs::remove_file(sandbox.path("all.a"));
+        sandbox.ar("crsT all.a main.o middle.o alone.o leaf.o");
+        thin_link(sandbox, "--whole-archive all.a").ok();
+    };
+    archive();
+    let before = times(sandbox);
+    edit(
+        sandbox,
+        "alone.c",
+        "int counter, more; int alone(int x) { return counter += x; } int another_symbol(void) { return more; }\n",
+    );
+    archive();
+    let changed: Vec<PathBuf> =
+        times(sandbox).into_iter().filter(|it| before.get(&it.0) != Some(&it.1)).map(|it| it.0).collect();
+    assert_eq!(changed, [sandbox.path("alone.o.thinlto.bc")]);
 }
 
 fn members_of_an_archive_are_unpacked(sandbox: &Sandbox) {
