@@ -29,6 +29,8 @@ mod code {
 const CALL_EXPLICIT_TYPE: u64 = 1 << 15;
 const CALL_FLAGS: u64 = 1 << 17;
 const INVOKE_EXPLICIT_TYPE: u64 = 1 << 13;
+/// In place of a value's distance: metadata follows.
+const METADATA_OPERAND: u64 = 1 << 31;
 
 /// Describes the body of `function`, or returns `None` if something in it is not known.
 pub(super) fn describe<'a>(
@@ -178,7 +180,8 @@ pub(super) fn attachment(
 ) -> Option<()> {
     sink.number(kind);
     if tables.source_location_kind == Some(kind) {
-        // Any edit above it moves it, and no object depends on it: it is for messages of the assembler.
+        // Any edit above it moves it, so not what is in it is described but which one it is.
+        sink.number(reached.place_of(usize::try_from(number).ok()?));
         return Some(());
     }
     tables.metadata(number, sink, reached)
@@ -215,6 +218,8 @@ impl Fields<'_, '_, '_, '_> {
             'v' => tables.value(before(*next, value)?, sink, reached)?,
             's' => tables.value(before_signed(*next, value)?, sink, reached)?,
             'm' => tables.optional_metadata(value, sink, reached, tables::DEEPEST)?,
+            // A bundle's metadata operand: not a value, and its own number would follow.
+            'V' if value == METADATA_OPERAND => return None,
             'V' => {
                 let number = before(*next, value)?;
                 tables.value(number, sink, reached)?;

@@ -16,7 +16,8 @@
 //! wherever the import would show the module's own hash: LLVM promotes a local value to `name.llvm.HASH`, and HASH
 //! covers the whole file. What is described has no such name in it, so the plan can also leave the hash out of the index.
 //!
-//! `!srcloc`, the place of inline assembly in the source, is left out: it is for messages.
+//! `!srcloc`, the place of inline assembly in the source, is for messages: which pieces of assembly have one place counts, as a
+//! pass that compares instructions compares it as well, and where that is does not.
 //!
 //! It does not know what is imported from where: that is in the individual indexes.
 
@@ -105,9 +106,13 @@ impl ImportFacts {
         let mut sink = Sink::of(b'I');
         sink.id(&self.common);
         let mut nodes = Vec::new();
-        for (_, content) in taken {
+        sink.number(taken.len() as u64);
+        for (guid, content) in taken {
             let Content { id, distinct } = content.as_ref()?;
+            // A content does not say whose it is: two definitions may exchange theirs.
+            sink.number(*guid);
             sink.id(id);
+            sink.number(distinct.len() as u64);
             for node in distinct {
                 // Which definitions share which nodes, without their numbers.
                 let known = nodes.iter().position(|known| known == node && *node != OWN_NODE);
@@ -249,20 +254,13 @@ struct ModuleReader<'a> {
     tables: Tables<'a>,
     names: Names<'a>,
     common: Sink,
-    source_filename: Vec<u8>,
     /// Bodies in the order of the functions that are defined.
     bodies: Vec<Block<'a>>,
 }
 
 impl<'a> ModuleReader<'a> {
     fn new(strings: &'a [u8], common: Sink) -> Self {
-        Self {
-            tables: Tables::default(),
-            names: Names { strings, ..Names::default() },
-            common,
-            source_filename: Vec::new(),
-            bodies: Vec::new(),
-        }
+        Self { tables: Tables::default(), names: Names { strings, ..Names::default() }, common, bodies: Vec::new() }
     }
 
     fn read(&mut self, mut block: Block<'a>, info: &mut BlockInfo) -> Option<()> {
@@ -290,8 +288,8 @@ impl<'a> ModuleReader<'a> {
                 self.common.numbers(&record.values);
             }
             code::SOURCE_FILENAME => {
-                self.source_filename = record.bytes_from(0)?;
-                self.common.bytes(&self.source_filename);
+                self.common.number(record.code);
+                self.common.numbers(&record.values);
             }
             code::VSTOFFSET | code::HASH => {}
             globals::code::SECTION_NAME => self.names.sections.push(record.bytes_from(0)?),
@@ -332,6 +330,7 @@ impl<'a> ModuleReader<'a> {
                     if record.bytes_from(1)? == SOURCE_LOCATION {
                         self.tables.source_location_kind = record.value(0);
                     }
+                    self.common.tag(b'k');
                     self.common.numbers(&record.values);
                 }
                 Item::Block(_) => return None,
@@ -361,10 +360,13 @@ impl<'a> ModuleReader<'a> {
     /// What every import takes from the module as such.
     fn common(&mut self) -> Option<Id> {
         let mut sink = self.common.clone();
+        sink.tag(b's');
+        sink.number(self.tables.types.named.len() as u64);
         for named in &self.tables.types.named {
             sink.id(named);
         }
         let mut reached = Reached::default();
+        sink.number(self.tables.named_nodes.len() as u64);
         for node in std::mem::take(&mut self.tables.named_nodes) {
             sink.bytes(&node.name);
             sink.number(node.operands.len() as u64);
@@ -416,6 +418,7 @@ impl<'a> ModuleReader<'a> {
             }
             headers.insert(name, header.finish());
         }
+        sink.number(headers.len() as u64);
         for header in headers.values() {
             sink.id(header);
         }
@@ -469,6 +472,15 @@ mod tests {
         assert_ne!(imported(&[7]), imported(&[7, 9]));
         assert_eq!(imported(&[7, 8]), None, "8 is not described");
         assert_eq!(imported(&[7, 11]), None, "11 is not defined");
+    }
+
+    #[test]
+    fn definitions_that_exchange_their_contents_are_others() {
+        let mut exchanged = sample();
+        let [(_, first), .., (_, last)] = &mut exchanged.definitions[..] else { panic!("two definitions") };
+        std::mem::swap(first, last);
+        let both = BTreeSet::from([7, 10]);
+        assert_ne!(exchanged.imported(&both), sample().imported(&both));
     }
 
     #[test]

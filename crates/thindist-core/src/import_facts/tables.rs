@@ -45,7 +45,7 @@ pub(super) struct Reached {
 }
 
 impl Reached {
-    fn place_of(&mut self, node: usize) -> u64 {
+    pub(super) fn place_of(&mut self, node: usize) -> u64 {
         let place = self.distinct.iter().position(|known| *known == node);
         place.unwrap_or_else(|| {
             self.distinct.push(node);

@@ -157,6 +157,22 @@ fn who_reaches_a_local_value_depends_on_the_whole_module() {
     }
 }
 
+/// Two definitions whose bodies name both: what each is does not follow from what they contain.
+#[test]
+fn definitions_that_change_places_are_seen() {
+    let imported = "#if K\n#define PICK(x, y) y\n#else\n#define PICK(x, y) x\n#endif\n\
+        struct link { int number; const struct link *a, *b; }; extern const struct link one, two;\n\
+        const struct link PICK(one, two) = { 1, &one, &two }; const struct link PICK(two, one) = { 2, &one, &two };";
+    let importer = "struct link { int number; const struct link *a, *b; }; extern const struct link one, two;\n\
+        int importer(void) { return one.number * 10 + two.number; }";
+    let pair = Pair { sources: [importer, imported], least: 2, ..C };
+    for version in VERSIONS {
+        let [base, edited] = [build(version, &pair, "", 0), build(version, &pair, "", 1)];
+        assert!(base.native != edited.native, "LLVM {version}: the edit makes no difference");
+        assert!(base.part.is_some() && base.part != edited.part, "LLVM {version}: the exchange is not seen");
+    }
+}
+
 /// One bit flipped in an imported module: its description changes, or is given up, or the importer's object stays.
 #[test]
 fn flipped_bits_are_seen() {
