@@ -59,6 +59,17 @@ fn wait(pid: u32) -> io::Result<(i32, libc::rusage)> {
     }
 }
 
+/// The middle value; of an even number the mean of the two in the middle.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let upper = values.len() / 2;
+    let lower = values.len().saturating_sub(1) / 2;
+    match (values.get(lower), values.get(upper)) {
+        (Some(lower), Some(upper)) => f64::midpoint(*lower, *upper),
+        _ => f64::NAN,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +82,12 @@ mod tests {
         assert!(usage.wall_s > 0.0 && usage.peak_rss_kib > 100);
         assert!(measured(Command::new("sh").args(["-c", "exit 2"]), &log).unwrap_err().contains("0x200"));
         files::remove_file(&log).unwrap();
+    }
+
+    #[test]
+    fn medians() {
+        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
+        assert!(median(vec![]).is_nan());
     }
 }

@@ -1,10 +1,11 @@
 //! Which native inputs in-process has loaded, and what is left of each library.
 
+use super::kind::kind_of;
 use super::overlap;
 use super::session::Session;
 use super::shown_names::ShownNames;
 use super::stop::Stop;
-use super::survey::{ArchiveContent, Content, Member, Place, Survey, Surveyed, kind_of};
+use super::survey::{ArchiveContent, Content, Member, Place, Survey, Surveyed};
 use crate::failure::{Failure, Result, io};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

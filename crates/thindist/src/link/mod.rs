@@ -9,6 +9,7 @@ mod extra_inputs;
 mod final_step;
 mod imported;
 mod in_process;
+mod kind;
 mod lld_run;
 mod loaded;
 mod memo;

@@ -4,8 +4,8 @@
 //! and only for the rest scripts have to be read. Of those lld reads `-T`'s in front of all libraries in the final link.
 //! A directory that another script adds takes part in an order that the final link does not keep: refused.
 
+use super::kind::kind_of;
 use super::stop::Stop;
-use super::survey::kind_of;
 use crate::failure::Failure;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;

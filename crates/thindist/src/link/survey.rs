@@ -1,5 +1,6 @@
 //! What the inputs of a link line are: found, opened, and told apart by their first bytes.
 
+use super::kind::read_kind;
 use super::search::Search;
 use super::stop::Stop;
 use crate::failure::{Failure, Result, io};
@@ -201,23 +202,6 @@ fn look_at(
         }
         FileKind::ElfShared | FileKind::ElfOther | FileKind::Other => Content::Library,
     })
-}
-
-/// The kind of a file; `None` if it cannot be read.
-pub(crate) fn kind_of(path: &Path) -> Option<FileKind> {
-    read_kind(&File::open(path).ok()?).ok()
-}
-
-fn read_kind(file: &File) -> std::io::Result<FileKind> {
-    let mut first = [0; 20];
-    let mut length = 0;
-    while let Some(rest) = first.get_mut(length..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, length as u64)? {
-            0 => break,
-            read => length += read,
-        }
-    }
-    Ok(file_kind(first.get(..length).unwrap_or_default()))
 }
 
 fn read_archive(path: &str, file: &File, size: u64) -> std::result::Result<ArchiveContent, Stop> {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::machine::Machine;
+use crate::measure::median;
 use crate::project::Home;
 use crate::{Result, files, table};
 
@@ -120,17 +121,6 @@ fn compare(comparison: &Comparison, rounds: &[Round]) -> Line {
     }
 }
 
-/// The middle value; of an even number the mean of the two in the middle.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let upper = values.len() / 2;
-    let lower = values.len().saturating_sub(1) / 2;
-    match (values.get(lower), values.get(upper)) {
-        (Some(lower), Some(upper)) => f64::midpoint(*lower, *upper),
-        _ => f64::NAN,
-    }
-}
-
 fn render(lines: &[Line]) -> String {
     let heading = table::row(["thindist / the other", "unit", "thindist", "other", "ratio", "goal", "met"]);
     let rows: Vec<Vec<String>> = std::iter::once(heading).chain(lines.iter().map(cells)).collect();
@@ -147,16 +137,4 @@ fn cells(line: &Line) -> Vec<String> {
     let figures = [line.thindist_median, line.other_median, line.ratio].map(|figure| format!("{figure:.2}"));
     let [thindist, other, ratio] = &figures;
     table::row([line.name, line.unit, thindist, other, ratio, &goal, met])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn medians() {
-        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
-        assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
-        assert!(median(vec![]).is_nan());
-    }
 }

@@ -14,8 +14,6 @@ use crate::project::Home;
 use crate::stats::{self, Link};
 use crate::{Result, files, machine};
 
-use super::report;
-
 /// One link by thindist: measured from outside, and what it says itself.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Thindist {
@@ -135,7 +133,7 @@ impl Bench<'_> {
             ours.push(seconds(thindist)?);
             theirs.push(seconds(&self.lld())?);
         }
-        Ok((report::median(ours), report::median(theirs)))
+        Ok((measure::median(ours), measure::median(theirs)))
     }
 
     fn thindist(&self, step: &str) -> Result<Thindist> {
