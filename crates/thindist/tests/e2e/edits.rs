@@ -128,7 +128,8 @@ fn an_included_file_runs_its_module(sandbox: &Sandbox) {
     assert!(sandbox.read("out.o").windows(8).any(|part| part == b"twothree"));
 }
 
-/// A function that a script defines anew may not be inlined: its module and that which called it change.
+/// A function that a script defines anew may not be inlined: its module and those that inlined it change, which are three of
+/// the four, as in-process ThinLTO's objects do.
 fn a_script_that_alters_symbol_resolution_runs_those_concerned(sandbox: &Sandbox) {
     chain(sandbox);
     let line = format!("-shared -o out.so -T script.lds {CHAIN_OBJECTS}");
@@ -137,8 +138,10 @@ fn a_script_that_alters_symbol_resolution_runs_those_concerned(sandbox: &Sandbox
     sandbox.write("script.lds", "SECTIONS { .text : { *(.text.main) *(.text .text.*) } }\n");
     expect_executed(&sandbox.link(&line), 0);
     sandbox.write("script.lds", "SECTIONS { .text : { *(.text .text.*) } }\nleaf = alone;\n");
-    let stats = sandbox.link(&line);
-    assert!((1..4).contains(&stats.executed()), "{stats:?}");
+    expect_executed(&sandbox.link(&line), 3);
+    // A dynamic output's symbols are in another order (see ARCHITECTURE, Limits); the native objects are in-process' own.
+    let run = sandbox.verify(&line).run();
+    assert_eq!(run.lines_with("different: "), run.lines_with("different: output ."), "{run}");
 }
 
 fn a_byte_of_an_archive_member_runs_its_module(sandbox: &Sandbox) {
