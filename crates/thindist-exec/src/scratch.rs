@@ -4,11 +4,8 @@
 //! inodes is looked for among those that were deleted a moment ago, and a kernel's thousand backends spend 3 s in that.
 
 use crate::link_directory::LinkDirectory;
-use crate::slots;
-use crate::store_error::{IoContext as _, StoreError};
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use crate::slots::make_private;
+use crate::store_error::StoreError;
 use std::path::{Path, PathBuf};
 
 /// Where Linux has a file system in memory for all.
@@ -23,7 +20,7 @@ const LEAST_FREE: u64 = 1 << 30;
 /// A work space in `directory`, or in memory if none is named; `None` if there is no room.
 pub fn create(directory: Option<&Path>) -> Result<Option<LinkDirectory>, StoreError> {
     match directory {
-        Some(directory) => private(directory).and_then(|()| LinkDirectory::create_in(directory)).map(Some),
+        Some(directory) => make_private(directory).and_then(|()| LinkDirectory::create_in(directory)).map(Some),
         // Whatever keeps us from using it, there is another place.
         None => Ok(in_memory().and_then(|directory| LinkDirectory::create_in(&directory).ok())),
     }
@@ -36,26 +33,14 @@ fn in_memory() -> Option<PathBuf> {
         return None;
     }
     let directory = PathBuf::from(format!("{SHARED_MEMORY}/thindist-{}", rustix::process::getuid().as_raw()));
-    private(&directory).ok()?;
+    make_private(&directory).ok()?;
     Some(directory)
-}
-
-/// Makes a directory that nobody else can look into, or makes sure that it is one.
-fn private(directory: &Path) -> Result<(), StoreError> {
-    match DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error).on("create", directory),
-        _ => {}
-    }
-    let metadata = fs::symlink_metadata(directory).on("read", directory)?;
-    match slots::mistrust(&metadata) {
-        Some(what) => Err(StoreError::Refused { path: directory.to_owned(), what }),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]

@@ -41,14 +41,7 @@ impl Slots {
     /// `count` slots in `directory`, by default `/tmp/thindist-slots-<uid>`. At least one.
     pub fn open(directory: Option<&Path>, count: usize) -> Result<Self, StoreError> {
         let directory = directory.map_or_else(default_directory, Path::to_owned);
-        match DirBuilder::new().mode(0o700).create(&directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error).on("create", &directory)?,
-            _ => {}
-        }
-        let metadata = fs::symlink_metadata(&directory).on("read", &directory)?;
-        if let Some(what) = mistrust(&metadata) {
-            return Err(StoreError::Refused { path: directory, what });
-        }
+        make_private(&directory)?;
         Ok(Self { directory, count: count.max(1) })
     }
 
@@ -98,8 +91,21 @@ fn default_directory() -> PathBuf {
     PathBuf::from(format!("/tmp/thindist-slots-{}", getuid().as_raw()))
 }
 
+/// Makes a directory that nobody else can look into, or makes sure that it is one.
+pub(crate) fn make_private(directory: &Path) -> Result<(), StoreError> {
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error).on("create", directory)?,
+        _ => {}
+    }
+    let metadata = fs::symlink_metadata(directory).on("read", directory)?;
+    match mistrust(&metadata) {
+        Some(what) => Err(StoreError::Refused { path: directory.to_owned(), what }),
+        None => Ok(()),
+    }
+}
+
 /// In /tmp anybody can be first to make a directory. Somebody else's could make us wait for ever.
-pub(crate) fn mistrust(metadata: &Metadata) -> Option<String> {
+fn mistrust(metadata: &Metadata) -> Option<String> {
     if !metadata.is_dir() {
         Some("it is not a directory".to_owned())
     } else if metadata.uid() != getuid().as_raw() {

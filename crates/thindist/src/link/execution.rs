@@ -13,6 +13,7 @@ use thindist_core::digest::Digest;
 use thindist_core::link_line::Warnings;
 use thindist_core::plan;
 use thindist_exec::schedule::{Limits, look_up, run_all};
+use thindist_exec::scratch;
 use thindist_exec::{
     Job, LocalExecutor, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, WarmCompiler,
 };
@@ -103,10 +104,15 @@ fn execute(batch: &Batch<'_>, jobs: &[Job]) -> Result<Vec<Outcome>> {
     let max_jobs = workspace.settings.count("jobs")?.or(max_jobs).unwrap_or_else(cores);
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let estimates = workspace.state.estimates(&names);
+    // Lives as long as the runs; a link that finds everything in the stores makes none.
+    let scratch = scratch::create(workspace.settings.get("scratch_dir").map(Path::new))?;
     let executor = LocalExecutor {
         compiler: compiler.to_owned(),
         environment: backend_environment(),
-        work_dir: workspace.work_dir()?,
+        work_dir: match &scratch {
+            Some(scratch) => scratch.path().to_owned(),
+            None => workspace.make_directory("work")?,
+        },
         cas: workspace.cas.clone(),
         warm: warm_compiler(batch, jobs.len())?,
     };

@@ -14,7 +14,6 @@ use std::process::ExitCode;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::LinkLine;
 use thindist_exec::maintenance::LinkDirectory;
-use thindist_exec::scratch;
 use thindist_exec::state::FileStamp;
 use thindist_exec::{ActionCache, Cas, State};
 
@@ -37,8 +36,6 @@ pub(crate) struct Workspace {
     pub(crate) interrupt: Interrupt,
     cache_dir: PathBuf,
     directory: LinkDirectory,
-    /// For action roots, in memory; else they are in `directory`.
-    scratch: Option<LinkDirectory>,
 }
 
 /// A link is a run with a line: whoever has the one has the other.
@@ -84,8 +81,7 @@ impl Workspace {
         let action_cache = ActionCache::open(&cache_dir)?;
         let state = State::open(&cache_dir);
         let directory = LinkDirectory::create(&cache_dir)?;
-        let scratch = scratch::create(settings.get("scratch_dir").map(Path::new))?;
-        Ok(Self { settings, state, cas, action_cache, interrupt, cache_dir, directory, scratch })
+        Ok(Self { settings, state, cas, action_cache, interrupt, cache_dir, directory })
     }
 
     /// A path in the link's own directory.
@@ -100,11 +96,6 @@ impl Workspace {
             Failure::new(format_args!("the cache's path is no UTF-8: {}", path.display()))
                 .hint("name another place with THINDIST_CACHE_DIR")
         })
-    }
-
-    /// Where action roots are made.
-    pub(crate) fn work_dir(&self) -> Result<PathBuf> {
-        self.scratch.as_ref().map_or_else(|| self.make_directory("work"), |scratch| Ok(scratch.path().to_owned()))
     }
 
     /// Creates a directory in the link's own.
@@ -151,8 +142,8 @@ impl Workspace {
     /// Ends the link: temporaries go, and a signal that ended it is passed on, so that make sees how it ended.
     pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
         self.close();
-        let Self { interrupt, directory, scratch, .. } = self;
-        drop((directory, scratch));
+        let Self { interrupt, directory, .. } = self;
+        drop(directory);
         interrupt.pass_on();
         outcome
     }
