@@ -1,11 +1,13 @@
 //! thindist: distributed ThinLTO. The entrances; each is a file.
 
 mod cache_command;
+mod compare;
 mod doctor;
 mod failure;
 mod interrupt;
 mod link;
 mod object_diff;
+mod private_line;
 mod progress;
 mod settings;
 mod stats;
@@ -25,6 +27,8 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
   thindist ld -- <lld arguments>          the same by a command
   thindist verify -- <lld arguments>      link in-process and distributed, compare objects and output:
                                           exit 0 identical, 1 not, 2 could not run
+  thindist compare [--rounds N] [--format json] -- <lld arguments>
+                                          the same two, measured side by side: time, memory, disk
   thindist thin-link --list FILE -- <lld arguments>
                                           the plan as files: an index and a job beside each module
   thindist backend [-o FILE] JOB…         native objects from job files
@@ -51,6 +55,7 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
     match name.to_str().unwrap_or_default() {
         "ld" => link::run("ld.thindist", after_dashes(words)),
         "verify" => verify::run(after_dashes(words)),
+        "compare" => compare::run(words),
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),

@@ -122,6 +122,11 @@ impl Settings {
         self.values.get(name).map(String::as_str)
     }
 
+    /// Every setting as an environment variable, for a thindist that we start.
+    pub(crate) fn as_environment(&self) -> impl Iterator<Item = (String, &str)> {
+        self.values.iter().map(|(name, value)| (variable(name), value.as_str()))
+    }
+
     /// A setting that is on unless it is `0`.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         self.get(name) != Some("0")

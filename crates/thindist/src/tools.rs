@@ -117,6 +117,11 @@ impl Tool {
         Ok(self)
     }
 
+    /// The line of `--version` that has the version.
+    pub(crate) fn version_line(&self) -> &str {
+        version_line(&self.version).unwrap_or_default()
+    }
+
     /// The compiler of this very version in the directory that clang says it is installed in.
     fn compiler_behind(&self, state: &State) -> Option<Self> {
         let directory = installed_dir(&self.version)?;
@@ -124,7 +129,7 @@ impl Tool {
         let candidates = names.iter().map(|name| directory.join(name)).filter(|path| is_executable(path));
         candidates
             .filter_map(|path| Self::examine(&path, state).ok())
-            .find(|candidate| !candidate.is_wrapper && version_line(&candidate.version) == version_line(&self.version))
+            .find(|candidate| !candidate.is_wrapper && candidate.version_line() == self.version_line())
     }
 }
 

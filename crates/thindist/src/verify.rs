@@ -6,13 +6,12 @@
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Session, Survey};
 use crate::object_diff::{self, Difference};
+use crate::private_line::{file_name, plain_words, to, with_output};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use thindist_core::link_line::options::{Lto, Role};
-use thindist_core::link_line::{ArgumentKind, LinkLine};
 
 /// Exit code 2: the comparison could not be made.
 const COULD_NOT_RUN: u8 = 2;
@@ -38,17 +37,6 @@ fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Su
     let output = session.make_directory("verify")?.join(file_name(session.line.output()));
     session.line = with_output(&session.line, &output)?;
     Ok((session, survey))
-}
-
-fn file_name(path: &str) -> PathBuf {
-    Path::new(path).file_name().map_or_else(|| PathBuf::from("output"), PathBuf::from)
-}
-
-/// The line with another output and with no other file that it would write.
-fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
-    let mut words = plain_words(line);
-    words.extend(["-o".to_owned(), output.to_string_lossy().into_owned()]);
-    LinkLine::parse(&words).map_err(Failure::new)
 }
 
 fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
@@ -84,12 +72,10 @@ impl InProcess {
         let directory = session.make_directory("in-process")?;
         let output = directory.join(file_name(session.line.output()));
         let objects = session.text_path("in-process/object")?;
-        let to = |file: &Path| ["-o".to_owned(), file.to_string_lossy().into_owned()];
         let words = plain_words(&session.line);
-        let with_objects =
-            [words.clone(), vec![format!("--lto-obj-path={objects}")], to(&directory.join("none")).to_vec()];
+        let with_objects = [words.clone(), vec![format!("--lto-obj-path={objects}")], to(&directory.join("none"))];
         run_lld(session, &with_objects.concat())?;
-        run_lld(session, &[words, to(&output).to_vec()].concat())?;
+        run_lld(session, &[words, to(&output)].concat())?;
         Ok(Self { objects, output })
     }
 
@@ -102,17 +88,6 @@ impl InProcess {
     fn output(&self) -> Result<Vec<u8>> {
         std::fs::read(&self.output).map_err(|error| io("read", &self.output, &error))
     }
-}
-
-/// The user's words without what would write the user's files, or let lld's cache answer for the compiler.
-fn plain_words(line: &LinkLine) -> Vec<String> {
-    let kept = line.arguments().iter().filter(|argument| match &argument.kind {
-        ArgumentKind::Option(spec, _) => {
-            !matches!(spec.role, Role::Output | Role::Writes | Role::SelectionReport | Role::Lto(Lto::LldCache))
-        }
-        ArgumentKind::File(_) | ArgumentKind::Unknown(_) => true,
-    });
-    kept.flat_map(|argument| argument.words.iter().cloned()).collect()
 }
 
 fn run_lld(session: &Session, words: &[String]) -> Result<()> {

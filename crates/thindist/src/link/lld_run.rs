@@ -4,13 +4,14 @@ use super::session::Session;
 use crate::failure::{Failure, Result, io};
 use std::path::Path;
 use thindist_core::link_line::response_file;
-use thindist_exec::process::{Finished, Invocation, Status, run};
+use thindist_exec::process::{Finished, Invocation, Status, Usage, run};
 
 /// A run of lld that has ended.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
+    pub(crate) usage: Usage,
     status: Status,
 }
 
@@ -24,9 +25,9 @@ pub(crate) fn lld(session: &Session, response_name: &str, words: &[String]) -> R
         environment: std::env::vars_os().collect(),
         directory: None,
     };
-    let Finished { status, stdout, stderr, .. } =
+    let Finished { status, stdout, stderr, usage } =
         run(&invocation, None, session.interrupt.token()).map_err(Failure::new)?;
-    Ok(Run { stdout, stderr, status })
+    Ok(Run { stdout, stderr, usage, status })
 }
 
 impl Run {
@@ -70,10 +71,12 @@ pub(crate) fn print(diagnostics: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[track_caller]
     fn check(status: Status, stderr: &str, full: bool) {
-        let run = Run { stdout: Vec::new(), stderr: stderr.into(), status };
+        let usage = Usage { elapsed: Duration::ZERO, cpu: Duration::ZERO, peak_rss_kib: 0 };
+        let run = Run { stdout: Vec::new(), stderr: stderr.into(), usage, status };
         let failure = format!("{:?}", run.failure(Path::new("ld.lld")));
         assert_eq!(failure.contains(FREE_SPACE), full, "{status}: {failure}");
     }
