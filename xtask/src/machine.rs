@@ -19,6 +19,18 @@ pub(crate) struct Machine {
     commit: String,
 }
 
+impl Machine {
+    /// For a page of figures: where they are from.
+    pub(crate) fn sentence(&self) -> String {
+        let gib = self.memory_kib as f64 / f64::from(1 << 20);
+        let (cpu, cpus, os) = (&self.cpu, self.cpus, &self.os);
+        format!(
+            "Measured on {cpus} CPUs ({cpu}), {gib:.0} GiB, {os}; {}; {}; commit {}.",
+            self.clang, self.lld, self.commit
+        )
+    }
+}
+
 pub(crate) fn describe(llvm: u32) -> Machine {
     Machine {
         cpu: field("/proc/cpuinfo", "model name").unwrap_or_default(),

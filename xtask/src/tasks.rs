@@ -14,13 +14,19 @@ pub(crate) const TASKS: &[Task] = &[
         help: "format, clippy, tests and the kernel checks; --fast leaves the kernel out",
         run: test::run,
     },
-    Task { name: "bench", help: "measure side by side: `bench kernel [--rounds N] [--llvm N]`", run: bench },
+    Task { name: "bench", help: "measure side by side: `bench kernel|ways [--rounds N]`", run: bench },
     Task { name: "kernel", help: "one step of the kernel checks; alone, lists the steps", run: kernel::run },
     Task { name: "install", help: "install every Debian package that the other tasks need", run: apt::run },
 ];
 
-const BENCHES: &[Task] =
-    &[Task { name: "kernel", help: "the link of vmlinux.o against in-process ThinLTO", run: kernel::bench::run }];
+const BENCHES: &[Task] = &[
+    Task { name: "kernel", help: "the link of vmlinux.o against in-process ThinLTO", run: kernel::bench::run },
+    Task {
+        name: "ways",
+        help: "make vmlinux in each way, after each kind of edit; writes docs/in-process-or-distributed.md [--rounds N]",
+        run: kernel::ways::run,
+    },
+];
 
 fn bench(arguments: &[String]) -> Result<()> {
     dispatch(BENCHES, "cargo xtask bench", arguments)

@@ -26,12 +26,8 @@ pub(crate) fn apply_instead(
     (setting, instead): (&str, &str),
     more: &str,
 ) -> Result<()> {
-    let replaced: Vec<&str> = settings(more).filter_map(symbol).collect();
-    let kept = SUBSET.lines().filter(|line| symbol(line).is_none_or(|name| !replaced.contains(&name)));
-    let subset = kept
-        .map(|line| if line == setting { instead } else { line })
-        .fold(String::new(), |text, line| text + line + "\n");
-    set(kernel, home, linker, &format!("{subset}{PREREQUISITES}CONFIG_LOCALVERSION=\"\"\n{more}"))
+    let usual = format!("{SUBSET}{PREREQUISITES}CONFIG_LOCALVERSION=\"\"\n").replace(setting, instead);
+    set(kernel, home, linker, &merge(&usual, more))
 }
 
 fn set(kernel: &Kernel, home: &Home, linker: &Linker, wanted: &str) -> Result<()> {

@@ -30,7 +30,12 @@ const ALL: &[&str] = &["vmlinux", "bzImage", "modules"];
 
 /// The patched tree, made from what `built` has built.
 pub(crate) fn prepare(home: &Home, built: &Kernel) -> Result<Kernel> {
-    let kernel = Kernel::in_tree(home, "dist", built.llvm);
+    patched(home, "dist", built)
+}
+
+/// The same in a directory of another name.
+pub(crate) fn patched(home: &Home, name: &str, built: &Kernel) -> Result<Kernel> {
+    let kernel = Kernel::in_tree(home, name, built.llvm);
     let patches = files::list(&project::root().join(PATCHES))?;
     let stamp = patches.iter().map(|patch| files::read(patch)).collect::<Result<String>>()?;
     if !files::read(&kernel.src.join(STAMP)).is_ok_and(|applied| applied == stamp) {

@@ -54,6 +54,15 @@ pub(crate) fn verify(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<St
     Ok(said.lines().last().unwrap_or_default().to_string())
 }
 
+/// `thindist compare` of that link: what it prints.
+pub(crate) fn compare(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<String> {
+    let output = home.dir.join("compare.o");
+    let mut command = Command::new(linker.program()?);
+    command.current_dir(&kernel.out).args(["compare", "--rounds", "3", "--"]).args(arguments(kernel, &output)?);
+    build::set_environment(&mut command, kernel.llvm, &home.cache());
+    String::from_utf8(run::output(&mut command)?).map_err(|error| format!("thindist compare: {error}"))
+}
+
 /// How many modules import from `object`, as lld itself says: the oracle for the backends that an edit of it concerns.
 pub(crate) fn importers(kernel: &Kernel, home: &Home, object: &str) -> Result<u64> {
     let name = kernel.log_name("imports");

@@ -13,6 +13,7 @@ mod initramfs;
 pub(crate) mod link_line;
 pub(crate) mod source;
 pub(crate) mod suite;
+pub(crate) mod ways;
 
 use std::path::PathBuf;
 

@@ -1,0 +1,145 @@
+//! The trees: one for each way to link, alike in all but the way.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::kernel::build::{self, Linker};
+use crate::kernel::edits::Edited;
+use crate::kernel::{Kernel, config, dist, source};
+use crate::measure::{self, Usage};
+use crate::project::Home;
+use crate::stats;
+use crate::{Result, files, run};
+
+use super::LLVM;
+
+const IN_PROCESS: &str = "CONFIG_LTO_CLANG_THIN=y";
+const OPTION: &str = "CONFIG_LTO_CLANG_THIN_DIST=y";
+
+/// A way to build.
+pub(crate) struct Way {
+    pub(crate) name: &'static str,
+    pub(crate) kernel: Kernel,
+    pub(crate) linker: Linker,
+    setting: &'static str,
+    /// Nobody else's, so that an empty one is empty.
+    cache: PathBuf,
+}
+
+/// What one `make vmlinux` took.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    pub(crate) usage: Usage,
+    /// Native objects compiled, as thindist says; in-process says nothing.
+    pub(crate) backends: Option<u64>,
+}
+
+/// What a way leaves behind.
+#[derive(Debug)]
+pub(crate) struct Sizes {
+    pub(crate) name: &'static str,
+    pub(crate) vmlinux: u64,
+    pub(crate) image: Vec<u8>,
+    /// On the disk, beside what in-process has: stores, indexes, jobs, native objects.
+    pub(crate) extra: u64,
+}
+
+/// Sources, configuration and objects of each way; every object is compiled, so that what is measured is the same work.
+pub(crate) fn prepare(home: &Home, thindist: &Linker) -> Result<Vec<Way>> {
+    let built = Kernel::usual(home, LLVM);
+    built.prepare(home)?;
+    build::make(&built, home, thindist, "ways-built", build::ALL)?;
+    let steps = Linker::Steps(thindist.program()?);
+    let copy = |name| -> Result<Kernel> {
+        let kernel = Kernel::in_tree(home, name, LLVM);
+        source::provide_built(home, &built.out, &kernel.src)?;
+        Ok(kernel)
+    };
+    let option = dist::patched(home, "ways-option", &built)?;
+    let way = |name, kernel: Kernel, linker, setting| {
+        let cache = home.dir.join(format!("{}-cache", kernel.name));
+        Way { name, kernel, linker, setting, cache }
+    };
+    let ways = vec![
+        way("in-process", copy("ways-in-process")?, Linker::InProcess, IN_PROCESS),
+        way("`LD=ld.thindist`", copy("ways-linker")?, thindist.clone(), IN_PROCESS),
+        way("`CONFIG_LTO_CLANG_THIN_DIST`", option, steps, OPTION),
+    ];
+    for way in &ways {
+        way.undo_edits()?;
+        way.configure(home, "")?;
+        way.make(home, "ways-prepare", &["vmlinux"])?;
+    }
+    Ok(ways)
+}
+
+impl Way {
+    pub(crate) fn configure(&self, home: &Home, suffix: &str) -> Result<()> {
+        let version = format!("CONFIG_LOCALVERSION=\"{suffix}\"\n");
+        config::apply_instead(&self.kernel, home, &self.linker, (IN_PROCESS, self.setting), &version)
+    }
+
+    pub(crate) fn undo_edits(&self) -> Result<()> {
+        Edited::leaf(&self.kernel).restore()?;
+        Edited::hot(&self.kernel).restore()
+    }
+
+    /// As if nothing had ever been linked; the compiled objects stay.
+    pub(crate) fn forget_links(&self) -> Result<()> {
+        files::remove_dir(&self.cache)?;
+        build::forget_link(&self.kernel)?;
+        self.beside_objects()?.iter().try_for_each(|path| files::remove_file(path))
+    }
+
+    /// `make clean`, which no store loses anything by.
+    pub(crate) fn clean(&self, home: &Home) -> Result<()> {
+        let mut command = self.command(home);
+        run::quiet(command.arg("clean"), &home.log(&format!("{}-clean", self.kernel.name)))
+    }
+
+    /// Runs make and measures it with all that it starts.
+    pub(crate) fn make(&self, home: &Home, step: &str, targets: &[&str]) -> Result<Made> {
+        let name = format!("{}-{step}", self.kernel.name);
+        let stats = home.fresh_stats(&name)?;
+        let mut command = self.command(home);
+        command.args(targets).env("THINDIST_STATS", &stats);
+        let usage = measure::measured(&mut command, &home.log(&name))?;
+        eprintln!("  {name}: {:.1} s wall, {:.1} s CPU", usage.wall_s, usage.cpu_s);
+        let backends = match self.linker {
+            Linker::InProcess => None,
+            Linker::Thindist(_) | Linker::Steps(_) => Some(stats::run_in(&stats::read(&stats)?)),
+        };
+        Ok(Made { usage, backends })
+    }
+
+    fn command(&self, home: &Home) -> Command {
+        let mut command = build::command(&self.kernel, home, &self.linker);
+        command.env("THINDIST_CACHE_DIR", &self.cache);
+        command
+    }
+
+    /// Reads the sizes off the tree; the image is made for that.
+    pub(crate) fn sizes(&self, home: &Home) -> Result<Sizes> {
+        self.make(home, "ways-image", build::ALL)?;
+        let image = files::read_bytes(&self.kernel.out.join("arch/x86/boot/bzImage"))?;
+        let vmlinux = files::read_bytes(&self.kernel.out.join("vmlinux"))?.len() as u64;
+        let beside = self.beside_objects()?;
+        let stores = if self.cache.exists() { files::below(&self.cache)? } else { Vec::new() };
+        let extra = beside.iter().chain(&stores).map(|path| on_disk(path)).sum::<Result<u64>>()?;
+        Ok(Sizes { name: self.name, vmlinux, image, extra })
+    }
+
+    /// What the option writes into the build directory.
+    fn beside_objects(&self) -> Result<Vec<PathBuf>> {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut paths = files::below(&self.kernel.out)?;
+        paths.retain(|path| name(path).contains(".thinlto.") || name(path).contains(".thinlto-"));
+        Ok(paths)
+    }
+}
+
+fn on_disk(path: &Path) -> Result<u64> {
+    let metadata = path.symlink_metadata().map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    Ok(metadata.blocks() * 512)
+}
