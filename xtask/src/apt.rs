@@ -40,7 +40,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn everything() -> Vec<String> {
-    [llvm(19), llvm(22), kernel()].concat()
+    // libFuzzer, which the fuzz targets bring along, is C++.
+    [llvm(19), llvm(22), kernel(), vec!["g++".to_string()]].concat()
 }
 
 pub(crate) fn kernel() -> Vec<String> {

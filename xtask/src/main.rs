@@ -9,6 +9,7 @@ mod cargo;
 mod checks;
 mod demo;
 mod files;
+mod fuzz;
 mod kernel;
 mod machine;
 mod measure;

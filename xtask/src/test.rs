@@ -3,13 +3,17 @@
 use std::time::Instant;
 
 use crate::kernel::suite;
-use crate::{Result, apt, arguments, cargo, run};
+use crate::{Result, apt, arguments, cargo, fuzz, run};
 
 const STAGES: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
+    &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"],
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
     &["test", "--workspace"],
 ];
+
+/// For each target: enough for the seeds and what is near them. `cargo xtask fuzz` takes its time.
+const FUZZ_SECONDS: u32 = 5;
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
@@ -25,6 +29,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if fast {
         return Ok(());
     }
+    fuzz::briefly(FUZZ_SECONDS)?;
     let result = suite::run_all();
     eprintln!("== everything took {:.0} s", start.elapsed().as_secs_f64());
     result

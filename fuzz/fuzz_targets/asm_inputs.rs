@@ -1,0 +1,10 @@
+//! Assembly: the files that it names, whatever it is.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use thindist_core::asm_inputs;
+
+fuzz_target!(|text: &str| {
+    let _ = asm_inputs::scan(text, false);
+    let _ = asm_inputs::scan(text, true);
+});

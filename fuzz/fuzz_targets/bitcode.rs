@@ -1,0 +1,14 @@
+//! Bitcode: what a module says of itself, and what importers get of it. Facts that are stored come back as they were.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use thindist_core::import_facts::ImportFacts;
+use thindist_core::{bitcode, import_facts};
+
+fuzz_target!(|bytes: &[u8]| {
+    let _ = bitcode::read_module(bytes);
+    let Some(facts) = import_facts::read(bytes) else { return };
+    let stored = facts.to_bytes();
+    let back = ImportFacts::from_bytes(&stored).map(|facts| facts.to_bytes());
+    assert_eq!(back, Some(stored), "facts that were stored are not what was stored");
+});

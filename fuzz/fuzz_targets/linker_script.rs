@@ -1,0 +1,9 @@
+//! Linker scripts: what they mention, whatever they are.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use thindist_core::linker_script;
+
+fuzz_target!(|text: &str| {
+    let _ = linker_script::mentions(text);
+});
