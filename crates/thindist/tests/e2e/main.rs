@@ -6,6 +6,7 @@ mod bad_input;
 mod cache;
 mod concurrency;
 mod crash;
+mod distribute;
 mod edits;
 mod line;
 mod options;
