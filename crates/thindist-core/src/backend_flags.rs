@@ -21,6 +21,8 @@ pub struct LinkFlags {
     features: Vec<String>,
     mllvm: Vec<String>,
     others: Vec<String>,
+    /// Words in front of all others.
+    front: Vec<String>,
 }
 
 /// `-mllvm` options that lld 19 or 22 registers and clang of the same version does not: clang would reject them. (A
@@ -50,6 +52,13 @@ const OVERRIDDEN_MLLVM: &[&str] = &[
     "save-temp-labels", "target-abi", "x86-relax-relocations", "x86-sse2avx",
 ];
 
+/// How clang's options begin that write a file beside the object, or another one than an object.
+#[rustfmt::skip]
+const WRITES_A_FILE: &[&str] = &[
+    "-E", "-M", "-S", "-emit-", "-foptimization-record", "-fproc-stat-report", "-fsave-optimization-record", "-fsyntax-only",
+    "-ftime-trace", "-gsplit-dwarf", "-o", "-save-", "--save-", "@",
+];
+
 impl LinkFlags {
     /// Reads the flags off the line.
     ///
@@ -66,6 +75,7 @@ impl LinkFlags {
             features: Vec::new(),
             mllvm: Vec::new(),
             others: Vec::new(),
+            front: Vec::new(),
         };
         let mut codegen_level = None;
         for (spec, value) in line.options() {
@@ -94,6 +104,43 @@ impl LinkFlags {
         }
         flags.check_codegen_level(codegen_level)?;
         Ok(flags)
+    }
+
+    /// The optimisation level.
+    #[must_use]
+    pub fn opt_level(&self) -> u8 {
+        self.opt_level
+    }
+
+    /// The compiler is a tool of this name in a program that is several.
+    pub fn put_in_front(&mut self, words: &[String]) {
+        self.front = words.to_vec();
+    }
+
+    /// Adds options in clang's own spelling, which may name no file but `declared` ones.
+    ///
+    /// # Errors
+    /// One names another file, or asks for one to be written.
+    pub fn add_compiler_options(&mut self, words: &[String], declared: &[String]) -> Result<(), Refusal> {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let refuse = |reason: &str| Err(Refusal { option: word.clone(), reason: reason.to_owned() });
+            let joined = word.strip_prefix("-mllvm=");
+            if let Some(option) =
+                joined.or_else(|| (word == "-mllvm").then(|| words.next()).flatten().map(String::as_str))
+            {
+                self.add_mllvm(option, option)?;
+                continue;
+            }
+            if WRITES_A_FILE.iter().any(|start| word.starts_with(start)) {
+                return refuse("it asks for a file that no action makes");
+            }
+            if word.contains('/') && !declared.iter().any(|file| word.ends_with(file.as_str())) {
+                return refuse("it seems to name a file, which would be an undeclared input of every backend");
+            }
+            self.others.push(word.clone());
+        }
+        Ok(())
     }
 
     fn switch(&mut self, name: &str, negated: bool) {
@@ -155,12 +202,13 @@ impl LinkFlags {
     /// The arguments of the backend of a module with these facts, after the compiler's name.
     #[must_use]
     pub fn arguments(&self, module: &ModuleFacts) -> Vec<String> {
-        let mut arguments = vec![
+        let mut arguments = self.front.clone();
+        arguments.extend([
             // A clang configuration file of the user must not reach a backend.
             "--no-default-config".to_owned(),
             format!("--target={}", module.triple),
             format!("-O{}", self.opt_level),
-        ];
+        ]);
         let mut add = |flags: &[&str]| arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         if self.opt_level == 1 {
             // clang unrolls from -O2 on, lld's pipeline at every level.

@@ -7,7 +7,7 @@
 use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
 use crate::bitstream_writer::BlockWriter;
 use crate::summaries;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const MODULE_BLOCK: u32 = 8;
 const MODULE_STRTAB_BLOCK: u32 = 19;
@@ -22,7 +22,8 @@ const FLAG_SKIP_BACKEND: u64 = 1 << 1;
 pub struct IndexModule {
     /// The number by which the index's summaries name it.
     pub id: u64,
-    /// The linker's name for it, which a backend opens as a file.
+    /// The linker's name for it, which a backend opens as a file; of one that is no UTF-8 each byte is a character
+    /// ([`may_mean`]).
     pub identifier: String,
     /// The hash of its bitcode; zeros where the linker wrote none.
     pub hash: [u32; 5],
@@ -71,9 +72,6 @@ pub enum IndexError {
     /// A record that makes no sense.
     #[error("individual index: malformed {0}")]
     Malformed(&'static str),
-    /// A file name that is no UTF-8.
-    #[error("individual index: the module name {0:?} is not UTF-8")]
-    NotUtf8(String),
     /// The caller knows no new name for a module.
     #[error("individual index: no canonical name for module {0:?}")]
     Unnamed(String),
@@ -98,7 +96,20 @@ pub fn read(bytes: &[u8]) -> Result<IndividualIndex, IndexError> {
     Ok(IndividualIndex { modules: found.modules, skip: found.flags & FLAG_SKIP_BACKEND != 0, empty: false })
 }
 
-/// The same index with other module names, without the hashes that no name needs, and its summaries in the one order that `summaries` gives them.
+/// Whether an index that says `written` may mean the module `name`. LLVM (seen in 19 and 22) writes a byte above 127 with
+/// all higher bits set, and these end up in the bytes after it: `größe.o` becomes `gr` and what no byte of the name
+/// contradicts.
+#[must_use]
+pub fn may_mean(written: &str, name: &str) -> bool {
+    let bytes: Option<Vec<u8>> = written.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect();
+    let covers = |bytes: Vec<u8>| {
+        bytes.len() == name.len() && bytes.iter().zip(name.bytes()).all(|(written, byte)| written & byte == byte)
+    };
+    written == name || (!name.is_ascii() && bytes.is_some_and(covers))
+}
+
+/// The same index with other module names, without the hashes that no name needs, and in one order: modules by their new
+/// names, summaries as `summaries` has them.
 ///
 /// Equal input and names give equal bytes. An empty index stays empty.
 ///
@@ -110,35 +121,54 @@ pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<ModuleName
     }
     let bytes = bitstream::unwrap_bitcode(bytes)?;
     let found = Found::locate(bytes)?;
-    let mut content = BlockWriter::new(found.names.width);
-    let mut names = BTreeSet::new();
+    let mut named = BTreeMap::new();
     for module in &found.modules {
         let ModuleName { name, keeps_hash } =
             new_name(&module.identifier).ok_or_else(|| IndexError::Unnamed(module.identifier.clone()))?;
-        if !names.insert(name.clone()) {
+        let entry = (module.id, Some(module.hash).filter(|hash| keeps_hash && *hash != [0; 5]));
+        if named.insert(name.clone(), entry).is_some() {
             return Err(IndexError::Ambiguous(name));
         }
-        let entry: Vec<u64> = std::iter::once(module.id).chain(name.bytes().map(u64::from)).collect();
-        content.record(MST_ENTRY, entry.into_iter());
-        if keeps_hash && module.hash != [0; 5] {
-            content.record(MST_HASH, module.hash.into_iter().map(u64::from));
-        }
     }
-    let renamed = splice(bytes, found.module, found.names, &content.finish())?;
-    order_summaries(renamed)
+    let numbers = (0_u64..).zip(named.values()).map(|(number, (id, _))| (*id, number)).collect();
+    let mut info = BlockInfo::default();
+    let block = Block::top_level(bytes).enter(found.summaries, &info);
+    // Summaries that have to stay as they are know the modules by their old numbers.
+    let summaries = summaries::canonical(block, &mut info, &numbers);
+    let old_numbers = named.values().map(|(id, _)| (*id, *id)).collect();
+    let names = write_names(&found, &named, if summaries.is_some() { &numbers } else { &old_numbers });
+    let renamed = splice(bytes, found.module, found.names, &names)?;
+    match summaries {
+        Some(records) => write_summaries(&renamed, records),
+        None => Ok(renamed),
+    }
 }
 
-/// Brings the summaries into their one order, if every record is known.
-fn order_summaries(bytes: Vec<u8>) -> Result<Vec<u8>, IndexError> {
-    let found = Found::locate(&bytes)?;
-    let mut info = BlockInfo::default();
-    let block = Block::top_level(&bytes).enter(found.summaries, &info);
-    let Some(records) = summaries::canonical(block, &mut info) else { return Ok(bytes) };
+/// The content of the block of names, by name.
+fn write_names(
+    found: &Found,
+    named: &BTreeMap<String, (u64, Option<[u32; 5]>)>,
+    numbers: &BTreeMap<u64, u64>,
+) -> Vec<u8> {
+    let mut content = BlockWriter::new(found.names.width);
+    for (name, (id, hash)) in named {
+        let number = numbers.get(id).copied().unwrap_or(*id);
+        let entry: Vec<u64> = std::iter::once(number).chain(name.bytes().map(u64::from)).collect();
+        content.record(MST_ENTRY, entry.into_iter());
+        if let Some(hash) = hash {
+            content.record(MST_HASH, hash.iter().copied().map(u64::from));
+        }
+    }
+    content.finish()
+}
+
+fn write_summaries(bytes: &[u8], records: Vec<summaries::Plain>) -> Result<Vec<u8>, IndexError> {
+    let found = Found::locate(bytes)?;
     let mut content = BlockWriter::new(found.summaries.width);
     for (code, values) in records {
         content.record(code, values.into_iter());
     }
-    splice(&bytes, found.module, found.summaries, &content.finish())
+    splice(bytes, found.module, found.summaries, &content.finish())
 }
 
 /// `bytes` with the content of block `inner`, which is in block `outer`, replaced.
@@ -235,8 +265,8 @@ fn read_entry(record: &Record<'_>) -> Result<IndexModule, IndexError> {
     let malformed = || IndexError::Malformed("module name");
     let id = record.value(0).ok_or_else(malformed)?;
     let name = record.bytes_from(1).ok_or_else(malformed)?;
-    let identifier = String::from_utf8(name)
-        .map_err(|error| IndexError::NotUtf8(String::from_utf8_lossy(error.as_bytes()).into_owned()))?;
+    let each_byte = |name: &[u8]| name.iter().copied().map(char::from).collect();
+    let identifier = String::from_utf8(name).unwrap_or_else(|error| each_byte(error.as_bytes()));
     Ok(IndexModule { id, identifier, hash: [0; 5], definitions: None })
 }
 

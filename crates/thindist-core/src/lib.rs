@@ -13,6 +13,8 @@ pub mod bitcode;
 pub mod bitstream;
 pub mod bitstream_writer;
 pub mod digest;
+pub mod dtlto;
+pub mod dtlto_flags;
 pub mod file_kind;
 pub mod final_line;
 pub mod import_facts;

@@ -125,16 +125,19 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// A damaged index, or one that names an unknown module.
     pub fn imports(&self, position: usize, index_bytes: &[u8]) -> Result<Imports, PlanError> {
+        self.check_names()?;
         let own = self.module(position);
-        let mut modules = index::read(index_bytes).map_err(|source| damaged(own, source))?.modules;
+        let modules = index::read(index_bytes).map_err(|source| damaged(own, source))?.modules;
+        let mut from = Vec::with_capacity(modules.len());
+        for module in modules {
+            let imported = self.position(own, &module.identifier)?;
+            if imported != position {
+                from.push(ImportedFrom { module: imported, definitions: module.definitions });
+            }
+        }
         // LLVM links imports in the order of their identifiers, byte by byte.
-        modules.sort_unstable_by(|left, right| left.identifier.cmp(&right.identifier));
-        let imported = modules.into_iter().filter(|module| module.identifier != own.identifier);
-        let from = imported.map(|module| {
-            let position = self.position(own, &module.identifier)?;
-            Ok::<_, PlanError>(ImportedFrom { module: position, definitions: module.definitions })
-        });
-        Ok(Imports { module: position, from: from.collect::<Result<_, _>>()? })
+        from.sort_unstable_by_key(|imported| self.module(imported.module).identifier.as_str());
+        Ok(Imports { module: position, from })
     }
 
     /// Drafts a backend from its individual index as lld wrote it. `facts` are those of every module, by position, that can
@@ -150,17 +153,17 @@ impl<'a> Plan<'a> {
     ) -> Result<Draft, PlanError> {
         let module = imports.module;
         let own = self.module(module);
-        let mut names = BTreeMap::from([(own.identifier.as_str(), ModuleName::with_hash(MODULE_NAME))]);
+        let mut names = BTreeMap::from([(module, ModuleName::with_hash(MODULE_NAME))]);
         let mut parts = Vec::with_capacity(imports.from.len());
         for (rank, from) in imports.from.iter().enumerate() {
             let definitions = from.definitions.as_ref().filter(|definitions| !definitions.is_empty());
             let part = definitions.and_then(|definitions| facts.get(&from.module)?.imported(definitions));
             let name = ModuleName { name: import_name(rank), keeps_hash: part.is_none() };
-            names.insert(&self.module(from.module).identifier, name);
+            names.insert(from.module, name);
             parts.push(part);
         }
-        let index = index::rename_modules(index_bytes, &|name| names.get(name).cloned());
-        let index = index.map_err(|source| damaged(own, source))?;
+        let new_name = |written: &str| names.get(&self.meant(written)?).cloned();
+        let index = index::rename_modules(index_bytes, &new_name).map_err(|source| damaged(own, source))?;
         let imports: Vec<usize> = imports.from.iter().map(|from| from.module).collect();
         let named_files = self.named_files(own, &imports);
         Ok(Draft { module, imports, parts, index, named_files })
@@ -199,10 +202,30 @@ impl<'a> Plan<'a> {
     }
 
     fn position(&self, own: &Module, identifier: &str) -> Result<usize, PlanError> {
-        self.positions
-            .get(identifier)
-            .copied()
+        self.meant(identifier)
             .ok_or_else(|| PlanError::UnknownImport { module: own.identifier.clone(), imported: identifier.to_owned() })
+    }
+
+    /// The module that an index means by a name.
+    fn meant(&self, written: &str) -> Option<usize> {
+        if let Some(position) = self.positions.get(written) {
+            return Some(*position);
+        }
+        let mut meant = self.positions.iter().filter(|(name, _)| index::may_mean(written, name));
+        meant.next().filter(|_| meant.next().is_none()).map(|(_, position)| *position)
+    }
+
+    /// LLVM garbles the record after a name whose last bytes are above 127 ([`index::may_mean`]): such an index may be read
+    /// as another one.
+    fn check_names(&self) -> Result<(), Refusal> {
+        let garbles = |name: &str| !name.bytes().rev().take(3).all(|byte| byte.is_ascii());
+        match self.modules.iter().find(|module| garbles(&module.identifier)) {
+            None => Ok(()),
+            Some(module) => Err(Refusal {
+                option: module.identifier.clone(),
+                reason: "LLVM writes indexes wrongly in which a name ends so".to_owned(),
+            }),
+        }
     }
 
     /// Files that the own module's assembly names, and that of the imported ones: functions bring their inline assembly

@@ -3,7 +3,7 @@
 //! lld numbers an index's values, and orders its summaries, by hash tables whose order depends on module identifiers.
 //! An archive member's identifier holds its offset, which moves when an earlier member changes: on the kernel, one
 //! function more in lib/bcd.c permuted the numbers in 18 indexes that have nothing to do with it. So values are
-//! numbered here by their GUID and summaries sorted. Nothing but the numbers changes; a block with a record that is not
+//! numbered here by their GUID, modules by their new names, and summaries sorted. Nothing but the numbers changes; a block with a record that is not
 //! known, or that depends on its place, is left as it is.
 
 use crate::bitstream::{BitstreamError, Block, BlockInfo, Item, Record};
@@ -77,8 +77,13 @@ fn by_module(places: &[(u64, u64)], guids: &BTreeMap<u64, u64>) -> Option<BTreeM
 /// A record as it is written: code and values.
 pub(crate) type Plain = (u64, Vec<u64>);
 
-/// The records of a summary block in the one order, or `None` if they have to stay as they are.
-pub(crate) fn canonical(mut block: Block<'_>, info: &mut BlockInfo) -> Option<Vec<Plain>> {
+/// The records of a summary block in the one order and with new numbers of modules, or `None` if they have to stay as they
+/// are.
+pub(crate) fn canonical(
+    mut block: Block<'_>,
+    info: &mut BlockInfo,
+    modules: &BTreeMap<u64, u64>,
+) -> Option<Vec<Plain>> {
     let mut record = Record::default();
     let (mut head, mut guids, mut summaries, mut tail) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     loop {
@@ -109,6 +114,8 @@ pub(crate) fn canonical(mut block: Block<'_>, info: &mut BlockInfo) -> Option<Ve
     }
     for (code, values) in &mut summaries {
         renumber(*code, values, &numbers)?;
+        let module = values.get_mut(1)?;
+        *module = *modules.get(module)?;
     }
     // An alias is read after what it is an alias of.
     summaries.sort_by(|(left_code, left), (right_code, right)| {
@@ -155,7 +162,7 @@ mod tests {
         let content = writer.finish();
         let mut info = BlockInfo::default();
         let extent = Extent { id: 20, width: 4, start: 0, end: content.len() };
-        canonical(Block::top_level(&content).enter(extent, &info), &mut info)
+        canonical(Block::top_level(&content).enter(extent, &info), &mut info, &[(0, 0)].into())
     }
 
     #[test]

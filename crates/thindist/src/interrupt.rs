@@ -1,6 +1,9 @@
-//! Signals that end a link.
+//! What ends a link before its time: signals, and the end of the process that waits for it.
 
 use crate::failure::{Failure, Result};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use thindist_exec::CancelToken;
@@ -26,6 +29,22 @@ impl Interrupt {
             }
         });
         Ok(interrupt)
+    }
+
+    /// Cancels when `process` ends.
+    pub(crate) fn when_it_ends(&self, process: Pid) {
+        let watched = match pidfd_open(process, PidfdFlags::empty()) {
+            Ok(watched) => watched,
+            Err(Errno::SRCH) => return self.token.cancel(),
+            // A kernel before 5.3: signals to us remain.
+            Err(_) => return,
+        };
+        let token = self.token.clone();
+        std::thread::spawn(move || {
+            let ended = |watched| poll(&mut [PollFd::new(watched, PollFlags::IN)], None);
+            while ended(&watched) == Err(Errno::INTR) {}
+            token.cancel();
+        });
     }
 
     pub(crate) fn token(&self) -> &CancelToken {

@@ -2,6 +2,7 @@
 
 mod cache_command;
 mod compare;
+mod distribute;
 mod doctor;
 mod failure;
 mod interrupt;
@@ -32,6 +33,7 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
   thindist thin-link --list FILE -- <lld arguments>
                                           the plan as files: an index and a job beside each module
   thindist backend [-o FILE] JOB…         native objects from job files
+  thindist distribute [options] JOB.json  as the distributor of an lld >= 21 (DTLTO): --thinlto-distributor=
   thindist cache stats|gc|verify|clear    the local stores
   thindist doctor                         what thindist finds on this machine
   thindist help settings                  flags, environment variables, thindist.toml
@@ -56,6 +58,7 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "ld" => link::run("ld.thindist", after_dashes(words)),
         "verify" => verify::run(after_dashes(words)),
         "compare" => compare::run(words),
+        "distribute" => distribute::run(words),
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),

@@ -41,6 +41,7 @@ pub(crate) const REGISTRY: &[Setting] = &[
         help: "`0`: start each backend as a process of its own, not as a fork of a loaded compiler",
     },
     Setting { name: "memo", help: "`0`: do not remember whole links, only backend compilations" },
+    Setting { name: "verify", help: "`1`: distribute compiles each job once more, plainly, and compares the objects" },
     Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
 ];
 
@@ -130,6 +131,11 @@ impl Settings {
     /// A setting that is on unless it is `0`.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         self.get(name) != Some("0")
+    }
+
+    /// A setting that is off unless it is given and not `0`.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value != "0")
     }
 
     /// A whole number above zero.

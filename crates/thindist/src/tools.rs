@@ -41,7 +41,8 @@ pub(crate) fn find_lld(settings: &Settings, called_as: &str) -> Result<PathBuf> 
     })
 }
 
-fn find_named(named: &str) -> Option<PathBuf> {
+/// A program by its path, or the first of its name in PATH that is not thindist.
+pub(crate) fn find_named(named: &str) -> Option<PathBuf> {
     if named.contains('/') {
         Some(PathBuf::from(named)).filter(|path| is_executable(path))
     } else {
@@ -240,14 +241,8 @@ fn ask_libraries(tool: &Path) -> Result<Vec<String>> {
 
 /// clang for the backends: the one named, else lld's sibling of the same LLVM.
 pub(crate) fn find_clang(settings: &Settings, lld: &Tool, state: &State) -> Result<Tool> {
-    let path = match settings.get("clang") {
-        Some(named) => find_named(named).ok_or_else(|| {
-            Failure::new(format_args!("THINDIST_CLANG={named}: no such compiler"))
-                .hint("give a path, or a name in PATH")
-        })?,
-        None => sibling_clang(lld)?,
-    };
-    let clang = Tool::examine(&path, state)?;
+    let path = named_clang(settings).unwrap_or_else(|| sibling_clang(lld))?;
+    let clang = compiler(&path, state)?;
     if clang.major != lld.major {
         return Err(Failure::new(format_args!(
             "{} is of LLVM {}, but {} is of LLVM {}",
@@ -260,7 +255,21 @@ pub(crate) fn find_clang(settings: &Settings, lld: &Tool, state: &State) -> Resu
             "native objects equal in-process ones only if both are of one LLVM; set THINDIST_CLANG or THINDIST_LLD",
         ));
     }
+    Ok(clang)
+}
+
+/// The compiler at `path`, with the one behind it if it is a wrapper.
+pub(crate) fn compiler(path: &Path, state: &State) -> Result<Tool> {
+    let clang = Tool::examine(path, state)?;
     if clang.is_wrapper { clang.with_compiler_behind(state) } else { Ok(clang) }
+}
+
+/// The compiler that THINDIST_CLANG names.
+pub(crate) fn named_clang(settings: &Settings) -> Option<Result<PathBuf>> {
+    let named = settings.get("clang")?;
+    Some(find_named(named).ok_or_else(|| {
+        Failure::new(format_args!("THINDIST_CLANG={named}: no such compiler")).hint("give a path, or a name in PATH")
+    }))
 }
 
 fn sibling_clang(lld: &Tool) -> Result<PathBuf> {

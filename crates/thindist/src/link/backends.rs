@@ -4,14 +4,16 @@ use super::execution::Batch;
 use super::extra_inputs::NamedFiles;
 use super::imported;
 use super::parallel;
-use super::session::{InputDigests, Session};
+use super::session::{InputDigests, Session, Workspace};
 use super::stop::Stop;
 use super::survey::{Content, Place, Survey};
 use super::thin_step::{self, ThinLink};
 use crate::failure::{Failure, Result, io};
+use crate::tools::Tool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use thindist_core::asm_inputs::AsmInput;
 use thindist_core::backend_flags::{LinkFlags, is_proven};
 use thindist_core::bitcode::{self, ModuleFacts};
 use thindist_core::digest::Digest;
@@ -74,7 +76,7 @@ pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &Input
     Ok(candidates)
 }
 
-fn mixed_targets(error: plan::MixedTriples) -> Failure {
+pub(crate) fn mixed_targets(error: plan::MixedTriples) -> Failure {
     Failure::new(error).hint("compile every file of a link for one target")
 }
 
@@ -87,7 +89,7 @@ fn read_candidate(
     place: &Place,
 ) -> Result<Candidate> {
     let bytes = place.read()?;
-    let facts = read_facts(session, identifier, &bytes)?;
+    let facts = read_facts(&session.lld, identifier, &bytes)?;
     let (digest, source) = match place {
         Place::File(path) => {
             let (digest, stamp) = inputs
@@ -110,20 +112,21 @@ fn read_candidate(
     })
 }
 
-fn read_facts(session: &Session, identifier: &str, bytes: &[u8]) -> Result<ModuleFacts> {
+/// What a module's bitcode says, which `reader` has to understand.
+pub(crate) fn read_facts(reader: &Tool, identifier: &str, bytes: &[u8]) -> Result<ModuleFacts> {
     let facts = bitcode::read_module(bytes).map_err(|error| {
         Failure::new(format_args!("{identifier}: {error}")).hint("the file is damaged or cut short; compile it again")
     })?;
     match facts.llvm_major {
-        Some(major) if major > session.lld.major => Err(Failure::new(format_args!(
+        Some(major) if major > reader.major => Err(Failure::new(format_args!(
             "{identifier}: bitcode of LLVM {major} ({}), but {} is of LLVM {}",
             facts.producer,
-            session.lld.path.display(),
-            session.lld.major
+            reader.path.display(),
+            reader.major
         ))
         .hint(format_args!(
             "link with lld {major} (THINDIST_LLD=ld.lld-{major}), or compile with clang {}",
-            session.lld.major
+            reader.major
         ))),
         _ => Ok(facts),
     }
@@ -175,22 +178,48 @@ pub(crate) fn plan(
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
         return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
     }
-    let mut named = NamedFiles::default();
-    let mut planned =
-        Planned { jobs: Vec::new(), has_regular_part, yielding, named_files: Vec::new(), imported: Vec::new() };
     let plan = Plan::new(&modules, flags, session.clang.identity);
     let mut indexes = Vec::with_capacity(modules.len());
-    for (position, selected) in thin.modules.iter().enumerate() {
-        let bytes = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
-        indexes.push((plan.imports(position, &bytes).map_err(stop)?, bytes));
+    for selected in &thin.modules {
+        indexes.push(std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?);
     }
-    let facts = imported::of_plan(&session.state, indexes.iter().map(|(imports, _)| imports), &modules, &sources)?;
-    for (selected, (imports, index)) in thin.modules.iter().zip(indexes) {
-        let draft = plan.draft(&imports, &index, &facts).map_err(stop)?;
-        let extra_inputs = named.resolve(session, &selected.identifier, &draft.named_files)?;
+    let indexes = indexes.into_iter().enumerate().collect();
+    let PlannedJobs { jobs, named_files, imported } = plan_jobs(session, &plan, &modules, &sources, indexes, &[])?;
+    Ok(Planned { jobs, has_regular_part, yielding, named_files, imported })
+}
+
+/// The jobs of a plan.
+#[derive(Debug)]
+pub(crate) struct PlannedJobs {
+    pub(crate) jobs: Vec<Job>,
+    /// Files that assembly named.
+    pub(crate) named_files: Vec<PathBuf>,
+    /// Imported identifiers of each job, by rank: for diagnostics.
+    pub(crate) imported: Vec<Vec<String>>,
+}
+
+/// A job for each of `indexes`, which is that of the module at the position with it. `common` are files that all read.
+pub(crate) fn plan_jobs(
+    workspace: &Workspace,
+    plan: &Plan<'_>,
+    modules: &[Module],
+    sources: &[Source],
+    indexes: Vec<(usize, Vec<u8>)>,
+    common: &[AsmInput],
+) -> std::result::Result<PlannedJobs, Stop> {
+    let read = |(position, bytes): (usize, Vec<u8>)| Ok((plan.imports(position, &bytes).map_err(stop)?, bytes));
+    let indexes = indexes.into_iter().map(read).collect::<std::result::Result<Vec<_>, Stop>>()?;
+    let facts = imported::of_plan(&workspace.state, indexes.iter().map(|(imports, _)| imports), modules, sources)?;
+    let mut named = NamedFiles::default();
+    let mut planned = PlannedJobs { jobs: Vec::new(), named_files: Vec::new(), imported: Vec::new() };
+    for (imports, index) in indexes {
+        let mut draft = plan.draft(&imports, &index, &facts).map_err(stop)?;
+        draft.named_files.extend_from_slice(common);
+        let identifier = modules.get(draft.module).map_or("", |module| module.identifier.as_str());
+        let extra_inputs = named.resolve(workspace, identifier, &draft.named_files)?;
         let backend = plan.backend(draft, extra_inputs).map_err(stop)?;
-        planned.imported.push(identifiers(&modules, &backend.imports));
-        planned.jobs.push(job(&selected.identifier, backend, &sources, &named)?);
+        planned.imported.push(identifiers(modules, &backend.imports));
+        planned.jobs.push(job(identifier, backend, sources, &named)?);
     }
     planned.named_files = named.paths().collect();
     Ok(planned)
@@ -199,7 +228,7 @@ pub(crate) fn plan(
 fn stop(error: plan::PlanError) -> Stop {
     match error {
         plan::PlanError::Refused(refusal) => Stop::Refused(refusal),
-        other => Stop::Failed(Failure::new(other)),
+        other => Stop::Failed(Failure::new(other).hint("link again; if that gives the same, please report it")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Files that assembly in the bitcode names (`.incbin`, `.include`): found, hashed, and followed.
 
-use super::session::Session;
+use super::session::Workspace;
 use super::stop::Stop;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ impl NamedFiles {
     /// The extra inputs of a backend whose assembly names `inputs`.
     pub(crate) fn resolve(
         &mut self,
-        session: &Session,
+        workspace: &Workspace,
         module: &str,
         inputs: &[AsmInput],
     ) -> std::result::Result<Vec<ExtraInput>, Stop> {
@@ -49,7 +49,7 @@ impl NamedFiles {
             if found.contains_key(&path) {
                 continue;
             }
-            let named = self.look_up(session, module, &path, is_text)?;
+            let named = self.look_up(workspace, module, &path, is_text)?;
             open.extend(named.names);
             found.insert(path, named.digest);
         }
@@ -58,7 +58,7 @@ impl NamedFiles {
 
     fn look_up(
         &mut self,
-        session: &Session,
+        workspace: &Workspace,
         module: &str,
         path: &str,
         is_text: bool,
@@ -66,7 +66,7 @@ impl NamedFiles {
         if let Some(named) = self.known.get(path) {
             return Ok(named.clone());
         }
-        let (digest, stamp) = session.state.digest_file(Path::new(path)).map_err(|error| match error {
+        let (digest, stamp) = workspace.state.digest_file(Path::new(path)).map_err(|error| match error {
             StoreError::Io { source, .. } => unreadable(module, path, &source),
             other => other.into(),
         })?;

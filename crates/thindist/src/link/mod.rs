@@ -36,14 +36,16 @@ use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::link_line::{LinkLine, Warnings};
 
-pub(crate) use backends::Planned;
-pub(crate) use execution::{Batch, build as run_backends};
+pub(crate) use backends::{Planned, PlannedJobs, mixed_targets, plan_jobs, read_facts};
+pub(crate) use execution::{Batch, build as run_backends, build_again};
 pub(crate) use imported::facts as import_facts;
 pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use loaded::files as native_files;
+pub(crate) use native_objects::{gone_again, without_dots};
+pub(crate) use parallel::map as parallel_map;
 pub(crate) use session::{Session, Workspace};
 pub(crate) use stop::Stop;
-pub(crate) use survey::Survey;
+pub(crate) use survey::{Place, Survey};
 pub(crate) use thin_step::ThinLink;
 pub(crate) use words::Words;
 

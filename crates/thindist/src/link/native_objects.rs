@@ -39,7 +39,7 @@ pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCo
     Ok(NativeObjects { objects, paths, shown })
 }
 
-fn gone_again(module: &str) -> Failure {
+pub(crate) fn gone_again(module: &str) -> Failure {
     Failure::new(format_args!("the native object of {module} was made twice and has gone from the CAS each time"))
         .hint("something clears the cache during this link; link again when that has ended")
 }
@@ -84,7 +84,7 @@ fn file_name(path: &str) -> &str {
 }
 
 /// As LLVM's `remove_dots`: by name, whatever links there are.
-fn without_dots(path: &str) -> String {
+pub(crate) fn without_dots(path: &str) -> String {
     let root = if path.starts_with('/') { "/" } else { "" };
     let mut kept: Vec<&str> = Vec::new();
     for component in path.split('/').filter(|component| !matches!(*component, "" | ".")) {

@@ -130,7 +130,7 @@ impl Workspace {
 
     /// Leaves the link's files in place if that is wanted.
     fn close(&self) {
-        if self.settings.get("keep").is_some_and(|keep| keep != "0") {
+        if self.settings.is_set("keep") {
             let kept = self.cache_dir.join("kept").join(self.directory.path().file_name().unwrap_or_default());
             let moved = kept.parent().map_or(Ok(()), std::fs::create_dir_all);
             if moved.and_then(|()| std::fs::rename(self.directory.path(), &kept)).is_ok() {

@@ -7,6 +7,7 @@ mod cache;
 mod compare;
 mod concurrency;
 mod crash;
+mod distribute;
 mod edits;
 mod line;
 mod options;

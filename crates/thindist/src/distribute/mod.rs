@@ -1,0 +1,210 @@
+//! `thindist distribute [options] JOB.json`: the distributor of an lld >= 21 that links with DTLTO.
+//!
+//! lld has done the thin link, and waits. Its job file says which modules to compile and where their native objects go;
+//! its line, which is asked of the waiting process, says with which options, and which input each module is. From that the
+//! same actions are made as in `thindist ld`, so that both find each other's objects and both give in-process' bytes.
+//! lld then links the native objects in their places.
+//!
+//! What an action cannot express is compiled as lld wrote it, with one warning and nothing stored.
+
+mod identifiers;
+mod linker;
+mod modules;
+mod outputs;
+mod plain;
+
+use crate::failure::{Failure, Result, io};
+use crate::link::{self, Batch, PlannedJobs, Stop, Workspace};
+use crate::settings::Settings;
+use crate::stats::{Stats, Timer};
+use crate::tools::{self, Tool};
+use linker::Linker;
+use modules::Modules;
+use plain::Plain;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use thindist_core::asm_inputs::AsmInput;
+use thindist_core::backend_flags::is_proven;
+use thindist_core::dtlto::{self, DtltoJobs};
+use thindist_core::dtlto_flags::{self, DtltoFlags};
+use thindist_core::link_line::{OutputKind, Refusal};
+use thindist_core::plan::{self, Plan};
+
+const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
+    (lld: --thinlto-distributor=/path/to/thindist --thinlto-distributor-arg=distribute)";
+const LLDS_FILE: &str = "lld makes the file and runs the distributor in its own directory; link again";
+
+/// One call of lld's.
+struct Distribution {
+    jobs: DtltoJobs,
+    linker: Option<Linker>,
+    compiler: Tool,
+    flags: DtltoFlags,
+    modules: Modules,
+}
+
+pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+    let mut settings = Settings::load()?;
+    let (job_file, more) = read_words(settings.strip_flags(words.collect())?)?;
+    let jobs = read_jobs(&job_file)?;
+    let linker = Linker::of(&job_file, &jobs);
+    let workspace = Workspace::open(settings)?;
+    if let Some(linker) = &linker {
+        workspace.interrupt.when_it_ends(linker.process);
+    }
+    let outcome = distribute(&workspace, &job_file, jobs, linker, &more).map(|()| ExitCode::SUCCESS);
+    workspace.finish(outcome)
+}
+
+/// The job file, which lld puts last, and options of the link.
+fn read_words(words: Vec<OsString>) -> Result<(PathBuf, Vec<String>)> {
+    let text = |word: OsString| {
+        word.into_string().map_err(|word| Failure::new(format_args!("{} is no UTF-8", word.display())).hint(USAGE))
+    };
+    let mut words: Vec<String> = words.into_iter().map(text).collect::<Result<_>>()?;
+    match words.pop().filter(|last| !last.starts_with('-')) {
+        Some(job_file) => Ok((PathBuf::from(job_file), words)),
+        None => Err(Failure::new("no job file").hint(USAGE)),
+    }
+}
+
+fn read_jobs(job_file: &Path) -> Result<DtltoJobs> {
+    let bytes = std::fs::read(job_file).map_err(|error| io("read", job_file, &error).hint(LLDS_FILE))?;
+    dtlto::parse(&bytes).map_err(|error| {
+        Failure::new(format_args!("{}: {error}", job_file.display()))
+            .hint("this thindist reads what lld 21, 22 and 23 write; a newer lld needs a newer thindist")
+    })
+}
+
+fn distribute(
+    workspace: &Workspace,
+    job_file: &Path,
+    jobs: DtltoJobs,
+    linker: Option<Linker>,
+    more: &[String],
+) -> Result<()> {
+    let mut timer = Timer::start();
+    let mut stats = Stats::of(&jobs.linker_output);
+    stats.modules = jobs.jobs.len();
+    outputs::check_places(job_file, &jobs.jobs)?;
+    let compiler = compiler(workspace, &jobs)?;
+    let modules = Modules::read(workspace, &compiler, job_file, &jobs)?;
+    let flags = flags(&jobs, linker.as_ref(), more, &modules)?;
+    let mut this = Distribution { jobs, linker, compiler, flags, modules };
+    this.tell_left_out(workspace)?;
+    this.modules.take_identifiers(workspace, this.linker.as_ref())?;
+    match this.plan(workspace) {
+        Ok(planned) => {
+            timer.phase("plan");
+            this.build(workspace, &planned, &mut stats)?;
+        }
+        Err(Stop::Refused(refusal)) => {
+            this.fall_back(workspace, &refusal)?;
+            stats.backends.fallback = stats.modules;
+        }
+        Err(Stop::Failed(failure)) => return Err(failure),
+    }
+    timer.phase("backends");
+    workspace.record(stats, &timer);
+    Ok(())
+}
+
+/// lld names the compiler, unless the user does.
+fn compiler(workspace: &Workspace, jobs: &DtltoJobs) -> Result<Tool> {
+    let path = tools::named_clang(&workspace.settings).unwrap_or_else(|| {
+        tools::find_named(&jobs.compiler).ok_or_else(|| {
+            Failure::new(format_args!("{}: no such compiler", jobs.compiler))
+                .hint("name one with lld's --thinlto-remote-compiler=, which clang does by itself")
+        })
+    })?;
+    tools::compiler(&path, &workspace.state)
+}
+
+/// The options of the backends: lld's line and `more`, or what the job file has of it and `more`.
+fn flags(jobs: &DtltoJobs, linker: Option<&Linker>, more: &[String], modules: &Modules) -> Result<DtltoFlags> {
+    let words = match linker {
+        Some(linker) => [&linker.words, more].concat(),
+        None => dtlto_flags::line_of_jobs(jobs, more),
+    };
+    let flags = dtlto_flags::of_line(jobs, &words).map_err(|error| Failure::new(error).hint(USAGE))?;
+    if linker.is_none() {
+        warn_of_unknown_line(jobs, &flags, more, modules)?;
+    }
+    Ok(flags)
+}
+
+/// Without lld's line: what the job file leaves out is not known, and must not be guessed where it decides.
+fn warn_of_unknown_line(jobs: &DtltoJobs, flags: &DtltoFlags, more: &[String], modules: &Modules) -> Result<()> {
+    let is_told = flags.line.output_kind() == OutputKind::Relocatable
+        || more.iter().any(|word| matches!(word.as_str(), "-no-pie" | "--no-pie"));
+    if let Some(module) = modules.position_independent().filter(|_| !jobs.pic && !is_told) {
+        return Err(Failure::new(format_args!(
+            "{module} is compiled for any address, and the job file does not say whether the output is one of `-r`, \
+             which keeps that, or an executable at a fixed address"
+        ))
+        .hint("lld is not running, so its line cannot be asked: add `-r` or `-no-pie` in front of the job file"));
+    }
+    eprintln!(
+        "thindist: warning: the lld that wrote the job file is not running or has another line: what DTLTO leaves out of \
+         job files (-mllvm, CPU) is only known as far as it stands on distribute's own line"
+    );
+    Ok(())
+}
+
+impl Distribution {
+    /// Says what in-process ThinLTO would heed and these backends do not.
+    fn tell_left_out(&self, workspace: &Workspace) -> Result<()> {
+        let mut left_out = self.flags.left_out.clone();
+        if !is_proven(&self.jobs.target) {
+            let reason =
+                "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
+            left_out.push(Refusal { option: format!("target {}", self.jobs.target), reason });
+        }
+        left_out.iter().try_for_each(|refusal| tell(workspace, refusal, "backends of DTLTO do without"))
+    }
+
+    fn plan(&mut self, workspace: &Workspace) -> std::result::Result<PlannedJobs, Stop> {
+        let files: Vec<AsmInput> = self.jobs.common_inputs.iter().cloned().map(AsmInput::Incbin).collect();
+        let mut flags = self.flags.flags.clone();
+        flags.add_compiler_options(&self.jobs.extra, &self.jobs.common_inputs).map_err(Stop::Refused)?;
+        let (modules, sources) = self.modules.parts();
+        plan::check_triples(modules).map_err(link::mixed_targets)?;
+        let indexes = self.modules.indexes(&self.jobs.jobs)?;
+        let plan = Plan::new(modules, &flags, self.compiler.identity);
+        link::plan_jobs(workspace, &plan, modules, sources, indexes, &files)
+    }
+
+    fn build(&self, workspace: &Workspace, planned: &PlannedJobs, stats: &mut Stats) -> Result<()> {
+        let batch = Batch {
+            workspace,
+            compiler: &self.compiler.path,
+            max_jobs: self.flags.line.jobs(),
+            warnings: self.flags.line.warnings(),
+            jobs: &planned.jobs,
+            imported: &planned.imported,
+        };
+        let mut natives = link::run_backends(&batch, &mut stats.backends)?;
+        let keep = self.linker.as_ref().is_none_or(Linker::keeps_files);
+        outputs::install(&batch, &self.jobs.jobs, keep, &mut natives, &mut stats.backends)?;
+        if workspace.settings.is_set("verify") { self.plain().verify(workspace, planned) } else { Ok(()) }
+    }
+
+    /// Compiles as any distributor would: for what an action cannot express.
+    fn fall_back(&self, workspace: &Workspace, refusal: &Refusal) -> Result<()> {
+        tell(workspace, refusal, "compiling without the stores")?;
+        self.plain().compile_all(workspace)
+    }
+
+    fn plain(&self) -> Plain<'_> {
+        Plain { compiler: &self.compiler.path, flags: &self.flags.flags, jobs: &self.jobs, modules: &self.modules }
+    }
+}
+
+fn tell(workspace: &Workspace, refusal: &Refusal, then: &str) -> Result<()> {
+    if workspace.settings.never_falls_back()? {
+        return Err(Failure::new(refusal).hint("leave it out, or allow it with THINDIST_FALLBACK=warn"));
+    }
+    Failure::new(format_args!("{refusal}; {then}")).warn();
+    Ok(())
+}
