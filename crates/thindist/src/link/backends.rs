@@ -16,6 +16,7 @@ use thindist_core::backend_flags::{LinkFlags, is_proven};
 use thindist_core::bitcode::{self, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Refusal;
+use thindist_core::paths;
 use thindist_core::plan::{self, Backend, Module, Plan};
 use thindist_exec::{Job, Source};
 
@@ -29,7 +30,7 @@ pub(crate) struct Candidate {
 }
 
 /// Everything that the executor and the final link need of the plan.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Planned {
     pub(crate) jobs: Vec<Job>,
     /// Regular LTO's object belongs into the final link.
@@ -38,6 +39,8 @@ pub(crate) struct Planned {
     pub(crate) yielding: BTreeSet<String>,
     /// Files that assembly named.
     pub(crate) named_files: Vec<PathBuf>,
+    /// What suffixes of promoted names in-process are here, where names are stable.
+    pub(crate) new_suffixes: BTreeMap<String, String>,
     /// Imported identifiers of each job, by rank: for diagnostics.
     imported: Vec<Vec<String>>,
 }
@@ -104,10 +107,25 @@ fn read_candidate(
         }
     };
     Ok(Candidate {
-        module: Module { identifier: identifier.to_owned(), facts, bitcode: digest },
+        module: Module {
+            identifier: identifier.to_owned(),
+            facts,
+            bitcode: digest,
+            path: stable_path(place, trace_name),
+        },
         source,
         trace_name: trace_name.to_owned(),
     })
+}
+
+/// A module's path as it is in every checkout: of a file, or of an archive with the member's name.
+fn stable_path(place: &Place, trace_name: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = match place {
+        Place::File(path) => path.to_string_lossy(),
+        Place::Part { .. } => trace_name.into(),
+    };
+    paths::relative(&path, &here.to_string_lossy())
 }
 
 fn read_facts(session: &Session, identifier: &str, bytes: &[u8]) -> Result<ModuleFacts> {
@@ -176,23 +194,26 @@ pub(crate) fn plan(
         return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
     }
     let mut named = NamedFiles::default();
-    let mut planned =
-        Planned { jobs: Vec::new(), has_regular_part, yielding, named_files: Vec::new(), imported: Vec::new() };
-    let plan = Plan::new(&modules, flags, session.clang.identity);
+    let declared = named.declare(session, flags.files())?;
+    let mut planned = Planned { has_regular_part, yielding, ..Planned::default() };
+    let plan = Plan::new(&modules, flags, session.clang.identity, session.settings.promoted_names()?);
     let mut indexes = Vec::with_capacity(modules.len());
     for (position, selected) in thin.modules.iter().enumerate() {
         let bytes = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
         indexes.push((plan.imports(position, &bytes).map_err(stop)?, bytes));
     }
+    let new_suffixes = plan.new_suffixes(indexes.iter().map(|(imports, _)| imports));
     let facts = imported::of_plan(&session.state, indexes.iter().map(|(imports, _)| imports), &modules, &sources)?;
     for (selected, (imports, index)) in thin.modules.iter().zip(indexes) {
         let draft = plan.draft(&imports, &index, &facts).map_err(stop)?;
-        let extra_inputs = named.resolve(session, &selected.identifier, &draft.named_files)?;
+        let mut extra_inputs = named.resolve(session, &selected.identifier, &draft.named_files)?;
+        extra_inputs.extend_from_slice(&declared);
         let backend = plan.backend(draft, extra_inputs).map_err(stop)?;
         planned.imported.push(identifiers(&modules, &backend.imports));
         planned.jobs.push(job(&selected.identifier, backend, &sources, &named)?);
     }
     planned.named_files = named.paths().collect();
+    planned.new_suffixes = new_suffixes;
     Ok(planned)
 }
 
@@ -216,7 +237,7 @@ fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFile
             .ok_or_else(|| Failure::new(format_args!("{identifier}: no source of module {position}")))
     };
     let extra = |path: &str| {
-        let absolute = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
+        let absolute = std::path::absolute(named.place(path)).map_err(|error| io("find", path, &error))?;
         Ok::<_, Failure>(Source::File { path: absolute, stamp: named.stamp(path) })
     };
     Ok(Job {

@@ -30,6 +30,7 @@ use crate::stats::{Stats, Timer};
 use final_step::Linked;
 use native_objects::NativeObjects;
 use session::InputDigests;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -110,6 +111,8 @@ pub(crate) struct Distributed {
     pub(crate) regular_object: Option<PathBuf>,
     /// The output, not in its place; `None` if it is no regular file.
     pub(crate) output: Option<PathBuf>,
+    /// What suffixes of promoted names in-process are here, where names are stable.
+    pub(crate) new_suffixes: BTreeMap<String, String>,
 }
 
 /// The link without its memo and without putting the output in place.
@@ -126,6 +129,7 @@ pub(crate) fn distribute(
         natives: names.zip(natives.paths).collect(),
         regular_object: planned.has_regular_part.then(|| session.path("thin/regular.o")),
         output: linked.file,
+        new_suffixes: planned.new_suffixes,
     })
 }
 
