@@ -16,6 +16,24 @@ pub const INDEX_NAME: &str = "index.thinlto.bc";
 /// The file name of the native object in the action root.
 pub const NATIVE_OBJECT_NAME: &str = "module.thinlto-native.o";
 
+/// A file that the line names for every backend, under its name in the action root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkFile {
+    /// The name in the action root.
+    pub name: &'static str,
+    /// The path on the line.
+    pub path: String,
+}
+
+/// [`LinkFile`]: a profile of samples.
+pub const SAMPLE_PROFILE_NAME: &str = "sample-profile";
+/// [`LinkFile`]: a context-sensitive profile of an instrumented program.
+pub const CS_PROFILE_NAME: &str = "cs-profile";
+/// [`LinkFile`]: which basic blocks go into which sections.
+pub const BLOCK_SECTIONS_NAME: &str = "basic-block-sections";
+/// All of these.
+pub const LINK_FILE_NAMES: [&str; 3] = [SAMPLE_PROFILE_NAME, CS_PROFILE_NAME, BLOCK_SECTIONS_NAME];
+
 /// The name under which the import of this rank is found in the action root.
 ///
 /// Ranks follow the sort order of the linker's module identifiers: LLVM links imports in that order, and its output
@@ -35,10 +53,11 @@ pub struct ImportedModule {
     pub part: Option<Digest>,
 }
 
-/// A file that the code itself names, as `.incbin` does: found, hashed and shipped.
+/// A file that the code itself names, as `.incbin` does, or a [`LinkFile`]: found, hashed and shipped.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExtraInput {
-    /// The path exactly as the code names it, relative to the directory that the linker ran in, or absolute.
+    /// The path exactly as the code names it, relative to the directory that the linker ran in, or absolute; or the name of
+    /// a [`LinkFile`].
     pub path: String,
     /// The digest of the file's content.
     pub digest: Digest,

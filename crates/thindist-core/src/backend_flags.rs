@@ -7,7 +7,9 @@
 //! - a function without `target-cpu` is compiled for LLVM's generic CPU, where clang would put `x86-64`;
 //! - the code model, the ABI and the large-data threshold clang leaves to the module's flags, as lld does.
 
-use crate::action::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
+use crate::action::{
+    BLOCK_SECTIONS_NAME, CS_PROFILE_NAME, INDEX_NAME, LinkFile, MODULE_NAME, NATIVE_OBJECT_NAME, SAMPLE_PROFILE_NAME,
+};
 use crate::bitcode::ModuleFacts;
 use crate::link_line::options::{Carried, Lto, Role};
 use crate::link_line::{LinkLine, OutputKind, Refusal};
@@ -23,6 +25,7 @@ pub struct LinkFlags {
     others: Vec<String>,
     /// Words in front of all others.
     front: Vec<String>,
+    files: Vec<LinkFile>,
 }
 
 /// `-mllvm` options that lld 19 or 22 registers and clang of the same version does not: clang would reject them. (A
@@ -38,7 +41,7 @@ const LLD_ONLY_MLLVM: &[&str] = &[
     "force-dwarf-frame-section", "fp-contract", "frame-pointer", "function-sections",
     "ignore-xcoff-visibility", "large-data-threshold", "load", "march", "meabi", "mxcoff-roptr",
     "no-integrated-as", "nozero-initialized-in-bss", "partition-static-data-sections", "relocation-model",
-    "separate-named-sections", "split-machine-functions", "stack-size-section", "stack-symbol-ordering",
+    "separate-named-sections", "stack-size-section", "stack-symbol-ordering",
     "stackrealign", "strict-dwarf", "swift-async-fp", "tailcallopt", "thread-model", "tls-size", "trap-func",
     "unique-basic-block-section-names", "unique-section-names", "use-ctors", "vec-extabi", "vector-library",
     "xcoff-traceback-table", "xray-function-index",
@@ -58,6 +61,8 @@ const WRITES_A_FILE: &[&str] = &[
     "-E", "-M", "-S", "-emit-", "-foptimization-record", "-fproc-stat-report", "-fsave-optimization-record", "-fsyntax-only",
     "-ftime-trace", "-gsplit-dwarf", "-o", "-save-", "--save-", "@",
 ];
+/// Past the driver: that of clang 22 would add an inference of counts that lld does not ask for.
+const SAMPLE_PROFILE: &str = "-Xclang=-fprofile-sample-use=";
 
 impl LinkFlags {
     /// Reads the flags off the line.
@@ -76,6 +81,7 @@ impl LinkFlags {
             mllvm: Vec::new(),
             others: Vec::new(),
             front: Vec::new(),
+            files: Vec::new(),
         };
         let mut codegen_level = None;
         for (spec, value) in line.options() {
@@ -94,15 +100,15 @@ impl LinkFlags {
                 Carried::Partitions => return Err(refuse("regular LTO would make several objects")),
                 Carried::Kind if value == "thin" => {}
                 Carried::Kind => return Err(refuse("only ThinLTO has backends to separate")),
-                Carried::BasicBlockSections if matches!(value, "all" | "none") => {
-                    flags.others.push(format!("-fbasic-block-sections={value}"));
-                }
-                Carried::BasicBlockSections => return Err(refuse("only `all` and `none` are carried")),
+                Carried::BasicBlockSections => flags.set_block_sections(value),
+                Carried::SampleProfile => flags.add_file(SAMPLE_PROFILE, SAMPLE_PROFILE_NAME, value),
+                Carried::CsProfile => flags.add_file("-fprofile-use=", CS_PROFILE_NAME, value),
                 Carried::BasicBlockAddressMap => flags.switch("basic-block-address-map", spec.negated),
                 Carried::UniqueBasicBlockSectionNames => flags.switch("unique-basic-block-section-names", spec.negated),
             }
         }
         flags.check_codegen_level(codegen_level)?;
+        flags.check_discriminators()?;
         Ok(flags)
     }
 
@@ -143,6 +149,31 @@ impl LinkFlags {
         Ok(())
     }
 
+    /// What lld does not know for a word is the name of a file; so it is here.
+    fn set_block_sections(&mut self, value: &str) {
+        match value {
+            "all" | "none" | "labels" => {
+                self.drop_file("-fbasic-block-sections=", BLOCK_SECTIONS_NAME);
+                self.others.push(format!("-fbasic-block-sections={value}"));
+            }
+            file => self.add_file("-fbasic-block-sections=list=", BLOCK_SECTIONS_NAME, file),
+        }
+    }
+
+    /// The last of several files counts; an empty name stands for none.
+    fn add_file(&mut self, option: &str, name: &'static str, path: &str) {
+        self.drop_file(option, name);
+        if !path.is_empty() {
+            self.others.push(format!("{option}{name}"));
+            self.files.push(LinkFile { name, path: path.to_owned() });
+        }
+    }
+
+    fn drop_file(&mut self, option: &str, name: &str) {
+        self.files.retain(|file| file.name != name);
+        self.others.retain(|word| !word.starts_with(option.split_inclusive('=').next().unwrap_or(option)));
+    }
+
     fn switch(&mut self, name: &str, negated: bool) {
         self.others.push(format!("-f{}{name}", if negated { "no-" } else { "" }));
     }
@@ -161,6 +192,21 @@ impl LinkFlags {
                 ),
             }),
         }
+    }
+
+    /// Samples with the first encoding of flow-sensitive discriminators: lld 22 and clang 22 write other line tables (seen). The
+    /// kernel asks for the second one.
+    fn check_discriminators(&self) -> Result<(), Refusal> {
+        let is_on = |name: &str| {
+            let value = self.mllvm.iter().rev().find_map(|option| option.trim_start_matches('-').strip_prefix(name));
+            value.is_some_and(|value| matches!(value, "" | "=1" | "=true" | "=TRUE" | "=True"))
+        };
+        let has_samples = self.files.iter().any(|file| file.name == SAMPLE_PROFILE_NAME);
+        if !has_samples || !is_on("enable-fs-discriminator") || is_on("improved-fs-discriminator") {
+            return Ok(());
+        }
+        let reason = "with samples clang writes other line tables than lld; add -mllvm -improved-fs-discriminator=true";
+        Err(Refusal { option: "-mllvm -enable-fs-discriminator=true".to_owned(), reason: reason.to_owned() })
     }
 
     fn set_cpu(&mut self, cpu: &str) -> Result<(), Refusal> {
@@ -182,6 +228,9 @@ impl LinkFlags {
             self.features.extend(features.split(',').map(str::to_owned));
             return Ok(());
         }
+        if name == "split-machine-functions" {
+            return self.split_machine_functions(option, shown);
+        }
         if LLD_ONLY_MLLVM.contains(&name) {
             return refuse("clang has no such -mllvm option");
         }
@@ -197,6 +246,26 @@ impl LinkFlags {
         }
         self.mllvm.push(option.to_owned());
         Ok(())
+    }
+
+    /// AutoFDO's kernels ask for it; clang has it as an option of its own.
+    fn split_machine_functions(&mut self, option: &str, shown: &str) -> Result<(), Refusal> {
+        let flag = match option.split_once('=').map_or("true", |(_, value)| value).to_ascii_lowercase().as_str() {
+            "" | "1" | "true" => "-fsplit-machine-functions",
+            "0" | "false" => "-fno-split-machine-functions",
+            _ => {
+                let reason = "it is neither true nor false".to_owned();
+                return Err(Refusal { option: format!("-mllvm {shown}"), reason });
+            }
+        };
+        self.others.push(flag.to_owned());
+        Ok(())
+    }
+
+    /// Files that every backend of the link reads.
+    #[must_use]
+    pub fn files(&self) -> &[LinkFile] {
+        &self.files
     }
 
     /// The arguments of the backend of a module with these facts, after the compiler's name.
@@ -281,6 +350,17 @@ pub fn elf_machine(triple: &str) -> Option<u16> {
         arm if arm.starts_with("arm") || arm.starts_with("thumb") => 40,
         _ => return None,
     })
+}
+
+/// The bit of an indexed profile's version that says that it has context-sensitive counters.
+const CONTEXT_SENSITIVE: u64 = 1 << 57;
+const INDEXED_PROFILE: &[u8; 8] = b"\xfflprofi\x81";
+
+/// Whether clang takes a file for a context-sensitive profile, as lld takes every one.
+#[must_use]
+pub fn is_context_sensitive(profile: &[u8]) -> bool {
+    let version = profile.strip_prefix(INDEXED_PROFILE).and_then(|rest| rest.first_chunk());
+    version.is_some_and(|version| u64::from_le_bytes(*version) & CONTEXT_SENSITIVE != 0)
 }
 
 /// The `-mllvm` options that are refused because clang lacks them: for the test that holds them against real tools.

@@ -25,11 +25,13 @@ pub struct DtltoJobs {
     pub opt_level: u8,
     /// `-fpic`: the output is position-independent.
     pub pic: bool,
+    /// The sample profile of the link.
+    pub sample_profile: Option<String>,
     /// The target of all modules.
     pub target: String,
     /// Compiler options that the link line hands over as such.
     pub extra: Vec<String>,
-    /// Files that every backend reads.
+    /// Other files that every backend reads.
     pub common_inputs: Vec<String>,
     /// The backends.
     pub jobs: Vec<DtltoJob>,
@@ -144,6 +146,7 @@ impl Common {
             prepended,
             opt_level: level.ok_or_else(|| bad("no `-O…` behind the target"))?,
             pic: false,
+            sample_profile: None,
             target,
             extra: Vec::new(),
             common_inputs: self.inputs,
@@ -163,9 +166,21 @@ impl DtltoJobs {
             match word.as_str() {
                 "-fpic" if is_llds => self.pic = true,
                 own if is_llds && LLDS_OWN.contains(&own) => {}
+                own if is_llds && self.take_profile(own) => {}
                 _ => self.extra.push(word),
             }
         }
+    }
+
+    /// lld hands over the file of its `--lto-sample-profile=` both as an option and as an input.
+    fn take_profile(&mut self, word: &str) -> bool {
+        let Some(path) = word.strip_prefix("-fprofile-sample-use=") else { return false };
+        let is_input = self.common_inputs.iter().any(|input| input == path);
+        if is_input {
+            self.common_inputs.retain(|input| input != path);
+            self.sample_profile = Some(path.to_owned());
+        }
+        is_input
     }
 }
 

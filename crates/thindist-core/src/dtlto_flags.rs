@@ -33,11 +33,10 @@ pub enum FlagsError {
     Disagree(String),
 }
 
-/// Options that lld carries out itself, whoever compiles. (Of a sample profile DTLTO tells the backends.)
+/// Options that lld carries out itself, whoever compiles.
 #[rustfmt::skip]
 const LLDS_OWN: &[&str] = &[
-    "dependency-file", "exclude-libs", "fat-lto-objects", "lto-obj-path=", "lto-sample-profile=", "plugin-opt=obj-path=",
-    "plugin-opt=sample-profile=", "plugin-opt=save-temps", "plugin-opt=thinlto-emit-imports-files",
+    "dependency-file", "exclude-libs", "fat-lto-objects", "lto-obj-path=", "plugin-opt=obj-path=", "plugin-opt=save-temps", "plugin-opt=thinlto-emit-imports-files",
     "plugin-opt=thinlto-object-suffix-replace=", "plugin-opt=thinlto-prefix-replace=", "plugin-opt=time-trace=",
     "remap-inputs", "remap-inputs-file=", "save-temps", "save-temps=", "thinlto-distributor", "thinlto-distributor-arg",
     "thinlto-emit-imports-files", "thinlto-emit-index-files", "thinlto-object-suffix-replace=",
@@ -91,6 +90,7 @@ pub fn line_of_jobs(jobs: &DtltoJobs, more: &[String]) -> Vec<String> {
         words.push(format!("--lto-CGO{}", jobs.opt_level));
     }
     words.extend(jobs.pic.then(|| "-pie".to_owned()));
+    words.extend(jobs.sample_profile.iter().map(|path| format!("--lto-sample-profile={path}")));
     words.extend(more.iter().cloned());
     words
 }
@@ -148,6 +148,7 @@ mod tests {
             prepended: Vec::new(),
             opt_level: level,
             pic,
+            sample_profile: None,
             target: "x86_64-pc-linux-gnu".into(),
             extra: Vec::new(),
             common_inputs: Vec::new(),
@@ -178,9 +179,9 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_named() {
-        let read = of("-r -mllvm -load=x.so -mllvm -good --frobnicate --lto-cs-profile-file=p a.o");
+        let read = of("-r -mllvm -load=x.so -mllvm -good --frobnicate a.o");
         let named: Vec<&str> = read.left_out.iter().map(|refusal| refusal.option.as_str()).collect();
-        assert_eq!(named, ["-mllvm -load=x.so", "--frobnicate", "--lto-cs-profile-file=p"]);
+        assert_eq!(named, ["-mllvm -load=x.so", "--frobnicate"]);
         assert!(read.flags.summary().ends_with("-mllvm -good"));
         let levels = |line: &str| of_line(&jobs(1, false), &words(line)).unwrap();
         assert_eq!(levels("--lto-O1 a.o").left_out.len(), 1);

@@ -36,6 +36,15 @@ fn options_of_the_user_are_told_from_llds() {
 }
 
 #[test]
+fn a_sample_profile_is_the_links_and_not_an_option_of_the_user() {
+    let with = SAMPLE.replace(r#""-Wno"#, r#""-fprofile-sample-use=p.afdo","-Wno"#);
+    let read = parse(with.replace(r#""inputs":[]"#, r#""inputs":["p.afdo"]"#).as_bytes()).unwrap();
+    assert_eq!((read.sample_profile.as_deref(), read.extra.len(), read.common_inputs.len()), (Some("p.afdo"), 0, 0));
+    // Without the input it is not lld's.
+    assert_eq!(parse(with.as_bytes()).unwrap().extra.first().unwrap(), "-fprofile-sample-use=p.afdo");
+}
+
+#[test]
 fn what_is_no_job_file_is_refused_by_its_fault() {
     for text in ["", "{", "[]", "{}", "elf", "null", "\u{feff}{}"] {
         let error = parse(text.as_bytes()).unwrap_err().to_string();

@@ -6,16 +6,21 @@
 
 use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
 use crate::bitstream_writer::BlockWriter;
+use crate::promoted_names::ModuleHash;
 use crate::summaries;
 use std::collections::{BTreeMap, BTreeSet};
 
 const MODULE_BLOCK: u32 = 8;
 const MODULE_STRTAB_BLOCK: u32 = 19;
 const GLOBALVAL_SUMMARY_BLOCK: u32 = 20;
+const STRTAB_BLOCK: u32 = 23;
 const MST_ENTRY: u64 = 1;
 const MST_HASH: u64 = 2;
 /// Set for a module that the link did not select, whose index exists only because a build system expects the file.
 const FLAG_SKIP_BACKEND: u64 = 1 << 1;
+
+/// Stands between a local value's name and its module's hash.
+const PROMOTED: &[u8] = b".llvm.";
 
 /// One module that an index names: the module itself or one that it imports from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +31,7 @@ pub struct IndexModule {
     /// ([`may_mean`]).
     pub identifier: String,
     /// The hash of its bitcode; zeros where the linker wrote none.
-    pub hash: [u32; 5],
+    pub hash: ModuleHash,
     /// The GUIDs of the definitions in it that the index summarises: its own, or the ones that are imported. `None` if a
     /// summary is of a kind that is not known here, and so is what would be imported.
     pub definitions: Option<BTreeSet<u64>>,
@@ -37,8 +42,19 @@ pub struct IndexModule {
 pub struct ModuleName {
     /// The file that the backend opens.
     pub name: String,
-    /// Promoted local values of the module may show its hash in their names; where none can, the hash is left out.
-    pub keeps_hash: bool,
+    /// What its promoted local values show in their names.
+    pub hash: NewHash,
+}
+
+/// What becomes of a module's hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewHash {
+    /// It stays.
+    Kept,
+    /// It goes: no promoted local value of the module can be in what the backend makes.
+    LeftOut,
+    /// Another one.
+    Replaced(ModuleHash),
 }
 
 /// What an individual index says of modules.
@@ -50,13 +66,27 @@ pub struct IndividualIndex {
     pub skip: bool,
     /// Zero bytes: the bitcode was not indexed and is compiled without importing.
     pub empty: bool,
+    /// The linker has written a promoted name into it, that of the target of a call that it devirtualised: with another hash
+    /// that would be the name of nothing.
+    pub has_promoted_names: bool,
 }
 
 impl ModuleName {
     /// A name for a module of whose promoted local values the index may tell.
     #[must_use]
     pub fn with_hash(name: impl Into<String>) -> Self {
-        Self { name: name.into(), keeps_hash: true }
+        Self { name: name.into(), hash: NewHash::Kept }
+    }
+}
+
+impl NewHash {
+    /// What is written for a module that the linker wrote `old` for.
+    fn of(self, old: ModuleHash) -> Option<ModuleHash> {
+        match self {
+            Self::Kept => Some(old).filter(|old| *old != [0; 5]),
+            Self::LeftOut => None,
+            Self::Replaced(new) => Some(new),
+        }
     }
 }
 
@@ -93,7 +123,9 @@ pub fn read(bytes: &[u8]) -> Result<IndividualIndex, IndexError> {
     }
     let bytes = bitstream::unwrap_bitcode(bytes)?;
     let found = Found::locate(bytes)?;
-    Ok(IndividualIndex { modules: found.modules, skip: found.flags & FLAG_SKIP_BACKEND != 0, empty: false })
+    let has_promoted_names = names_in(bytes)?.windows(PROMOTED.len()).any(|part| part == PROMOTED);
+    let skip = found.flags & FLAG_SKIP_BACKEND != 0;
+    Ok(IndividualIndex { modules: found.modules, skip, empty: false, has_promoted_names })
 }
 
 /// Whether an index that says `written` may mean the module `name`. LLVM (seen in 19 and 22) writes a byte above 127 with
@@ -108,8 +140,28 @@ pub fn may_mean(written: &str, name: &str) -> bool {
     written == name || (!name.is_ascii() && bytes.is_some_and(covers))
 }
 
-/// The same index with other module names, without the hashes that no name needs, and in one order: modules by their new
-/// names, summaries as `summaries` has them.
+/// The names of symbols that stand in an index beside GUIDs: of types' identities and what calls through them lead to.
+fn names_in(bytes: &[u8]) -> Result<&[u8], IndexError> {
+    let (mut info, mut record) = (BlockInfo::default(), Record::default());
+    let mut top = Block::top_level(bytes);
+    loop {
+        match top.next(&mut info, &mut record)? {
+            Item::Block(extent) if extent.id == STRTAB_BLOCK => {
+                let mut block = top.enter(extent, &info);
+                while !matches!(block.next(&mut info, &mut record)?, Item::End) {
+                    if !record.blob.is_empty() {
+                        return Ok(record.blob);
+                    }
+                }
+            }
+            Item::Block(_) | Item::Record => {}
+            Item::End => return Ok(&[]),
+        }
+    }
+}
+
+/// The same index with other module names and hashes, and in one order: modules by their new names, summaries as
+/// `summaries` has them.
 ///
 /// Equal input and names give equal bytes. An empty index stays empty.
 ///
@@ -123,9 +175,9 @@ pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<ModuleName
     let found = Found::locate(bytes)?;
     let mut named = BTreeMap::new();
     for module in &found.modules {
-        let ModuleName { name, keeps_hash } =
+        let ModuleName { name, hash } =
             new_name(&module.identifier).ok_or_else(|| IndexError::Unnamed(module.identifier.clone()))?;
-        let entry = (module.id, Some(module.hash).filter(|hash| keeps_hash && *hash != [0; 5]));
+        let entry = (module.id, hash.of(module.hash));
         if named.insert(name.clone(), entry).is_some() {
             return Err(IndexError::Ambiguous(name));
         }
@@ -270,7 +322,7 @@ fn read_entry(record: &Record<'_>) -> Result<IndexModule, IndexError> {
     Ok(IndexModule { id, identifier, hash: [0; 5], definitions: None })
 }
 
-fn read_hash(record: &Record<'_>) -> Result<[u32; 5], IndexError> {
+fn read_hash(record: &Record<'_>) -> Result<ModuleHash, IndexError> {
     let words: Option<Vec<u32>> = record.values.iter().map(|value| u32::try_from(*value).ok()).collect();
     words.and_then(|words| words.try_into().ok()).ok_or(IndexError::Malformed("module hash"))
 }

@@ -8,7 +8,7 @@
 //! archive's table gets (on the kernel, one function more rewrote all 1,005 files).
 //!
 //! JSON, one object, keys in this order: `schema`, `thindist` (the version that wrote it), `bitcode` and `index` (paths), `compiler` (path and identity), `arguments`, `imports` (path, and the digest of the part or
-//! of the whole), `extra_inputs`, `working_directory_depth`, `elf_machine`. A reader refuses another schema or version:
+//! of the whole), `extra_inputs` (path, where it is if not there, digest), `working_directory_depth`, `elf_machine`. A reader refuses another schema or version:
 //! the file is made anew by the next thin link, and is no place to keep anything.
 
 use crate::action::{Action, ExtraInput, ImportedModule};
@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a key changes its meaning.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// One backend action, by paths where it reads and by digests where it must not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct JobFile {
     pub arguments: Vec<String>,
     /// The imported modules, by rank.
     pub imports: Vec<Import>,
-    /// Files that assembly names.
+    /// Files that assembly or the line names.
     pub extra_inputs: Vec<Extra>,
     /// Directories between the action root and where the compiler runs.
     pub working_directory_depth: u32,
@@ -72,12 +72,15 @@ pub enum Taken {
     Whole(Digest),
 }
 
-/// One file that assembly names.
+/// One file that assembly or the line names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extra {
-    /// As it is named.
+    /// As assembly names it, or a name in the action root.
     pub path: String,
+    /// Where it is, if that is not what it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Its content.
     pub content: Digest,
 }
@@ -93,6 +96,8 @@ pub struct Places<'a> {
     pub imports: &'a [String],
     /// The compiler.
     pub compiler: &'a str,
+    /// The extra inputs in the action's order, of each that is not where its path says.
+    pub extra_inputs: &'a [Option<String>],
 }
 
 /// Why a job file cannot be used.
@@ -121,7 +126,9 @@ impl JobFile {
             bitcode: path.clone(),
             taken: import.part.map_or(Taken::Whole(import.bitcode), Taken::Part),
         });
-        let extra = action.extra_inputs.iter().map(|extra| Extra { path: extra.path.clone(), content: extra.digest });
+        let places_of_extra = places.extra_inputs.iter().cloned().chain(std::iter::repeat(None));
+        let extra = action.extra_inputs.iter().zip(places_of_extra);
+        let extra = extra.map(|(extra, file)| Extra { path: extra.path.clone(), file, content: extra.digest });
         Self {
             schema: SCHEMA,
             thindist: version.to_owned(),
@@ -205,8 +212,13 @@ mod tests {
             elf_machine: 62,
         };
         let imports = ["c.o".to_owned(), "d.o".to_owned()];
-        let places =
-            Places { bitcode: "m.o", index: "m.o.thinlto.bc", imports: &imports, compiler: "/usr/bin/clang-22" };
+        let places = Places {
+            bitcode: "m.o",
+            index: "m.o.thinlto.bc",
+            imports: &imports,
+            compiler: "/usr/bin/clang-22",
+            extra_inputs: &[],
+        };
         (action.clone(), JobFile::new(&action, &places, "1.2.3"))
     }
 
@@ -225,8 +237,13 @@ mod tests {
         action.imports[1].bitcode = Digest::of(b"edited elsewhere");
         action.module = Digest::of(b"edited as well");
         let imports = ["c.o".to_owned(), "d.o".to_owned()];
-        let places =
-            Places { bitcode: "m.o", index: "m.o.thinlto.bc", imports: &imports, compiler: "/usr/bin/clang-22" };
+        let places = Places {
+            bitcode: "m.o",
+            index: "m.o.thinlto.bc",
+            imports: &imports,
+            compiler: "/usr/bin/clang-22",
+            extra_inputs: &[],
+        };
         assert_eq!(JobFile::new(&action, &places, "1.2.3"), file);
         action.imports[0].bitcode = Digest::of(b"another whole");
         assert_ne!(JobFile::new(&action, &places, "1.2.3"), file);
@@ -237,8 +254,8 @@ mod tests {
         let text = sample().1.to_text().unwrap();
         let error = JobFile::parse(text.as_bytes(), "1.2.4").unwrap_err().to_string();
         assert!(error.contains("1.2.3") && error.contains("1.2.4"), "{error}");
-        let newer = text.replace("\"schema\": 1", "\"schema\": 2");
-        assert!(matches!(JobFile::parse(newer.as_bytes(), "1.2.3"), Err(JobFileError::Version { schema: 2, .. })));
+        let newer = text.replace("\"schema\": 2", "\"schema\": 3");
+        assert!(matches!(JobFile::parse(newer.as_bytes(), "1.2.3"), Err(JobFileError::Version { schema: 3, .. })));
         assert!(matches!(JobFile::parse(b"{", "1.2.3"), Err(JobFileError::Json(_))));
         let more = text.replace("\"bitcode\": \"m.o\"", "\"bitcode\": \"m.o\", \"colour\": 1");
         assert!(matches!(JobFile::parse(more.as_bytes(), "1.2.3"), Err(JobFileError::Json(_))));

@@ -23,5 +23,7 @@ pub mod job_file;
 pub mod link_line;
 pub mod linker_script;
 pub mod module_flags;
+pub mod paths;
 pub mod plan;
+pub mod promoted_names;
 mod summaries;

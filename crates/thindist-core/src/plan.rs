@@ -9,8 +9,9 @@ use crate::backend_flags::{LinkFlags, elf_machine};
 use crate::bitcode::ModuleFacts;
 use crate::digest::Digest;
 use crate::import_facts::ImportFacts;
-use crate::index::{self, ModuleName};
+use crate::index::{self, ModuleName, NewHash};
 use crate::link_line::Refusal;
+use crate::promoted_names::{ModuleHash, PromotedNames, stable_hashes, suffix};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A selected bitcode module, as far as the plan needs it.
@@ -22,6 +23,8 @@ pub struct Module {
     pub facts: ModuleFacts,
     /// Its content.
     pub bitcode: Digest,
+    /// Its path, the same in every checkout and after every edit: see [`crate::promoted_names`].
+    pub path: String,
 }
 
 /// One backend compilation with all that makes it up.
@@ -76,6 +79,8 @@ pub struct Plan<'a> {
     positions: BTreeMap<&'a str, usize>,
     flags: &'a LinkFlags,
     compiler: Digest,
+    /// Instead of the modules' own hashes, if promoted names are to be stable.
+    stable_hashes: Option<Vec<ModuleHash>>,
 }
 
 /// What one individual index says: from which modules its backend imports, and what.
@@ -83,6 +88,8 @@ pub struct Plan<'a> {
 pub struct Imports {
     /// Position of the own module.
     pub module: usize,
+    /// The own module's hash, as the linker wrote it.
+    hash: ModuleHash,
     /// The imported modules, by rank.
     pub from: Vec<ImportedFrom>,
 }
@@ -114,10 +121,12 @@ pub struct Draft {
 impl<'a> Plan<'a> {
     /// A plan over the selected `modules`, for this compiler identity.
     #[must_use]
-    pub fn new(modules: &'a [Module], flags: &'a LinkFlags, compiler: Digest) -> Self {
+    pub fn new(modules: &'a [Module], flags: &'a LinkFlags, compiler: Digest, promoted: PromotedNames) -> Self {
         let positions =
             modules.iter().enumerate().map(|(position, module)| (module.identifier.as_str(), position)).collect();
-        Self { modules, positions, flags, compiler }
+        let hashes = || stable_hashes(modules.iter().map(|module| module.path.as_str()));
+        let stable_hashes = (promoted == PromotedNames::Stable).then(hashes);
+        Self { modules, positions, flags, compiler, stable_hashes }
     }
 
     /// Reads the individual index of the module at `position` as lld wrote it.
@@ -127,17 +136,23 @@ impl<'a> Plan<'a> {
     pub fn imports(&self, position: usize, index_bytes: &[u8]) -> Result<Imports, PlanError> {
         self.check_names()?;
         let own = self.module(position);
-        let modules = index::read(index_bytes).map_err(|source| damaged(own, source))?.modules;
-        let mut from = Vec::with_capacity(modules.len());
-        for module in modules {
+        let index = index::read(index_bytes).map_err(|source| damaged(own, source))?;
+        if index.has_promoted_names && self.stable_hashes.is_some() {
+            return Err(devirtualised(own).into());
+        }
+        let mut hash = [0; 5];
+        let mut from = Vec::with_capacity(index.modules.len());
+        for module in index.modules {
             let imported = self.position(own, &module.identifier)?;
-            if imported != position {
+            if imported == position {
+                hash = module.hash;
+            } else {
                 from.push(ImportedFrom { module: imported, definitions: module.definitions });
             }
         }
         // LLVM links imports in the order of their identifiers, byte by byte.
         from.sort_unstable_by_key(|imported| self.module(imported.module).identifier.as_str());
-        Ok(Imports { module: position, from })
+        Ok(Imports { module: position, hash, from })
     }
 
     /// Drafts a backend from its individual index as lld wrote it. `facts` are those of every module, by position, that can
@@ -153,13 +168,18 @@ impl<'a> Plan<'a> {
     ) -> Result<Draft, PlanError> {
         let module = imports.module;
         let own = self.module(module);
-        let mut names = BTreeMap::from([(module, ModuleName::with_hash(MODULE_NAME))]);
+        let own_name = ModuleName { name: MODULE_NAME.to_owned(), hash: self.hash(module) };
+        let mut names = BTreeMap::from([(module, own_name)]);
         let mut parts = Vec::with_capacity(imports.from.len());
         for (rank, from) in imports.from.iter().enumerate() {
             let definitions = from.definitions.as_ref().filter(|definitions| !definitions.is_empty());
-            let part = definitions.and_then(|definitions| facts.get(&from.module)?.imported(definitions));
-            let name = ModuleName { name: import_name(rank), keeps_hash: part.is_none() };
-            names.insert(from.module, name);
+            let part =
+                definitions.and_then(|definitions| facts.get(&from.module)?.imported(definitions, self.promoted()));
+            let hash = match self.hash(from.module) {
+                NewHash::Kept if part.is_some() => NewHash::LeftOut,
+                hash => hash,
+            };
+            names.insert(from.module, ModuleName { name: import_name(rank), hash });
             parts.push(part);
         }
         let new_name = |written: &str| names.get(&self.meant(written)?).cloned();
@@ -194,6 +214,23 @@ impl<'a> Plan<'a> {
             elf_machine: elf_machine(&own.facts.triple).ok_or_else(unknown)?,
         };
         Ok(Backend { module: draft.module, action, index: draft.index, imports: draft.imports })
+    }
+
+    /// What each suffix of a promoted name in-process is here; none, where it stays.
+    #[must_use]
+    pub fn new_suffixes<'b>(&self, imports: impl Iterator<Item = &'b Imports>) -> BTreeMap<String, String> {
+        let new = |imports: &Imports| self.stable_hashes.as_ref()?.get(imports.module).map(suffix);
+        imports.filter_map(|imports| Some((suffix(&imports.hash), new(imports)?))).collect()
+    }
+
+    fn promoted(&self) -> PromotedNames {
+        if self.stable_hashes.is_some() { PromotedNames::Stable } else { PromotedNames::Hash }
+    }
+
+    /// The one hash that every index of the link has for the module at `position`.
+    fn hash(&self, position: usize) -> NewHash {
+        let stable = self.stable_hashes.as_ref().and_then(|hashes| hashes.get(position));
+        stable.map_or(NewHash::Kept, |hash| NewHash::Replaced(*hash))
     }
 
     #[expect(clippy::indexing_slicing, reason = "positions are made by this plan from the same slice")]
@@ -237,6 +274,13 @@ impl<'a> Plan<'a> {
         files.dedup();
         files
     }
+}
+
+/// lld names what a devirtualised call leads to by the module's own hash.
+fn devirtualised(own: &Module) -> Refusal {
+    let reason = "the linker has devirtualised a call of a local function by whole-program visibility, and names it by its \
+                  module's hash";
+    Refusal { option: format!("stable names of promoted values in {}", own.identifier), reason: reason.to_owned() }
 }
 
 fn damaged(own: &Module, source: index::IndexError) -> PlanError {

@@ -31,9 +31,12 @@ const SHT_LLVM_ADDRSIG: u32 = 0x6fff_4c03;
 
 type Result<T> = object::read::Result<T>;
 
+/// What suffixes of promoted names in-process are in the other file: see [`thindist_core::promoted_names`].
+pub(crate) type NewSuffixes = BTreeMap<String, String>;
+
 /// Compares an in-process output with a distributed one.
-pub(crate) fn compare(in_process: &[u8], distributed: &[u8]) -> Result<Comparison> {
-    let (left, right) = (read(in_process)?, read(distributed)?);
+pub(crate) fn compare(in_process: &[u8], distributed: &[u8], renamed: &NewSuffixes) -> Result<Comparison> {
+    let (left, right) = (read(in_process, renamed)?, read(distributed, &NewSuffixes::new())?);
     let mut comparison = Comparison {
         sections: right.sections.len(),
         symbols: right.symbols.values().sum(),
@@ -60,10 +63,10 @@ struct Section {
     references: Vec<String>,
 }
 
-fn read(bytes: &[u8]) -> Result<Image> {
+fn read(bytes: &[u8], renamed: &NewSuffixes) -> Result<Image> {
     match object::FileKind::parse(bytes)? {
-        object::FileKind::Elf32 => read_elf::<elf::FileHeader32<Endianness>>(bytes),
-        _ => read_elf::<elf::FileHeader64<Endianness>>(bytes),
+        object::FileKind::Elf32 => read_elf::<elf::FileHeader32<Endianness>>(bytes, renamed),
+        _ => read_elf::<elf::FileHeader64<Endianness>>(bytes, renamed),
     }
 }
 
@@ -73,14 +76,15 @@ struct Reader<'a, Elf: FileHeader<Endian = Endianness>> {
     bytes: &'a [u8],
     sections: SectionTable<'a, Elf>,
     symbols: SymbolTable<'a, Elf>,
+    renamed: &'a NewSuffixes,
 }
 
-fn read_elf<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Result<Image> {
+fn read_elf<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8], renamed: &NewSuffixes) -> Result<Image> {
     let header = Elf::parse(bytes)?;
     let endian = header.endian()?;
     let sections = header.sections(endian, bytes)?;
     let symbols = sections.symbols(endian, bytes, elf::SHT_SYMTAB)?;
-    let reader = Reader { endian, bytes, sections, symbols };
+    let reader = Reader { endian, bytes, sections, symbols, renamed };
     let mut image = Image { sections: Vec::new(), symbols: BTreeMap::new() };
     for section in reader.sections.iter() {
         image.sections.extend(reader.section(section)?);
@@ -96,7 +100,7 @@ impl<Elf: FileHeader<Endian = Endianness>> Reader<'_, Elf> {
     fn section(&self, section: &Elf::SectionHeader) -> Result<Option<Section>> {
         let endian = self.endian;
         let kind = section.sh_type(endian);
-        let name = String::from_utf8_lossy(self.sections.section_name(endian, section)?).into_owned();
+        let name = self.name(self.sections.section_name(endian, section)?);
         let numbering = [elf::SHT_NULL, elf::SHT_SYMTAB, elf::SHT_SYMTAB_SHNDX].contains(&kind);
         if numbering || (kind == elf::SHT_STRTAB && name != ".dynstr") {
             return Ok(None);
@@ -165,7 +169,7 @@ impl<Elf: FileHeader<Endian = Endianness>> Reader<'_, Elf> {
             return Ok("no symbol".to_owned());
         }
         let symbol = self.symbols.symbol(index)?;
-        let name = String::from_utf8_lossy(self.symbols.symbol_name(self.endian, symbol)?).into_owned();
+        let name = self.name(self.symbols.symbol_name(self.endian, symbol)?);
         let section = match self.symbols.symbol_section(self.endian, symbol, index)? {
             Some(section) => self.section_name(u32::try_from(section.0).unwrap_or(u32::MAX))?,
             None => format!("{:?}", symbol.st_shndx(self.endian)),
@@ -181,7 +185,16 @@ impl<Elf: FileHeader<Endian = Endianness>> Reader<'_, Elf> {
 
     fn section_name(&self, index: u32) -> Result<String> {
         let section = self.sections.section(SectionIndex(index as usize))?;
-        Ok(String::from_utf8_lossy(self.sections.section_name(self.endian, section)?).into_owned())
+        Ok(self.name(self.sections.section_name(self.endian, section)?))
+    }
+
+    /// A name of a symbol, or of a section that is named after one.
+    fn name(&self, name: &[u8]) -> String {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let Some((start, suffix)) = name.find(".llvm.").and_then(|at| name.split_at_checked(at)) else { return name };
+        let digits = suffix.trim_start_matches(".llvm.").find(|c: char| !c.is_ascii_digit());
+        let (suffix, rest) = suffix.split_at(digits.map_or(suffix.len(), |digits| ".llvm.".len() + digits));
+        self.renamed.get(suffix).map_or_else(|| name.clone(), |new| format!("{start}{new}{rest}"))
     }
 }
 

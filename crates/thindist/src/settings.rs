@@ -5,6 +5,7 @@ use crate::failure::{Failure, Result, io};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use thindist_core::promoted_names::PromotedNames;
 
 /// One setting. Its flag is `--thindist-NAME`, its variable `THINDIST_NAME`, its key in thindist.toml `name`.
 #[derive(Debug)]
@@ -29,6 +30,10 @@ pub(crate) const REGISTRY: &[Setting] = &[
     },
     Setting { name: "lld", help: "the real ld.lld, a path or a name in PATH" },
     Setting { name: "clang", help: "the compiler of the backends (default: lld's sibling of the same LLVM)" },
+    Setting {
+        name: "promoted_names",
+        help: "suffixes of local symbols that imports promote: `hash` of their module (default), as in-process, or `stable` under edits",
+    },
     Setting { name: "jobs", help: "backends of one link at a time (default: --thinlto-jobs, --threads, or all cores)" },
     Setting { name: "slots", help: "compilers at a time of all links on this machine (default: all cores)" },
     Setting { name: "slots_dir", help: "where the machine-wide slots are (default: /tmp/thindist-slots-UID)" },
@@ -172,7 +177,18 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<()> {
         self.cache_size()?;
         self.never_falls_back()?;
+        self.promoted_names()?;
         ["jobs", "slots"].into_iter().try_for_each(|name| self.count(name).map(drop))
+    }
+
+    pub(crate) fn promoted_names(&self) -> Result<PromotedNames> {
+        match self.get("promoted_names") {
+            None | Some("hash") => Ok(PromotedNames::Hash),
+            Some("stable") => Ok(PromotedNames::Stable),
+            Some(other) => {
+                Err(Failure::new(format_args!("THINDIST_PROMOTED_NAMES={other}: expected `hash` or `stable`")))
+            }
+        }
     }
 
     /// A link that cannot be carried is an error.

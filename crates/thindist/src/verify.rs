@@ -5,7 +5,7 @@
 
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Session, Survey};
-use crate::object_diff::{self, Difference};
+use crate::object_diff::{self, Difference, NewSuffixes};
 use crate::private_line::{file_name, plain_words, to, with_output};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
@@ -43,7 +43,7 @@ fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
     let (mut stats, mut timer) = (Stats::of(session.line.output()), Timer::start());
     let distributed = link::distribute(session, survey, &mut stats, &mut timer).map_err(link::only_in_process)?;
     let in_process = InProcess::link(session)?;
-    let mut report = Report::default();
+    let mut report = Report { renamed: distributed.new_suffixes, ..Report::default() };
     for (number, (name, path)) in distributed.natives.iter().enumerate() {
         let ours = std::fs::read(path).map_err(|error| io("read", path, &error))?;
         report.object(name, &in_process.object(number + 1)?, &ours);
@@ -105,6 +105,10 @@ struct Report {
     different: usize,
     sections: usize,
     symbols: usize,
+    /// What suffixes of promoted names in-process are here.
+    renamed: NewSuffixes,
+    /// Objects that are equal when these are taken for each other.
+    equal_but_for_names: usize,
     lines: Vec<String>,
 }
 
@@ -114,8 +118,13 @@ impl Report {
         if in_process == ours {
             return;
         }
+        let comparison = object_diff::compare(in_process, ours, &self.renamed);
+        if !self.renamed.is_empty() && comparison.as_ref().is_ok_and(|comparison| comparison.differences.is_empty()) {
+            self.equal_but_for_names += 1;
+            return;
+        }
         self.different += 1;
-        let differences = match object_diff::compare(in_process, ours) {
+        let differences = match comparison {
             Ok(comparison) if comparison.differences.is_empty() => {
                 vec![Difference { section: ".symtab".to_owned(), what: "the order of symbols".to_owned() }]
             }
@@ -128,7 +137,7 @@ impl Report {
     }
 
     fn output(&mut self, in_process: &[u8], ours: &[u8]) -> Result<()> {
-        let comparison = object_diff::compare(in_process, ours).map_err(Failure::new)?;
+        let comparison = object_diff::compare(in_process, ours, &self.renamed).map_err(Failure::new)?;
         self.sections = comparison.sections;
         self.symbols = comparison.symbols;
         self.different += comparison.differences.len();
@@ -143,8 +152,12 @@ impl Report {
 
     fn finish(&self, session: &Session) -> ExitCode {
         if self.different == 0 {
+            let names = match self.equal_but_for_names {
+                0 => String::new(),
+                count => format!(", {count} of them but for the suffixes of promoted names, which are stable here"),
+            };
             println!(
-                "identical: {} native objects byte for byte; {} output sections and {} symbols (their order aside)",
+                "identical: {} native objects byte for byte{names}; {} output sections and {} symbols (their order aside)",
                 self.objects, self.sections, self.symbols
             );
             return ExitCode::SUCCESS;

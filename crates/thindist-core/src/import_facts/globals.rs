@@ -23,9 +23,10 @@ const LONGEST_ALIAS: usize = 13;
 const LINKAGE: usize = 5;
 
 /// Linkages under which a value has one name in all modules: external, external weak, common, available externally, weak,
-/// weak for ODR, link once, link once for ODR. Not among them are internal and private ones, which an import renames, and
-/// `appending`, which is not imported.
+/// weak for ODR, link once, link once for ODR. Not among them is `appending`, which is not imported.
 const NAMED_FOR_ALL: [u64; 8] = [0, 7, 8, 12, 16, 17, 18, 19];
+/// Internal and private: an import renames these.
+const LOCAL: [u64; 2] = [3, 9];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -41,9 +42,10 @@ pub(super) struct Global {
     pub(super) name: Vec<u8>,
     pub(super) kind: Kind,
     pub(super) is_defined: bool,
-    /// An import gives it a name with the module's hash in it, or it has none, or its linkage is a rare one: who reaches
-    /// it depends on the whole module.
+    /// It has no name, or its linkage is a rare one: who reaches it depends on the whole module.
     pub(super) ties: bool,
+    /// An import promotes it, to a name that may have the module's hash in it.
+    pub(super) is_local: bool,
     /// Its type: a function's own, a variable's content.
     pub(super) type_number: u64,
     /// Everything in its record that is not the number of a value.
@@ -170,13 +172,17 @@ impl Reader<'_> {
         let mut sink = Sink::of(b'h');
         sink.tag(kind as u8);
         sink.bytes(&name);
-        let mut ties = name.is_empty() || !NAMED_FOR_ALL.contains(&self.value(LINKAGE)?);
+        let linkage = self.value(LINKAGE)?;
+        let is_local = LOCAL.contains(&linkage);
+        let mut ties = name.is_empty() || !(is_local || NAMED_FOR_ALL.contains(&linkage));
         let mut at = 2;
         for field in fields {
             if at >= self.values.len() {
                 break;
             }
             ties |= self.describe(*field, at, &name, &mut sink)?;
+            // Its group is renamed with it, and so is what else is in that.
+            ties |= is_local && matches!(field, Comdat) && self.value(at)? != 0;
             at += if matches!(field, Text) { 2 } else { 1 };
         }
         let type_number = self.value(2)?;
@@ -185,6 +191,7 @@ impl Reader<'_> {
             kind,
             is_defined,
             ties,
+            is_local,
             type_number,
             header: sink.finish(),
             parts,

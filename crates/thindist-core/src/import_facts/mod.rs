@@ -12,9 +12,11 @@
 //! module as such: target, module assembly, flags and other named metadata, the names of structures, tables of kinds.
 //!
 //! **Where this gives up, the importer depends on the whole file**, as it would without this module. It gives up on
-//! every record that `layout` has no row for, on debug information (whose lines move with every edit above them), and
-//! wherever the import would show the module's own hash: LLVM promotes a local value to `name.llvm.HASH`, and HASH
-//! covers the whole file. What is described has no such name in it, so the plan can also leave the hash out of the index.
+//! every record that `layout` has no row for, and on debug information (whose lines move with every edit above them). A
+//! definition that reaches a local value is described, but does not suffice if the import would show the module's own hash:
+//! LLVM promotes a local value to `name.llvm.HASH`, and HASH covers the whole file, unless the names are
+//! [stable](crate::promoted_names). What is described otherwise has no such name in it, so the plan can leave the hash out of
+//! the index.
 //!
 //! `!srcloc`, the place of inline assembly in the source, is for messages: which pieces of assembly have one place counts, as a
 //! pass that compares instructions compares it as well, and where that is does not.
@@ -22,6 +24,7 @@
 //! It does not know what is imported from where: that is in the individual indexes.
 
 mod attributes;
+mod facts;
 mod function;
 mod globals;
 mod layout;
@@ -30,7 +33,8 @@ mod tables;
 mod types;
 
 use crate::bitstream::{self, Block, BlockInfo, Extent, Item, Record};
-use crate::digest::Digest;
+pub use facts::ImportFacts;
+use facts::{Content, OWN_NODE};
 use globals::{Kind, Names};
 use md5::{Digest as _, Md5};
 use sink::{Id, Sink};
@@ -70,112 +74,6 @@ mod code {
 /// The module version since which names are in a table of their own.
 const NAMES_APART: u64 = 2;
 const SOURCE_LOCATION: &[u8] = b"srcloc";
-/// The first byte of [`ImportFacts::to_bytes`].
-const BYTES_VERSION: u8 = 1;
-
-/// What an importer gets of one module.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportFacts {
-    common: Id,
-    /// GUID and content of each definition in the module's order, which is the order of the import; `None` is a
-    /// definition whose importers depend on the whole module.
-    definitions: Vec<(u64, Option<Content>)>,
-}
-
-/// What an import of one definition brings along.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Content {
-    id: Id,
-    /// The distinct metadata nodes that it names, each by its number in the module, or [`OWN_NODE`]. Two definitions that are
-    /// imported together may share one.
-    distinct: Vec<u32>,
-}
-
-/// A distinct node that no other definition names.
-const OWN_NODE: u32 = u32::MAX;
-
-impl ImportFacts {
-    /// The digest of what an import of the definitions with these GUIDs brings along; `None` if it can be anything in the
-    /// module.
-    #[must_use]
-    pub fn imported(&self, guids: &BTreeSet<u64>) -> Option<Digest> {
-        let taken: Vec<_> = self.definitions.iter().filter(|(guid, _)| guids.contains(guid)).collect();
-        if taken.len() != guids.len() {
-            return None;
-        }
-        let mut sink = Sink::of(b'I');
-        sink.id(&self.common);
-        let mut nodes = Vec::new();
-        sink.number(taken.len() as u64);
-        for (guid, content) in taken {
-            let Content { id, distinct } = content.as_ref()?;
-            // A content does not say whose it is: two definitions may exchange theirs.
-            sink.number(*guid);
-            sink.id(id);
-            sink.number(distinct.len() as u64);
-            for node in distinct {
-                // Which definitions share which nodes, without their numbers.
-                let known = nodes.iter().position(|known| known == node && *node != OWN_NODE);
-                sink.number(known.unwrap_or(nodes.len()) as u64);
-                if known.is_none() {
-                    nodes.push(*node);
-                }
-            }
-        }
-        Some(Digest::from_parts(sink.finish(), sink.len()))
-    }
-
-    /// How many definitions there are, and of how many an import is described.
-    #[must_use]
-    pub fn coverage(&self) -> (usize, usize) {
-        (self.definitions.len(), self.definitions.iter().filter(|(_, content)| content.is_some()).count())
-    }
-
-    /// For keeping between links: a version, the common part, then for each definition a GUID, the number of distinct nodes
-    /// plus one, a content and the nodes; or a GUID and zero. Numbers are little-endian, of 8 and 4 bytes.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![BYTES_VERSION];
-        bytes.extend_from_slice(&self.common);
-        for (guid, content) in &self.definitions {
-            bytes.extend_from_slice(&guid.to_le_bytes());
-            let nodes = content.as_ref().map_or(0, |content| content.distinct.len() + 1);
-            bytes.extend_from_slice(&u32::try_from(nodes).unwrap_or(0).to_le_bytes());
-            if let Some(Content { id, distinct }) = content {
-                bytes.extend_from_slice(id);
-                distinct.iter().for_each(|node| bytes.extend_from_slice(&node.to_le_bytes()));
-            }
-        }
-        bytes
-    }
-
-    /// What [`Self::to_bytes`] gave; `None` for anything else, such as another version's.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (version, rest) = bytes.split_first()?;
-        let (common, mut rest) = rest.split_first_chunk().filter(|_| *version == BYTES_VERSION)?;
-        let mut definitions = Vec::new();
-        while let Some((guid, after)) = rest.split_first_chunk() {
-            let (content, after) = Content::from_bytes(after)?;
-            definitions.push((u64::from_le_bytes(*guid), content));
-            rest = after;
-        }
-        rest.is_empty().then_some(Self { common: *common, definitions })
-    }
-}
-
-impl Content {
-    /// One content, or that there is none, and the bytes after it.
-    fn from_bytes(bytes: &[u8]) -> Option<(Option<Self>, &[u8])> {
-        let (nodes, rest) = bytes.split_first_chunk()?;
-        let Some(nodes) = u32::from_le_bytes(*nodes).checked_sub(1) else { return Some((None, rest)) };
-        let (id, rest) = rest.split_first_chunk()?;
-        let (nodes, rest) = rest.split_at_checked(usize::try_from(nodes).ok()?.checked_mul(4)?)?;
-        let distinct = nodes.as_chunks().0.iter().map(|node| u32::from_le_bytes(*node)).collect();
-        Some((Some(Self { id: *id, distinct }), rest))
-    }
-}
-
 /// Reads what importers get of a module; `None` if nothing can be said of any import.
 ///
 /// `bytes` have been read before, by [`crate::bitcode::read_module`], which names what is damaged; here damage is one
@@ -254,13 +152,16 @@ struct ModuleReader<'a> {
     tables: Tables<'a>,
     names: Names<'a>,
     common: Sink,
+    /// As the compiler was given it: identities of local values have it in them.
+    source_file: Vec<u8>,
     /// Bodies in the order of the functions that are defined.
     bodies: Vec<Block<'a>>,
 }
 
 impl<'a> ModuleReader<'a> {
     fn new(strings: &'a [u8], common: Sink) -> Self {
-        Self { tables: Tables::default(), names: Names { strings, ..Names::default() }, common, bodies: Vec::new() }
+        let names = Names { strings, ..Names::default() };
+        Self { tables: Tables::default(), names, common, source_file: Vec::new(), bodies: Vec::new() }
     }
 
     fn read(&mut self, mut block: Block<'a>, info: &mut BlockInfo) -> Option<()> {
@@ -290,6 +191,7 @@ impl<'a> ModuleReader<'a> {
             code::SOURCE_FILENAME => {
                 self.common.number(record.code);
                 self.common.numbers(&record.values);
+                self.source_file = record.bytes_from(0)?;
             }
             code::VSTOFFSET | code::HASH => {}
             globals::code::SECTION_NAME => self.names.sections.push(record.bytes_from(0)?),
@@ -348,7 +250,7 @@ impl<'a> ModuleReader<'a> {
             if !global.is_defined {
                 continue;
             }
-            let guid = guid(&global.name);
+            let guid = if global.is_local { local_guid(&self.source_file, &global.name) } else { guid(&global.name) };
             let body = if global.kind == Kind::Function { Some(bodies.next()?) } else { None };
             // An import of a value that others share under one name is all that is described.
             let content = if global.ties { None } else { self.definition(place, body, info) };
@@ -374,9 +276,9 @@ impl<'a> ModuleReader<'a> {
                 self.tables.metadata(operand, &mut sink, &mut reached)?;
             }
         }
-        let distinct = self.headers(reached, None, &mut sink)?;
-        // A definition might share them, and could not tell.
-        distinct.is_empty().then_some(sink.finish())
+        let (distinct, reaches_local) = self.headers(reached, None, &mut sink)?;
+        // A definition might share the nodes, and could not tell; nor does it tell of promoted names here.
+        (distinct.is_empty() && !reaches_local).then_some(sink.finish())
     }
 
     fn definition(&mut self, place: usize, body: Option<Block<'a>>, info: &BlockInfo) -> Option<Content> {
@@ -385,9 +287,10 @@ impl<'a> ModuleReader<'a> {
             None => self.variable(place)?,
         };
         reached.globals.insert((place, false));
-        let distinct = self.headers(reached, Some(place), &mut sink)?;
+        let (distinct, reaches_local) = self.headers(reached, Some(place), &mut sink)?;
         let number = |node| if self.tables.is_own(node) { Some(OWN_NODE) } else { u32::try_from(node).ok() };
-        Some(Content { id: sink.finish(), distinct: distinct.into_iter().map(number).collect::<Option<_>>()? })
+        let distinct = distinct.into_iter().map(number).collect::<Option<_>>()?;
+        Some(Content { id: sink.finish(), reaches_local, distinct })
     }
 
     fn variable(&mut self, place: usize) -> Option<(Sink, Reached)> {
@@ -399,14 +302,17 @@ impl<'a> ModuleReader<'a> {
     }
 
     /// Adds the headers of everything that was reached, and of what their metadata reach, in the order of names: an
-    /// unrelated definition may change that of the module. Returns the distinct nodes.
-    fn headers(&mut self, mut reached: Reached, own: Option<usize>, sink: &mut Sink) -> Option<Vec<usize>> {
+    /// unrelated definition may change that of the module. Returns the distinct nodes, and whether any of the values is a
+    /// local one.
+    fn headers(&mut self, mut reached: Reached, own: Option<usize>, sink: &mut Sink) -> Option<(Vec<usize>, bool)> {
+        let mut reaches_local = false;
         let mut headers: BTreeMap<Vec<u8>, Id> = BTreeMap::new();
         while let Some((place, names_blocks)) = reached.globals.pop_first() {
             let global = self.tables.globals.get(place)?;
             if global.ties || (names_blocks && own != Some(place)) {
                 return None;
             }
+            reaches_local |= global.is_local;
             if headers.contains_key(&global.name) {
                 continue;
             }
@@ -422,7 +328,7 @@ impl<'a> ModuleReader<'a> {
         for header in headers.values() {
             sink.id(header);
         }
-        Some(reached.distinct)
+        Some((reached.distinct, reaches_local))
     }
 }
 
@@ -433,6 +339,13 @@ fn guid(name: &[u8]) -> u64 {
     hash.first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
 }
 
+/// The same of a local value, since LLVM 18: a name of its own for each source file.
+fn local_guid(source_file: &[u8], name: &[u8]) -> u64 {
+    let source_file = if source_file.is_empty() { b"<unknown>" } else { source_file };
+    let name = name.strip_prefix(b"\x01").unwrap_or(name);
+    guid(&[source_file, b";", name].concat())
+}
+
 fn unambiguous(definitions: &[(u64, Option<Content>)]) -> bool {
     let guids: BTreeSet<u64> = definitions.iter().map(|(guid, _)| *guid).collect();
     guids.len() == definitions.len()
@@ -441,58 +354,6 @@ fn unambiguous(definitions: &[(u64, Option<Content>)]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn sample() -> ImportFacts {
-        let content = |byte, distinct: &[u32]| Some(Content { id: [byte; 32], distinct: distinct.to_vec() });
-        let definitions =
-            vec![(7, content(2, &[5, OWN_NODE])), (8, None), (9, content(3, &[5])), (10, content(4, &[]))];
-        ImportFacts { common: [1; 32], definitions }
-    }
-
-    #[test]
-    fn which_definitions_share_a_node_counts_and_its_number_does_not() {
-        let both = |change: fn(&mut Vec<u32>)| {
-            let mut facts = sample();
-            facts
-                .definitions
-                .iter_mut()
-                .filter_map(|(_, content)| content.as_mut())
-                .for_each(|it| change(&mut it.distinct));
-            facts.imported(&BTreeSet::from([7, 9])).unwrap()
-        };
-        assert_eq!(both(|_| {}), both(|nodes| nodes.iter_mut().filter(|node| **node == 5).for_each(|node| *node = 6)));
-        assert_ne!(both(|_| {}), both(|nodes| nodes.iter_mut().for_each(|node| *node = OWN_NODE)));
-    }
-
-    #[test]
-    fn what_is_imported_decides() {
-        let imported = |guids: &[u64]| sample().imported(&guids.iter().copied().collect());
-        assert!(imported(&[7]).is_some() && imported(&[9]).is_some());
-        assert_ne!(imported(&[7]), imported(&[9]));
-        assert_ne!(imported(&[7]), imported(&[7, 9]));
-        assert_eq!(imported(&[7, 8]), None, "8 is not described");
-        assert_eq!(imported(&[7, 11]), None, "11 is not defined");
-    }
-
-    #[test]
-    fn definitions_that_exchange_their_contents_are_others() {
-        let mut exchanged = sample();
-        let [(_, first), .., (_, last)] = &mut exchanged.definitions[..] else { panic!("two definitions") };
-        std::mem::swap(first, last);
-        let both = BTreeSet::from([7, 10]);
-        assert_ne!(exchanged.imported(&both), sample().imported(&both));
-    }
-
-    #[test]
-    fn kept_and_read_again() {
-        let bytes = sample().to_bytes();
-        assert_eq!(ImportFacts::from_bytes(&bytes), Some(sample()));
-        assert_eq!(ImportFacts::from_bytes(&bytes[..bytes.len() - 1]), None);
-        assert_eq!(ImportFacts::from_bytes(&[]), None);
-        let mut other = bytes;
-        other[0] += 1;
-        assert_eq!(ImportFacts::from_bytes(&other), None, "another version");
-    }
 
     /// `llvm-bcanalyzer` and LLVM's own summaries say so of `main`.
     #[test]

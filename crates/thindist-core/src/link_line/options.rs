@@ -87,8 +87,12 @@ pub enum Carried {
     PluginMllvm,
     /// `--plugin-opt=mcpu=`
     Cpu,
-    /// `--lto-basic-block-sections=` all or none
+    /// `--lto-basic-block-sections=` all, none, labels or a file
     BasicBlockSections,
+    /// `--lto-sample-profile=`
+    SampleProfile,
+    /// `--lto-cs-profile-file=`
+    CsProfile,
     /// `--lto-basic-block-address-map`
     BasicBlockAddressMap,
     /// `--lto-unique-basic-block-section-names`
@@ -124,7 +128,7 @@ const fn carried(dashes: Dashes, shape: Shape, how: Carried, names: &'static [&'
     group(dashes, shape, Role::Lto(Lto::Carried(how)), names)
 }
 
-const PROFILE: &str = "profiles are not inputs of a backend action yet";
+const PROFILE: &str = "many backends cannot write one profile";
 const REMARKS: &str = "one remarks file cannot be written by many backends";
 const TEXT: &str = "the output would not be native objects";
 const DUMPS: &str = "it asks the in-process backends for files or text of their own";
@@ -248,6 +252,10 @@ pub const GROUPS: &[Group] = &[
     carried(Either, Joined, Carried::PluginMllvm, &["plugin-opt=-"]),
     carried(Either, Joined, Carried::Cpu, &["plugin-opt=mcpu="]),
     carried(Two, Joined, Carried::BasicBlockSections, &["lto-basic-block-sections="]),
+    carried(Two, Joined, Carried::SampleProfile, &["lto-sample-profile="]),
+    carried(Either, Joined, Carried::SampleProfile, &["plugin-opt=sample-profile="]),
+    carried(Two, Joined, Carried::CsProfile, &["lto-cs-profile-file="]),
+    carried(Either, Joined, Carried::CsProfile, &["plugin-opt=cs-profile-path="]),
     carried(Two, Switch, Carried::BasicBlockAddressMap, &["lto-basic-block-address-map"]),
     carried(Two, Switch, Carried::UniqueBasicBlockSectionNames, &["lto-unique-basic-block-section-names"]),
     carried(Two, Joined, Carried::Partitions, &["lto-partitions="]),
@@ -260,7 +268,7 @@ pub const GROUPS: &[Group] = &[
     group(Either, Flag, Role::Lto(Lto::Inert("the IR verifier changes no code")), &[
         "disable-verify", "plugin-opt=disable-verify",
     ]),
-    group(Two, Switch, Role::Lto(Lto::Inert("it concerns --lto-cs-profile-file, which is refused")), &[
+    group(Two, Switch, Role::Lto(Lto::Inert("it says whether to warn of a profile that does not fit")), &[
         "lto-pgo-warn-mismatch",
     ]),
     group(Two, Equals, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
@@ -295,10 +303,8 @@ pub const GROUPS: &[Group] = &[
     ]),
     refused(Two, Flag, "bitcode in FatLTO objects is not read yet", &["fat-lto-objects"]),
     refused(Two, Joined, PIPELINE, &["lto-aa-pipeline=", "lto-newpm-passes="]),
-    refused(Two, Joined, PROFILE, &["lto-cs-profile-file=", "lto-sample-profile="]),
     refused(Two, Flag, PROFILE, &["lto-cs-profile-generate"]),
     refused(Either, Flag, PROFILE, &["plugin-opt=cs-profile-generate"]),
-    refused(Either, Joined, PROFILE, &["plugin-opt=cs-profile-path=", "plugin-opt=sample-profile="]),
     refused(Two, Flag, TEXT, &["lto-emit-asm", "lto-emit-llvm"]),
     refused(Either, Flag, TEXT, &["plugin-opt=emit-asm", "plugin-opt=emit-llvm"]),
     refused(Two, Flag, DUMPS, &["lto-debug-pass-manager", "time-trace"]),

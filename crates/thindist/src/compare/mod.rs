@@ -9,7 +9,7 @@ mod ways;
 
 use crate::failure::{Failure, Result};
 use crate::link::{self, Session};
-use crate::object_diff;
+use crate::object_diff::{self, NewSuffixes};
 use crate::private_line::{file_name, with_output};
 use crate::settings::Settings;
 use report::{Format, Output, Report};
@@ -17,6 +17,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
+use thindist_core::promoted_names::PromotedNames;
 use ways::{Bench, Measured};
 
 const USAGE: &str = "usage: thindist compare [--rounds N] [--format text|json] -- <lld arguments>";
@@ -84,6 +85,10 @@ fn format(word: Option<OsString>) -> Result<Format> {
 }
 
 fn measure(session: &mut Session, rounds: usize, modules: usize) -> Result<Report> {
+    if session.settings.promoted_names()? == PromotedNames::Stable {
+        return Err(Failure::new("outputs with stable promoted names are not in-process'")
+            .hint("leave THINDIST_PROMOTED_NAMES=stable out: what a link costs does not depend on it"));
+    }
     LinkFlags::of(&session.line).map_err(|refusal| link::only_in_process(link::Stop::Refused(refusal)))?;
     let directory = session.make_directory("compare")?;
     let output = directory.join(file_name(session.line.output()));
@@ -109,7 +114,9 @@ fn compared(in_process: &Path, distributed: &Path) -> Result<Output> {
     let bytes = [theirs.len() as u64, ours.len() as u64];
     let differences = match theirs == ours {
         true => None,
-        false => Some(object_diff::compare(&theirs, &ours).map_err(Failure::new)?.differences.len()),
+        false => {
+            Some(object_diff::compare(&theirs, &ours, &NewSuffixes::new()).map_err(Failure::new)?.differences.len())
+        }
     };
     Ok(Output { bytes, differences })
 }

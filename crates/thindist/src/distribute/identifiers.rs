@@ -5,10 +5,11 @@
 //! in-process' identifiers instead, the order is in-process', nothing of a process is left, and the linker entrance makes
 //! the same actions.
 
-use crate::link::{Place, Survey, without_dots};
+use crate::link::{Place, Survey};
 use std::collections::{BTreeMap, BTreeSet};
 use thindist_core::dtlto::unpacked_member;
 use thindist_core::link_line::LinkLine;
+use thindist_core::paths;
 
 /// The identifier in-process of each of `paths`, or the path of one that cannot be told.
 pub(super) fn in_process<'a>(line: &LinkLine, paths: &[&'a str]) -> Result<BTreeMap<&'a str, String>, &'a str> {
@@ -41,7 +42,7 @@ impl<'a> Inputs<'a> {
             match &place {
                 Place::File(path) if path.as_os_str() == identifier => drop(inputs.files.insert(identifier)),
                 Place::File(path) => {
-                    inputs.thin.entry(without_dots(&path.to_string_lossy())).or_default().push(identifier);
+                    inputs.thin.entry(paths::clean(&path.to_string_lossy())).or_default().push(identifier);
                 }
                 Place::Part { .. } => {
                     let last = identifier.rsplit('/').next().unwrap_or(identifier);

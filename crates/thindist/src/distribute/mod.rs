@@ -14,7 +14,7 @@ mod outputs;
 mod plain;
 
 use crate::failure::{Failure, Result, io};
-use crate::link::{self, Batch, PlannedJobs, Stop, Workspace};
+use crate::link::{self, Batch, Declared, PlannedJobs, Stop, Workspace};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
 use crate::tools::{self, Tool};
@@ -30,6 +30,7 @@ use thindist_core::dtlto::{self, DtltoJobs};
 use thindist_core::dtlto_flags::{self, DtltoFlags};
 use thindist_core::link_line::{OutputKind, Refusal};
 use thindist_core::plan::{self, Plan};
+use thindist_core::promoted_names::PromotedNames;
 
 const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
     (lld: --thinlto-distributor=/path/to/thindist --thinlto-distributor-arg=distribute)";
@@ -48,6 +49,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let (job_file, more) = read_words(settings.strip_flags(words.collect())?)?;
     let jobs = read_jobs(&job_file)?;
+    reject_stable_names(&settings)?;
     let linker = Linker::of(&job_file, &jobs);
     let workspace = Workspace::open(settings)?;
     if let Some(linker) = &linker {
@@ -55,6 +57,15 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     }
     let outcome = distribute(&workspace, &job_file, jobs, linker, &more).map(|()| ExitCode::SUCCESS);
     workspace.finish(outcome)
+}
+
+/// Regular LTO and lld's own cache are lld's here, and keep in-process' names.
+fn reject_stable_names(settings: &Settings) -> Result<()> {
+    match settings.promoted_names()? {
+        PromotedNames::Hash => Ok(()),
+        PromotedNames::Stable => Err(Failure::new("promoted names cannot be stable in a link by DTLTO")
+            .hint("link with ld.thindist, or leave THINDIST_PROMOTED_NAMES=stable out")),
+    }
 }
 
 /// The job file, which lld puts last, and options of the link.
@@ -165,14 +176,15 @@ impl Distribution {
     }
 
     fn plan(&mut self, workspace: &Workspace) -> std::result::Result<PlannedJobs, Stop> {
-        let files: Vec<AsmInput> = self.jobs.common_inputs.iter().cloned().map(AsmInput::Incbin).collect();
+        let named: Vec<AsmInput> = self.jobs.common_inputs.iter().cloned().map(AsmInput::Incbin).collect();
         let mut flags = self.flags.flags.clone();
         flags.add_compiler_options(&self.jobs.extra, &self.jobs.common_inputs).map_err(Stop::Refused)?;
         let (modules, sources) = self.modules.parts();
         plan::check_triples(modules).map_err(link::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
-        let plan = Plan::new(modules, &flags, self.compiler.identity);
-        link::plan_jobs(workspace, &plan, modules, sources, indexes, &files)
+        let plan = Plan::new(modules, &flags, self.compiler.identity, PromotedNames::Hash);
+        let declared = Declared { files: flags.files(), named: &named };
+        link::plan_jobs(workspace, &plan, modules, sources, indexes, &declared)
     }
 
     fn build(&self, workspace: &Workspace, planned: &PlannedJobs, stats: &mut Stats) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::failure::{Failure, Result, io};
 use crate::link::{self, PlannedJobs, Workspace};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use thindist_core::action::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
+use thindist_core::action::{INDEX_NAME, LinkFile, MODULE_NAME, NATIVE_OBJECT_NAME};
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::dtlto::{DtltoJob, DtltoJobs};
 use thindist_exec::process::{Invocation, Status, run};
@@ -79,12 +79,18 @@ impl Plain<'_> {
             MODULE_NAME => OsString::from(&job.bitcode),
             NATIVE_OBJECT_NAME => output.as_os_str().to_owned(),
             word if word == index_option => joined("-fthinlto-index=", index),
-            _ => OsString::from(word),
+            _ => OsString::from(self.file_of(&word).unwrap_or(word)),
         };
         let mut arguments: Vec<OsString> = self.flags.arguments(facts).into_iter().map(own).collect();
         arguments.push("-Wno-unused-command-line-argument".into());
         arguments.extend(self.jobs.extra.iter().map(OsString::from));
         Ok(arguments)
+    }
+
+    /// A word that ends in an action's name for a file of the line, with the line's name for it.
+    fn file_of(&self, word: &str) -> Option<String> {
+        let named = |file: &LinkFile| Some(format!("{}={}", word.strip_suffix(&format!("={}", file.name))?, file.path));
+        self.flags.files().iter().find_map(named)
     }
 }
 

@@ -13,11 +13,13 @@ use crate::tools::Tool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use thindist_core::action::LinkFile;
 use thindist_core::asm_inputs::AsmInput;
 use thindist_core::backend_flags::{LinkFlags, is_proven};
 use thindist_core::bitcode::{self, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Refusal;
+use thindist_core::paths;
 use thindist_core::plan::{self, Backend, Module, Plan};
 use thindist_exec::{Job, Source};
 
@@ -31,7 +33,7 @@ pub(crate) struct Candidate {
 }
 
 /// Everything that the executor and the final link need of the plan.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Planned {
     pub(crate) jobs: Vec<Job>,
     /// Regular LTO's object belongs into the final link.
@@ -40,6 +42,8 @@ pub(crate) struct Planned {
     pub(crate) yielding: BTreeSet<String>,
     /// Files that assembly named.
     pub(crate) named_files: Vec<PathBuf>,
+    /// What suffixes of promoted names in-process are here, where names are stable.
+    pub(crate) new_suffixes: BTreeMap<String, String>,
     /// Imported identifiers of each job, by rank: for diagnostics.
     imported: Vec<Vec<String>>,
 }
@@ -106,10 +110,25 @@ fn read_candidate(
         }
     };
     Ok(Candidate {
-        module: Module { identifier: identifier.to_owned(), facts, bitcode: digest },
+        module: Module {
+            identifier: identifier.to_owned(),
+            facts,
+            bitcode: digest,
+            path: stable_path(place, trace_name),
+        },
         source,
         trace_name: trace_name.to_owned(),
     })
+}
+
+/// A module's path as it is in every checkout: of a file, or of an archive with the member's name.
+fn stable_path(place: &Place, trace_name: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = match place {
+        Place::File(path) => path.to_string_lossy(),
+        Place::Part { .. } => trace_name.into(),
+    };
+    paths::relative(&path, &here.to_string_lossy())
 }
 
 /// What a module's bitcode says, which `reader` has to understand.
@@ -178,45 +197,63 @@ pub(crate) fn plan(
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
         return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
     }
-    let plan = Plan::new(&modules, flags, session.clang.identity);
+    let plan = Plan::new(&modules, flags, session.clang.identity, session.settings.promoted_names()?);
     let mut indexes = Vec::with_capacity(modules.len());
     for selected in &thin.modules {
         indexes.push(std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?);
     }
     let indexes = indexes.into_iter().enumerate().collect();
-    let PlannedJobs { jobs, named_files, imported } = plan_jobs(session, &plan, &modules, &sources, indexes, &[])?;
-    Ok(Planned { jobs, has_regular_part, yielding, named_files, imported })
+    let declared = Declared { files: flags.files(), named: &[] };
+    let PlannedJobs { jobs, named_files, imported, new_suffixes } =
+        plan_jobs(session, &plan, &modules, &sources, indexes, &declared)?;
+    Ok(Planned { jobs, has_regular_part, yielding, named_files, imported, new_suffixes })
 }
 
 /// The jobs of a plan.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct PlannedJobs {
     pub(crate) jobs: Vec<Job>,
     /// Files that assembly named.
     pub(crate) named_files: Vec<PathBuf>,
     /// Imported identifiers of each job, by rank: for diagnostics.
     pub(crate) imported: Vec<Vec<String>>,
+    /// Of promoted names in-process: ours, where they are others.
+    pub(crate) new_suffixes: BTreeMap<String, String>,
 }
 
-/// A job for each of `indexes`, which is that of the module at the position with it. `common` are files that all read.
+/// Files that every backend reads.
+#[derive(Debug)]
+pub(crate) struct Declared<'a> {
+    /// Under names of their own, wherever they are.
+    pub(crate) files: &'a [LinkFile],
+    /// By the names that the compiler is given.
+    pub(crate) named: &'a [AsmInput],
+}
+
+/// A job for each of `indexes`, which is that of the module at the position with it.
 pub(crate) fn plan_jobs(
     workspace: &Workspace,
     plan: &Plan<'_>,
     modules: &[Module],
     sources: &[Source],
     indexes: Vec<(usize, Vec<u8>)>,
-    common: &[AsmInput],
+    declared: &Declared<'_>,
 ) -> std::result::Result<PlannedJobs, Stop> {
     let read = |(position, bytes): (usize, Vec<u8>)| Ok((plan.imports(position, &bytes).map_err(stop)?, bytes));
     let indexes = indexes.into_iter().map(read).collect::<std::result::Result<Vec<_>, Stop>>()?;
+    let mut planned = PlannedJobs {
+        new_suffixes: plan.new_suffixes(indexes.iter().map(|(imports, _)| imports)),
+        ..PlannedJobs::default()
+    };
     let facts = imported::of_plan(&workspace.state, indexes.iter().map(|(imports, _)| imports), modules, sources)?;
     let mut named = NamedFiles::default();
-    let mut planned = PlannedJobs { jobs: Vec::new(), named_files: Vec::new(), imported: Vec::new() };
+    let declared_inputs = named.declare(workspace, declared.files)?;
     for (imports, index) in indexes {
         let mut draft = plan.draft(&imports, &index, &facts).map_err(stop)?;
-        draft.named_files.extend_from_slice(common);
+        draft.named_files.extend_from_slice(declared.named);
         let identifier = modules.get(draft.module).map_or("", |module| module.identifier.as_str());
-        let extra_inputs = named.resolve(workspace, identifier, &draft.named_files)?;
+        let mut extra_inputs = named.resolve(workspace, identifier, &draft.named_files)?;
+        extra_inputs.extend_from_slice(&declared_inputs);
         let backend = plan.backend(draft, extra_inputs).map_err(stop)?;
         planned.imported.push(identifiers(modules, &backend.imports));
         planned.jobs.push(job(identifier, backend, sources, &named)?);
@@ -245,7 +282,7 @@ fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFile
             .ok_or_else(|| Failure::new(format_args!("{identifier}: no source of module {position}")))
     };
     let extra = |path: &str| {
-        let absolute = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
+        let absolute = std::path::absolute(named.place(path)).map_err(|error| io("find", path, &error))?;
         Ok::<_, Failure>(Source::File { path: absolute, stamp: named.stamp(path) })
     };
     Ok(Job {

@@ -9,13 +9,14 @@ use crate::progress::Progress;
 use crate::stats::BackendCounts;
 use std::collections::BTreeSet;
 use std::path::Path;
+use thindist_core::action::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Warnings;
 use thindist_core::plan;
 use thindist_exec::schedule::{Limits, look_up, run_all};
 use thindist_exec::scratch;
 use thindist_exec::{
-    Job, LocalExecutor, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, WarmCompiler,
+    Job, LocalExecutor, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, Source, WarmCompiler,
 };
 
 /// With fewer backends than this to run, a loaded compiler does not pay for its own start.
@@ -159,18 +160,29 @@ fn backend_environment() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
 pub(crate) fn warnings(batch: &Batch<'_>, natives: &[NativeObject]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let jobs = batch.jobs.iter().zip(batch.imported).zip(natives);
-    let lines = jobs.flat_map(|((job, imported), native)| diagnostics(&native.stderr, &job.name, imported));
+    let lines = jobs.flat_map(|((job, imported), native)| diagnostics(&native.stderr, job, imported));
     lines.filter(|line| seen.insert(line.clone())).map(|line| format!("thindist: {line}")).collect()
 }
 
-/// The compiler's lines with module identifiers for the action root's names, without its own count of them.
-fn diagnostics(stderr: &[u8], own: &str, imported: &[String]) -> Vec<String> {
+/// The compiler's lines with module identifiers and paths for the action root's names, without its own count of them.
+fn diagnostics(stderr: &[u8], job: &Job, imported: &[String]) -> Vec<String> {
     let imported: Vec<&str> = imported.iter().map(String::as_str).collect();
+    let extra = job.action.extra_inputs.iter().zip(&job.extra_inputs);
+    let files: Vec<_> = extra.filter_map(|(extra, source)| link_file(&extra.path, source)).collect();
     lld_run::lines(stderr)
         .into_iter()
         .filter(|line| !line.ends_with(" generated."))
-        .map(|line| plan::explain_names(&line, own, &imported))
+        .map(|line| files.iter().fold(line, |line, (name, path)| line.replace(name, path)))
+        .map(|line| plan::explain_names(&line, &job.name, &imported))
         .collect()
+}
+
+/// The name of a profile in the action root, and where it is.
+fn link_file<'a>(name: &'a str, source: &Source) -> Option<(&'a str, String)> {
+    match source {
+        Source::File { path, .. } if LINK_FILE_NAMES.contains(&name) => Some((name, path.display().to_string())),
+        Source::File { .. } | Source::Bytes(_) => None,
+    }
 }
 
 /// Says what failed: the first compiler's own words, or what kept it from running.
@@ -179,7 +191,7 @@ fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outcome>)]) -> 
         let (job, imported) = (batch.jobs.get(*index)?, batch.imported.get(*index)?);
         match outcome.as_ref()? {
             Outcome::CompileFailed { status, stderr } => {
-                let text = diagnostics(stderr, &job.name, imported);
+                let text = diagnostics(stderr, job, imported);
                 text.iter().for_each(|line| eprintln!("thindist: {line}"));
                 let what = format!("the backend of {} failed: {} {status}", job.name, batch.compiler.display());
                 Some(Failure::new(what).hint(if lld_run::says_full(stderr) {

@@ -1,11 +1,14 @@
-//! Files that assembly in the bitcode names (`.incbin`, `.include`): found, hashed, and followed.
+//! Files that assembly in the bitcode names (`.incbin`, `.include`): found, hashed, and followed. Files that the line names
+//! for all backends: profiles.
 
 use super::session::Workspace;
 use super::stop::Stop;
+use crate::failure::io;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use thindist_core::action::ExtraInput;
+use thindist_core::action::{CS_PROFILE_NAME, ExtraInput, LinkFile};
 use thindist_core::asm_inputs::{AsmInput, scan};
+use thindist_core::backend_flags::is_context_sensitive;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Refusal;
 use thindist_exec::StoreError;
@@ -23,16 +26,33 @@ struct Named {
     stamp: FileStamp,
     /// What an included file names in turn.
     names: Vec<AsmInput>,
+    /// Where it is.
+    place: PathBuf,
 }
 
 impl NamedFiles {
+    /// The files of the line, which are extra inputs of every backend.
+    pub(crate) fn declare(&mut self, workspace: &Workspace, files: &[LinkFile]) -> Result<Vec<ExtraInput>, Stop> {
+        let mut declared = Vec::with_capacity(files.len());
+        for LinkFile { name, path } in files {
+            let place = PathBuf::from(path);
+            let (digest, stamp) = workspace.state.digest_file(&place)?;
+            if *name == CS_PROFILE_NAME {
+                check_context(path)?;
+            }
+            declared.push(ExtraInput { path: (*name).to_owned(), digest });
+            self.known.insert((*name).to_owned(), Named { digest, stamp, names: Vec::new(), place });
+        }
+        Ok(declared)
+    }
+
     /// The extra inputs of a backend whose assembly names `inputs`.
     pub(crate) fn resolve(
         &mut self,
         workspace: &Workspace,
         module: &str,
         inputs: &[AsmInput],
-    ) -> std::result::Result<Vec<ExtraInput>, Stop> {
+    ) -> Result<Vec<ExtraInput>, Stop> {
         let mut found = BTreeMap::new();
         let mut open: Vec<AsmInput> = inputs.to_vec();
         while let Some(input) = open.pop() {
@@ -56,13 +76,7 @@ impl NamedFiles {
         Ok(found.into_iter().map(|(path, digest)| ExtraInput { path, digest }).collect())
     }
 
-    fn look_up(
-        &mut self,
-        workspace: &Workspace,
-        module: &str,
-        path: &str,
-        is_text: bool,
-    ) -> std::result::Result<Named, Stop> {
+    fn look_up(&mut self, workspace: &Workspace, module: &str, path: &str, is_text: bool) -> Result<Named, Stop> {
         if let Some(named) = self.known.get(path) {
             return Ok(named.clone());
         }
@@ -76,7 +90,7 @@ impl NamedFiles {
         } else {
             Vec::new()
         };
-        let named = Named { digest, stamp, names };
+        let named = Named { digest, stamp, names, place: PathBuf::from(path) };
         self.known.insert(path.to_owned(), named.clone());
         Ok(named)
     }
@@ -86,10 +100,25 @@ impl NamedFiles {
         self.known.get(path).map(|named| named.stamp)
     }
 
+    /// Where a named file is.
+    pub(crate) fn place<'a>(&'a self, path: &'a str) -> &'a Path {
+        self.known.get(path).map_or(Path::new(path), |named| &named.place)
+    }
+
     /// All files that were named.
     pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        self.known.keys().map(PathBuf::from)
+        self.known.values().map(|named| named.place.clone())
     }
+}
+
+/// clang would not heed one that has no context, where in-process LTO fails on it.
+fn check_context(path: &str) -> Result<(), Stop> {
+    let bytes = std::fs::read(path).map_err(|error| io("read", path, &error))?;
+    if is_context_sensitive(&bytes) {
+        return Ok(());
+    }
+    let reason = "it is no indexed profile with context-sensitive counters".to_owned();
+    Err(Stop::Refused(Refusal { option: format!("--lto-cs-profile-file={path}"), reason }))
 }
 
 /// Conditions are not evaluated: the assembler may never get to the directive, and only it knows.

@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use thindist_core::link_line::{Refusal, response_file};
+use thindist_core::promoted_names::PromotedNames;
 
 /// Becomes lld. Comes back only if it cannot be run.
 pub(crate) fn exec(lld: &Path, words: &ForLld) -> Failure {
@@ -56,6 +57,10 @@ pub(crate) fn fall_back(
     if let Some(path) = settings.get("stats") {
         stats.append_to(Path::new(path))?;
     }
-    eprintln!("thindist: warning: {refusal}; linking in-process");
+    let names = match settings.promoted_names()? {
+        PromotedNames::Hash => "",
+        PromotedNames::Stable => " (without stable names)",
+    };
+    eprintln!("thindist: warning: {refusal}; linking in-process{names}");
     Err(exec(lld, words))
 }

@@ -17,7 +17,7 @@ use thindist_core::digest::{Digest, Hasher};
 use thindist_exec::{CachedOutput, CachedResult, FileStamp};
 
 /// Raised whenever a key or the manifest changes its meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The clock of file times ticks every 4 ms: a file as old as the link could have been written during it.
 const TICK_NS: i128 = 5_000_000;
@@ -55,6 +55,7 @@ impl Memo {
         }
         let mut hasher = Hasher::default();
         text(&mut hasher, &format!("link memo {VERSION} {}", env!("CARGO_PKG_VERSION")));
+        text(&mut hasher, session.settings.get("promoted_names").unwrap_or_default());
         hasher.update(session.lld.identity.hash());
         hasher.update(session.clang.identity.hash());
         for word in session.line.arguments().iter().flat_map(|argument| &argument.words) {

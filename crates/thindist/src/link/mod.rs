@@ -30,18 +30,19 @@ use crate::stats::{Stats, Timer};
 use final_step::Linked;
 use native_objects::NativeObjects;
 use session::InputDigests;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::link_line::{LinkLine, Warnings};
 
-pub(crate) use backends::{Planned, PlannedJobs, mixed_targets, plan_jobs, read_facts};
+pub(crate) use backends::{Declared, Planned, PlannedJobs, mixed_targets, plan_jobs, read_facts};
 pub(crate) use execution::{Batch, build as run_backends, build_again};
 pub(crate) use imported::facts as import_facts;
 pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use loaded::files as native_files;
-pub(crate) use native_objects::{gone_again, without_dots};
+pub(crate) use native_objects::gone_again;
 pub(crate) use parallel::map as parallel_map;
 pub(crate) use session::{Session, Workspace};
 pub(crate) use stop::Stop;
@@ -112,6 +113,8 @@ pub(crate) struct Distributed {
     pub(crate) regular_object: Option<PathBuf>,
     /// The output, not in its place; `None` if it is no regular file.
     pub(crate) output: Option<PathBuf>,
+    /// What suffixes of promoted names in-process are here, where names are stable.
+    pub(crate) new_suffixes: BTreeMap<String, String>,
 }
 
 /// The link without its memo and without putting the output in place.
@@ -128,6 +131,7 @@ pub(crate) fn distribute(
         natives: names.zip(natives.paths).collect(),
         regular_object: planned.has_regular_part.then(|| session.path("thin/regular.o")),
         output: linked.file,
+        new_suffixes: planned.new_suffixes,
     })
 }
 

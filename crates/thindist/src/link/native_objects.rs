@@ -10,6 +10,7 @@ use crate::failure::{Failure, Result};
 use crate::stats::BackendCounts;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use thindist_core::paths;
 use thindist_exec::NativeObject;
 
 /// The native objects of a plan, in its order.
@@ -76,25 +77,12 @@ fn lto_object_path(output: &str, identifier: &str) -> String {
     let name = file_name(identifier);
     let stem = if identifier.ends_with(')') { name } else { name.rsplit_once('.').map_or(name, |(stem, _)| stem) };
     let directory = identifier.strip_suffix(name).unwrap_or_default();
-    without_dots(&format!("{directory}{}.lto.{stem}.o", file_name(output)))
+    // As LLVM's `remove_dots`.
+    paths::clean(&format!("{directory}{}.lto.{stem}.o", file_name(output)))
 }
 
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
-}
-
-/// As LLVM's `remove_dots`: by name, whatever links there are.
-pub(crate) fn without_dots(path: &str) -> String {
-    let root = if path.starts_with('/') { "/" } else { "" };
-    let mut kept: Vec<&str> = Vec::new();
-    for component in path.split('/').filter(|component| !matches!(*component, "" | ".")) {
-        match (component, kept.last()) {
-            ("..", Some(&last)) if last != ".." => drop(kept.pop()),
-            ("..", None) if !root.is_empty() => {}
-            _ => kept.push(component),
-        }
-    }
-    format!("{root}{}", kept.join("/"))
 }
 
 #[cfg(test)]

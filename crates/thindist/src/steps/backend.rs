@@ -15,9 +15,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use thindist_core::action::import_name;
 use thindist_core::digest::Digest;
+use thindist_core::import_facts::ImportFacts;
 use thindist_core::index;
 use thindist_core::job_file::{JobFile, Taken};
 use thindist_core::link_line::Warnings;
+use thindist_core::promoted_names::PromotedNames;
 use thindist_exec::{FileStamp, Job, NativeObject, Source};
 
 const USAGE: &str = "usage: thindist backend [-o FILE] [--suffix .thinlto-native.o] FILE.thinlto.job…";
@@ -127,8 +129,9 @@ fn read(workspace: &Workspace, path: &Path) -> Result<Read> {
     check_imports(workspace, path, &file, &index, &digests, &imports)?;
     let mut extra_inputs = Vec::with_capacity(file.extra_inputs.len());
     for extra in &file.extra_inputs {
-        let (digest, source) = source(workspace, &extra.path)?;
-        expect(digest == extra.content, path, &extra.path)?;
+        let file = extra.file.as_ref().unwrap_or(&extra.path);
+        let (digest, source) = source(workspace, file)?;
+        expect(digest == extra.content, path, file)?;
         extra_inputs.push(source);
     }
     let action = file.action(module, Digest::of(&index), &digests);
@@ -163,8 +166,10 @@ fn check_imports(
                 let name = import_name(rank);
                 let module = modules.iter().find(|module| module.identifier == name);
                 let definitions = module.and_then(|module| module.definitions.as_ref());
-                definitions.zip(facts.get(&rank)).and_then(|(definitions, facts)| facts.imported(definitions))
-                    == Some(part)
+                // Whether a description suffices depends on the names, and the thin link has decided it; what it says does not.
+                let part_of =
+                    |(definitions, facts): (_, &ImportFacts)| facts.imported(definitions, PromotedNames::Stable);
+                definitions.zip(facts.get(&rank)).and_then(part_of) == Some(part)
             }
         };
         expect(taken, path, &import.bitcode)?;

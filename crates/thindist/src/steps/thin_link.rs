@@ -157,6 +157,13 @@ fn relative(path: &Path) -> PathBuf {
     path.strip_prefix(here).map_or_else(|_| path.to_owned(), Path::to_owned)
 }
 
+/// Where an extra input is, if that is not its path.
+fn elsewhere(path: &str, source: &Source) -> Result<Option<String>> {
+    let file = source_file(source)?;
+    let named = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
+    if named == file { Ok(None) } else { Ok(Some(text(&relative(file))?)) }
+}
+
 fn write_job(session: &Session, job: &Job, bitcode: &Path, places: &BTreeMap<PathBuf, PathBuf>) -> Result<()> {
     let index = with_suffix(bitcode, INDEX_SUFFIX);
     let Source::Bytes(bytes) = &job.index else {
@@ -164,11 +171,14 @@ fn write_job(session: &Session, job: &Job, bitcode: &Path, places: &BTreeMap<Pat
     };
     output::write_if_changed(&index, bytes)?;
     let imports = job.imports.iter().map(|source| text(find(places, source)?)).collect::<Result<Vec<_>>>()?;
+    let extra = job.action.extra_inputs.iter().zip(&job.extra_inputs);
+    let extra = extra.map(|(extra, source)| elsewhere(&extra.path, source)).collect::<Result<Vec<_>>>()?;
     let places = Places {
         bitcode: &text(bitcode)?,
         index: &text(&index)?,
         imports: &imports,
         compiler: &text(&session.clang.path)?,
+        extra_inputs: &extra,
     };
     let file = JobFile::new(&job.action, &places, env!("CARGO_PKG_VERSION")).to_text().map_err(Failure::new)?;
     output::write_if_changed(&with_suffix(bitcode, JOB_SUFFIX), file.as_bytes())?;

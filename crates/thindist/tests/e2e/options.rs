@@ -74,8 +74,8 @@ fn mllvm_options_that_only_lld_knows() {
         assert!(only_lld.len() > 30, "the format of --help-hidden has changed: {only_lld:?}");
         differing.extend(only_lld.into_iter().map(str::to_owned));
     }
-    // These two are carried in clang's own spelling.
-    assert!(differing.remove("mcpu") && differing.remove("mattr"));
+    // These are carried in clang's own spelling.
+    assert!(["mcpu", "mattr", "split-machine-functions"].into_iter().all(|name| differing.remove(name)));
     let listed: BTreeSet<String> = lld_only_mllvm().iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(listed, differing, "thindist_core::backend_flags::LLD_ONLY_MLLVM is not what the tools say");
 }
@@ -101,7 +101,7 @@ fn program(sandbox: &Sandbox) {
 const CARRIED: &[&str] = &[
     "--lto-O0 --lto-CGO0", "--lto-O1 --lto-CGO1", "--lto-O2", "--lto-O3", "--lto-O3 --lto-CGO3", "-plugin-opt=O3",
     "-plugin-opt=mcpu=x86-64-v3", "-mllvm -mcpu=x86-64-v2", "-mllvm -mattr=+avx2,+fma", "-mllvm -inline-threshold=0",
-    "-plugin-opt=-inline-threshold=0", "--lto-basic-block-sections=all", "--lto-basic-block-sections=none",
+    "-plugin-opt=-inline-threshold=0", "-plugin-opt=-split-machine-functions", "--lto-basic-block-sections=all", "--lto-basic-block-sections=none",
     "--lto-basic-block-sections=all --lto-unique-basic-block-section-names", "--lto-basic-block-address-map",
     "--lto-partitions=1 --disable-verify --lto-whole-program-visibility --thinlto-jobs=1",
 ];

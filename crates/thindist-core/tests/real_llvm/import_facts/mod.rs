@@ -10,7 +10,8 @@ use std::fs;
 use thindist_core::action::{INDEX_NAME, MODULE_NAME, import_name};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts;
-use thindist_core::index::{self, ModuleName};
+use thindist_core::index::{self, ModuleName, NewHash};
+use thindist_core::promoted_names::PromotedNames;
 
 /// From this value of K on an edit is of what is not imported.
 const UNSEEN: u32 = 100;
@@ -19,6 +20,7 @@ const UNSEEN: u32 = 100;
 struct Pair {
     extension: &'static str,
     sources: [&'static str; 2],
+    promoted: PromotedNames,
     /// Definitions that are imported, at least.
     least: usize,
     seen: std::ops::RangeInclusive<u32>,
@@ -28,6 +30,7 @@ struct Pair {
 const C: Pair = Pair {
     extension: "c",
     sources: [include_str!("importer.c"), include_str!("imported.c")],
+    promoted: PromotedNames::Hash,
     least: 22,
     seen: 1..=38,
     unseen: UNSEEN..=105,
@@ -35,9 +38,21 @@ const C: Pair = Pair {
 const CPP: Pair = Pair {
     extension: "cpp",
     sources: [include_str!("importer.cpp"), include_str!("imported.cpp")],
+    promoted: PromotedNames::Hash,
     least: 4,
     seen: 1..=6,
     unseen: UNSEEN..=101,
+};
+
+/// Local values of every kind, reached from what is imported and not: static variables that are written, only read and
+/// constant, strings, functions.
+const LOCALS: Pair = Pair {
+    extension: "c",
+    sources: [include_str!("importer_locals.c"), include_str!("imported_locals.c")],
+    promoted: PromotedNames::Stable,
+    least: 8,
+    seen: 1..=16,
+    unseen: UNSEEN..=104,
 };
 
 /// What one edit gives.
@@ -62,20 +77,30 @@ fn build(version: u32, pair: &Pair, flags: &str, k: u32) -> Seen {
     let imported = index::read(&bytes).unwrap().modules.into_iter().find(|module| module.identifier == "imported.o");
     let definitions = imported.expect("nothing is imported").definitions.expect("an unknown summary");
     assert!(definitions.len() >= pair.least, "LLVM {version}: only {} definitions are imported", definitions.len());
-    let part = import_facts::read(&scratch.read("imported.o")).and_then(|facts| facts.imported(&definitions));
-    let native = backend(version, &scratch, &bytes, part.is_none());
+    let part =
+        import_facts::read(&scratch.read("imported.o")).and_then(|facts| facts.imported(&definitions, pair.promoted));
+    let native = backend(version, &scratch, &bytes, new_hash(pair.promoted, part.is_some()));
     Seen { part, native }
 }
 
-fn backend(version: u32, link: &Scratch, index: &[u8], keeps_hash: bool) -> Vec<u8> {
-    try_backend(version, link, index, keeps_hash).expect("the backend failed")
+/// As the plan gives it to an imported module.
+fn new_hash(promoted: PromotedNames, in_part: bool) -> NewHash {
+    match promoted {
+        PromotedNames::Stable => NewHash::Replaced([1, 2, 3, 4, 5]),
+        PromotedNames::Hash if in_part => NewHash::LeftOut,
+        PromotedNames::Hash => NewHash::Kept,
+    }
 }
 
-fn try_backend(version: u32, link: &Scratch, index: &[u8], keeps_hash: bool) -> Option<Vec<u8>> {
+fn backend(version: u32, link: &Scratch, index: &[u8], hash: NewHash) -> Vec<u8> {
+    try_backend(version, link, index, hash).expect("the backend failed")
+}
+
+fn try_backend(version: u32, link: &Scratch, index: &[u8], hash: NewHash) -> Option<Vec<u8>> {
     let root = Scratch::new("import-facts-root");
     let names = BTreeMap::from([
         ("importer.o", ModuleName::with_hash(MODULE_NAME)),
-        ("imported.o", ModuleName { name: import_name(0), keeps_hash }),
+        ("imported.o", ModuleName { name: import_name(0), hash }),
     ]);
     for (identifier, name) in &names {
         fs::copy(link.path(identifier), root.path(&name.name)).unwrap();
@@ -128,6 +153,14 @@ fn edits_of_cpp() {
     }
 }
 
+#[test]
+fn edits_of_local_values_under_stable_names() {
+    for version in VERSIONS {
+        check(version, &LOCALS, "");
+        check(version, &LOCALS, "-fPIC -fno-strict-aliasing -fno-discard-value-names");
+    }
+}
+
 /// Module assembly may define symbols, and is assembled at an import: it counts whole. So do the names of structures: LLVM
 /// maps those of two modules to each other by name and by what they contain, so one more may give another mapping.
 #[test]
@@ -151,9 +184,11 @@ fn debug_information_is_not_described() {
 #[test]
 fn who_reaches_a_local_value_depends_on_the_whole_module() {
     let imported = "static int count; int next(void) { return ++count; } int *where(void) { return &count; }";
-    let pair = Pair { sources: ["int next(void); int importer(void) { return next(); }", imported], least: 1, ..C };
+    let sources = ["int next(void); int importer(void) { return next(); }", imported];
     for version in VERSIONS {
-        assert!(build(version, &pair, "", 0).part.is_none());
+        assert!(build(version, &Pair { sources, least: 1, ..C }, "", 0).part.is_none());
+        let stable = Pair { sources, least: 1, promoted: PromotedNames::Stable, ..C };
+        assert!(build(version, &stable, "", 0).part.is_some());
     }
 }
 
@@ -196,9 +231,9 @@ fn flip_bits(version: u32, pair: &Pair) {
     let definitions =
         modules.into_iter().find(|module| module.identifier == "imported.o").unwrap().definitions.unwrap();
     let sound = scratch.read("imported.o");
-    let part = |bytes: &[u8]| import_facts::read(bytes).and_then(|facts| facts.imported(&definitions));
+    let part = |bytes: &[u8]| import_facts::read(bytes).and_then(|facts| facts.imported(&definitions, pair.promoted));
     let base = part(&sound).expect("the import is not described");
-    let native = backend(version, &scratch, &bytes, false);
+    let native = backend(version, &scratch, &bytes, NewHash::LeftOut);
     let mut random = Random(u64::from(version));
     let mut same = 0;
     for _ in 0..400 {
@@ -209,7 +244,7 @@ fn flip_bits(version: u32, pair: &Pair) {
         }
         fs::write(scratch.path("imported.o"), &flipped).unwrap();
         // A compiler that refuses the module makes no object that could be wrong, even where it ends with success.
-        let made = try_backend(version, &scratch, &bytes, false).filter(|made| made.starts_with(b"\x7fELF"));
+        let made = try_backend(version, &scratch, &bytes, NewHash::LeftOut).filter(|made| made.starts_with(b"\x7fELF"));
         let Some(made) = made else { continue };
         same += 1;
         assert!(made == native, "LLVM {version}: a flipped bit changes the native object and not the description");

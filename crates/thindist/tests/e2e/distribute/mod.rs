@@ -4,6 +4,7 @@ mod archives;
 mod bad_input;
 mod ending;
 mod options;
+mod profiles;
 
 use crate::programs::{CHAIN_OBJECTS, chain, edit};
 use std::path::PathBuf;

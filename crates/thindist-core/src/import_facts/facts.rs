@@ -1,0 +1,192 @@
+//! What was found out of one module's definitions, and what of it an import takes.
+//!
+//! It does not know where it comes from: a description is a digest here.
+
+use super::sink::{Id, Sink};
+use crate::digest::Digest;
+use crate::promoted_names::PromotedNames;
+use std::collections::BTreeSet;
+
+/// The first byte of [`ImportFacts::to_bytes`].
+const BYTES_VERSION: u8 = 2;
+
+/// What an importer gets of one module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportFacts {
+    pub(super) common: Id,
+    /// GUID and content of each definition in the module's order, which is the order of the import; `None` is a
+    /// definition whose importers depend on the whole module.
+    pub(super) definitions: Vec<(u64, Option<Content>)>,
+}
+
+/// What an import of one definition brings along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) id: Id,
+    /// A local value is among what it names, or is what is defined: an import gives that another name.
+    pub(super) reaches_local: bool,
+    /// The distinct metadata nodes that it names, each by its number in the module, or [`OWN_NODE`]. Two definitions that are
+    /// imported together may share one.
+    pub(super) distinct: Vec<u32>,
+}
+
+/// A distinct node that no other definition names.
+pub(super) const OWN_NODE: u32 = u32::MAX;
+
+impl ImportFacts {
+    /// The digest of what an import of the definitions with these GUIDs brings along, local values by their names in the
+    /// module; `None` if it can be anything in the module, as it can where a promoted name has its hash.
+    #[must_use]
+    pub fn imported(&self, guids: &BTreeSet<u64>, promoted: PromotedNames) -> Option<Digest> {
+        let taken: Vec<_> = self.definitions.iter().filter(|(guid, _)| guids.contains(guid)).collect();
+        if taken.len() != guids.len() {
+            return None;
+        }
+        let mut sink = Sink::of(b'I');
+        sink.id(&self.common);
+        let mut nodes = Vec::new();
+        sink.number(taken.len() as u64);
+        for (guid, content) in taken {
+            let Content { id, reaches_local, distinct } = content.as_ref()?;
+            if *reaches_local && promoted == PromotedNames::Hash {
+                return None;
+            }
+            // A content does not say whose it is: two definitions may exchange theirs.
+            sink.number(*guid);
+            sink.id(id);
+            sink.number(distinct.len() as u64);
+            for node in distinct {
+                // Which definitions share which nodes, without their numbers.
+                let known = nodes.iter().position(|known| known == node && *node != OWN_NODE);
+                sink.number(known.unwrap_or(nodes.len()) as u64);
+                if known.is_none() {
+                    nodes.push(*node);
+                }
+            }
+        }
+        Some(Digest::from_parts(sink.finish(), sink.len()))
+    }
+
+    /// How many definitions there are, and of how many an import is described.
+    #[must_use]
+    pub fn coverage(&self) -> (usize, usize) {
+        (self.definitions.len(), self.definitions.iter().filter(|(_, content)| content.is_some()).count())
+    }
+
+    /// For keeping between links: a version, the common part, then for each definition a GUID, the number of distinct nodes
+    /// plus one, a content, whether a local value is reached, and the nodes; or a GUID and zero. Numbers are little-endian,
+    /// of 8 and 4 bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![BYTES_VERSION];
+        bytes.extend_from_slice(&self.common);
+        for (guid, content) in &self.definitions {
+            bytes.extend_from_slice(&guid.to_le_bytes());
+            let nodes = content.as_ref().map_or(0, |content| content.distinct.len() + 1);
+            bytes.extend_from_slice(&u32::try_from(nodes).unwrap_or(0).to_le_bytes());
+            if let Some(Content { id, reaches_local, distinct }) = content {
+                bytes.extend_from_slice(id);
+                bytes.push(u8::from(*reaches_local));
+                distinct.iter().for_each(|node| bytes.extend_from_slice(&node.to_le_bytes()));
+            }
+        }
+        bytes
+    }
+
+    /// What [`Self::to_bytes`] gave; `None` for anything else, such as another version's.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (version, rest) = bytes.split_first()?;
+        let (common, mut rest) = rest.split_first_chunk().filter(|_| *version == BYTES_VERSION)?;
+        let mut definitions = Vec::new();
+        while let Some((guid, after)) = rest.split_first_chunk() {
+            let (content, after) = Content::from_bytes(after)?;
+            definitions.push((u64::from_le_bytes(*guid), content));
+            rest = after;
+        }
+        rest.is_empty().then_some(Self { common: *common, definitions })
+    }
+}
+
+impl Content {
+    /// One content, or that there is none, and the bytes after it.
+    fn from_bytes(bytes: &[u8]) -> Option<(Option<Self>, &[u8])> {
+        let (nodes, rest) = bytes.split_first_chunk()?;
+        let Some(nodes) = u32::from_le_bytes(*nodes).checked_sub(1) else { return Some((None, rest)) };
+        let (id, rest) = rest.split_first_chunk()?;
+        let (reaches_local, rest) = rest.split_first()?;
+        let (nodes, rest) = rest.split_at_checked(usize::try_from(nodes).ok()?.checked_mul(4)?)?;
+        let distinct = nodes.as_chunks().0.iter().map(|node| u32::from_le_bytes(*node)).collect();
+        Some((Some(Self { id: *id, reaches_local: *reaches_local != 0, distinct }), rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> ImportFacts {
+        let content = |byte, distinct: &[u32]| {
+            Some(Content { id: [byte; 32], reaches_local: false, distinct: distinct.to_vec() })
+        };
+        let definitions =
+            vec![(7, content(2, &[5, OWN_NODE])), (8, None), (9, content(3, &[5])), (10, content(4, &[]))];
+        ImportFacts { common: [1; 32], definitions }
+    }
+
+    #[test]
+    fn which_definitions_share_a_node_counts_and_its_number_does_not() {
+        let both = |change: fn(&mut Vec<u32>)| {
+            let mut facts = sample();
+            facts
+                .definitions
+                .iter_mut()
+                .filter_map(|(_, content)| content.as_mut())
+                .for_each(|it| change(&mut it.distinct));
+            facts.imported(&BTreeSet::from([7, 9]), PromotedNames::Hash).unwrap()
+        };
+        assert_eq!(both(|_| {}), both(|nodes| nodes.iter_mut().filter(|node| **node == 5).for_each(|node| *node = 6)));
+        assert_ne!(both(|_| {}), both(|nodes| nodes.iter_mut().for_each(|node| *node = OWN_NODE)));
+    }
+
+    #[test]
+    fn what_is_imported_decides() {
+        let imported = |guids: &[u64]| sample().imported(&guids.iter().copied().collect(), PromotedNames::Hash);
+        assert!(imported(&[7]).is_some() && imported(&[9]).is_some());
+        assert_ne!(imported(&[7]), imported(&[9]));
+        assert_ne!(imported(&[7]), imported(&[7, 9]));
+        assert_eq!(imported(&[7, 8]), None, "8 is not described");
+        assert_eq!(imported(&[7, 11]), None, "11 is not defined");
+    }
+
+    #[test]
+    fn definitions_that_exchange_their_contents_are_others() {
+        let mut exchanged = sample();
+        let [(_, first), .., (_, last)] = &mut exchanged.definitions[..] else { panic!("two definitions") };
+        std::mem::swap(first, last);
+        let both = BTreeSet::from([7, 10]);
+        let imported = |facts: ImportFacts| facts.imported(&both, PromotedNames::Hash);
+        assert_ne!(imported(exchanged), imported(sample()));
+    }
+
+    #[test]
+    fn kept_and_read_again() {
+        let bytes = sample().to_bytes();
+        assert_eq!(ImportFacts::from_bytes(&bytes), Some(sample()));
+        assert_eq!(ImportFacts::from_bytes(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(ImportFacts::from_bytes(&[]), None);
+        let mut other = bytes;
+        other[0] += 1;
+        assert_eq!(ImportFacts::from_bytes(&other), None, "another version");
+    }
+
+    #[test]
+    fn a_local_value_counts_by_its_name_if_that_stays() {
+        let mut facts = sample();
+        facts.definitions[0].1.as_mut().unwrap().reaches_local = true;
+        let imported = |facts: &ImportFacts, promoted| facts.imported(&BTreeSet::from([7]), promoted);
+        assert_eq!(imported(&facts, PromotedNames::Hash), None);
+        assert_eq!(imported(&facts, PromotedNames::Stable), imported(&sample(), PromotedNames::Hash));
+        assert_eq!(ImportFacts::from_bytes(&facts.to_bytes()), Some(facts));
+    }
+}
