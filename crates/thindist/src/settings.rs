@@ -29,7 +29,10 @@ pub(crate) const REGISTRY: &[Setting] = &[
     },
     Setting { name: "lld", help: "the real ld.lld, a path or a name in PATH" },
     Setting { name: "clang", help: "the compiler of the backends (default: lld's sibling of the same LLVM)" },
-    Setting { name: "jobs", help: "backends of one link at a time (default: --thinlto-jobs, --threads, or all cores)" },
+    Setting {
+        name: "jobs",
+        help: "backends of one link at a time (default: --thinlto-jobs, --threads, -jN of make without a jobserver, or all cores)",
+    },
     Setting { name: "slots", help: "compilers at a time of all links on this machine (default: all cores)" },
     Setting { name: "slots_dir", help: "where the machine-wide slots are (default: /tmp/thindist-slots-UID)" },
     Setting {
