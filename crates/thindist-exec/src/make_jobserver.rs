@@ -78,13 +78,29 @@ impl Drop for Token {
     }
 }
 
-/// The last one counts: make appends. `--jobserver-fds` is make before 4.2. Words after ` -- ` are variables.
+/// How many jobs the make that runs us was told to run, where it has no jobserver for us: `-j1` has none, and recipes
+/// that are not marked `+` cannot use it.
+#[must_use]
+pub fn jobs_from_env() -> Option<usize> {
+    told_jobs(env::var_os("MAKEFLAGS")?.to_str()?)
+}
+
+/// `-j` alone is no limit.
+fn told_jobs(flags: &str) -> Option<usize> {
+    options(flags).filter_map(|word| word.strip_prefix("-j")?.parse().ok()).next_back()
+}
+
+/// Words after ` -- ` are variables.
+fn options(flags: &str) -> impl DoubleEndedIterator<Item = &str> {
+    flags.split(" -- ").next().unwrap_or(flags).split_ascii_whitespace()
+}
+
+/// The last one counts: make appends. `--jobserver-fds` is make before 4.2.
 fn authority(flags: &str) -> Option<&str> {
-    let options = flags.split(" -- ").next().unwrap_or(flags).split_ascii_whitespace();
     let value = |word: &'_ str| -> Option<usize> {
         ["--jobserver-auth=", "--jobserver-fds="].iter().find(|name| word.starts_with(**name)).map(|name| name.len())
     };
-    options.filter_map(|word| word.get(value(word)?..)).next_back()
+    options(flags).filter_map(|word| word.get(value(word)?..)).next_back()
 }
 
 /// `None`: these are not the two ends of a jobserver.
@@ -174,5 +190,13 @@ mod tests {
     fn the_last_authority_of_the_options_counts() {
         assert_eq!(authority("kj --jobserver-fds=3,4 --jobserver-auth=5,6 -- X=--jobserver-auth=7,8"), Some("5,6"));
         assert_eq!(authority("k -- --jobserver-auth=7,8"), None);
+    }
+
+    #[test]
+    fn a_limit_without_a_jobserver_is_still_one() {
+        assert_eq!(told_jobs(" -j1 --no-print-directory"), Some(1));
+        assert_eq!(told_jobs("ks -j8 --jobserver-auth=3,4 -j3 -- X=-j7"), Some(3));
+        assert_eq!(told_jobs(" -j --no-print-directory -- J=-j7"), None);
+        assert_eq!(told_jobs(""), None);
     }
 }

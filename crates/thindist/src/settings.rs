@@ -34,7 +34,10 @@ pub(crate) const REGISTRY: &[Setting] = &[
         name: "promoted_names",
         help: "suffixes of local symbols that imports promote: `hash` of their module (default), as in-process, or `stable` under edits",
     },
-    Setting { name: "jobs", help: "backends of one link at a time (default: --thinlto-jobs, --threads, or all cores)" },
+    Setting {
+        name: "jobs",
+        help: "backends of one link at a time (default: --thinlto-jobs, --threads, -jN of make without a jobserver, or all cores)",
+    },
     Setting { name: "slots", help: "compilers at a time of all links on this machine (default: all cores)" },
     Setting { name: "slots_dir", help: "where the machine-wide slots are (default: /tmp/thindist-slots-UID)" },
     Setting {

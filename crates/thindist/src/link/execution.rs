@@ -13,6 +13,7 @@ use thindist_core::action::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Warnings;
 use thindist_core::plan;
+use thindist_exec::make_jobserver::jobs_from_env;
 use thindist_exec::schedule::{Limits, look_up, run_all};
 use thindist_exec::scratch;
 use thindist_exec::{
@@ -102,7 +103,10 @@ fn execute(batch: &Batch<'_>, jobs: &[Job]) -> Result<Vec<Outcome>> {
     let Batch { workspace, compiler, max_jobs, .. } = *batch;
     let slot_count = workspace.settings.count("slots")?.unwrap_or_else(cores);
     let slots = Slots::open(workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
-    let max_jobs = workspace.settings.count("jobs")?.or(max_jobs).unwrap_or_else(cores);
+    let jobserver = MakeJobserver::from_env();
+    let of_make = if jobserver.is_none() { jobs_from_env() } else { None };
+    let unasked = || of_make.map_or_else(cores, |jobs| jobs.clamp(1, cores()));
+    let max_jobs = workspace.settings.count("jobs")?.or(max_jobs).unwrap_or_else(unasked);
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let estimates = workspace.state.estimates(&names);
     // Lives as long as the runs; a link that finds everything in the stores makes none.
@@ -118,8 +122,7 @@ fn execute(batch: &Batch<'_>, jobs: &[Job]) -> Result<Vec<Outcome>> {
         warm: warm_compiler(batch, jobs.len())?,
     };
     let progress = Progress::new(batch.jobs.len(), batch.jobs.len() - jobs.len(), &estimates, max_jobs.min(slot_count));
-    let limits =
-        Limits { max_jobs, slots: &slots, jobserver: MakeJobserver::from_env(), memory: MemoryBudget::Measured };
+    let limits = Limits { max_jobs, slots: &slots, jobserver, memory: MemoryBudget::Measured };
     let outcomes =
         run_all(jobs, &estimates, &executor, &workspace.action_cache, limits, &progress, workspace.interrupt.token());
     progress.close();

@@ -5,7 +5,11 @@ use crate::programs::row;
 use std::fs;
 use testkit::{FakeCompiler, Sandbox, most_at_a_time};
 
-on_each_llvm!(sixteen_links_at_once_on_one_cache, the_jobservers_tokens_are_obeyed_and_returned,);
+on_each_llvm!(
+    sixteen_links_at_once_on_one_cache,
+    the_jobservers_tokens_are_obeyed_and_returned,
+    a_make_of_one_job_runs_one_backend,
+);
 
 const LINKS: usize = 16;
 
@@ -71,4 +75,15 @@ fn the_jobservers_tokens_are_obeyed_and_returned(sandbox: &Sandbox) {
             assert!(starts >= 6, "{starts} compilers were run");
         }
     }
+}
+
+/// `make -j1` has no jobserver that could say so.
+fn a_make_of_one_job_runs_one_backend(sandbox: &Sandbox) {
+    let objects = row(sandbox, 6);
+    let clang = FakeCompiler::logging(sandbox, "log");
+    sandbox.write("Makefile", format!("one.o:\n\tld.thindist -r {objects} -o $@\n"));
+    let make = sandbox.tool("make").args("-j1 one.o").env("THINDIST_CLANG", &clang.path);
+    make.env("THINDIST_SLOTS", "8").ok();
+    let (most, starts) = most_at_a_time(&fs::read_to_string(sandbox.root("log")).unwrap());
+    assert_eq!((most, starts), (1, 6));
 }

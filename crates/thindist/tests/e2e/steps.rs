@@ -16,6 +16,7 @@ on_each_llvm!(
     what_belonged_to_a_removed_module_goes,
     a_job_whose_import_has_changed_is_refused,
     jobs_of_another_version_or_none_at_all,
+    a_path_with_a_space,
     a_native_object_is_the_build_systems_own,
     options_that_make_no_sense,
 );
@@ -171,6 +172,30 @@ fn jobs_of_another_version_or_none_at_all(sandbox: &Sandbox) {
     sandbox.write("main.o.thinlto.job", &job);
     sandbox.write("main.o.thinlto.bc", &sandbox.read("main.o.thinlto.bc")[..40]);
     refused(sandbox, "main.o.thinlto.job").says("main.o.thinlto.bc").says("thin-link` again");
+}
+
+fn a_path_with_a_space(sandbox: &Sandbox) {
+    chain(sandbox);
+    for name in ["main", "middle", "alone", "leaf"] {
+        sandbox.write(format!("a b/{name} c.o"), sandbox.read(format!("{name}.o")));
+    }
+    let objects = || ["main", "middle", "alone", "leaf"].map(|name| format!("a b/{name} c.o"));
+    let list = "a b/the list";
+    let words = |tool: Tool| objects().into_iter().fold(tool, Tool::arg);
+    words(sandbox.tool("thindist").args("thin-link --list").arg(list).args("-- -r -o out.o")).ok();
+    let natives = String::from_utf8(sandbox.read(list)).unwrap();
+    for native in natives.lines() {
+        let job = native.replace(".thinlto-native.o", ".o.thinlto.job");
+        sandbox.tool("thindist").args("backend -o").arg(native).arg(job).ok();
+    }
+    let lld = sandbox.tool(format!("ld.lld-{}", sandbox.llvm())).args("-r -o steps.o");
+    natives.lines().fold(lld, Tool::arg).ok();
+    words(sandbox.tool("ld.thindist").args("-r -o link.o")).ok();
+    assert!(sandbox.read("steps.o") == sandbox.read("link.o"), "the steps' output is not the link's");
+    // A module that is not linked any more, in the same place.
+    sandbox.tool("thindist").args("thin-link --list").arg(list).args("-- -r -o out.o").arg("a b/leaf c.o").ok();
+    let left = sandbox.files_below("work/a b").into_iter().filter(|path| path.to_string_lossy().contains("main c."));
+    assert_eq!(left.collect::<Vec<_>>(), [sandbox.path("a b/main c.o")]);
 }
 
 /// objtool, for one, writes to it.
