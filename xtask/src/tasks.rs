@@ -1,7 +1,7 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, kernel, test};
+use crate::{Result, apt, demo, kernel, serial_distributor, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -14,13 +14,28 @@ pub(crate) const TASKS: &[Task] = &[
         help: "format, clippy, tests and the kernel checks; --fast leaves the kernel out",
         run: test::run,
     },
-    Task { name: "bench", help: "measure side by side: `bench kernel [--rounds N] [--llvm N]`", run: bench },
+    Task { name: "bench", help: "measure side by side: `bench kernel|dtlto [--rounds N]`", run: bench },
     Task { name: "kernel", help: "one step of the kernel checks; alone, lists the steps", run: kernel::run },
+    Task {
+        name: "serial-distributor",
+        help: "lld's DTLTO one job after the other, for `bench dtlto`",
+        run: serial_distributor::run,
+    },
     Task { name: "install", help: "install every Debian package that the other tasks need", run: apt::run },
 ];
 
-const BENCHES: &[Task] =
-    &[Task { name: "kernel", help: "the link of vmlinux.o against in-process ThinLTO", run: kernel::bench::run }];
+const BENCHES: &[Task] = &[
+    Task {
+        name: "kernel",
+        help: "the link of vmlinux.o against in-process ThinLTO [--rounds N] [--llvm N]",
+        run: kernel::bench::run,
+    },
+    Task {
+        name: "dtlto",
+        help: "the same through lld's DTLTO, beside one job after the other [--rounds N]",
+        run: kernel::bench::dtlto::run,
+    },
+];
 
 fn bench(arguments: &[String]) -> Result<()> {
     dispatch(BENCHES, "cargo xtask bench", arguments)

@@ -58,6 +58,22 @@ fn options_for_the_compiler() {
     assert!(sandbox.path("report").is_file(), "the plain command has the option");
 }
 
+/// DTLTO hands over the option and declares the file.
+#[test]
+fn a_sample_profile_is_an_input() {
+    let sandbox = sandbox();
+    chain(&sandbox);
+    let profile = |samples: usize| {
+        format!("main:{samples}:1\n 1: {samples} middle:{samples}\nmiddle:{samples}:{samples}\n 1: 1\n")
+    };
+    sandbox.write("profiles/p", profile(1000));
+    let line = line("--lto-sample-profile=profiles/p -o out");
+    assert_eq!(sandbox.stats_of(dtlto(&sandbox, &line)).executed(), 4);
+    assert_eq!(sandbox.stats_of(dtlto(&sandbox, &line)).local_cache(), 4);
+    sandbox.write("profiles/p", profile(2000));
+    assert_eq!(sandbox.stats_of(dtlto(&sandbox, &line)).executed(), 4);
+}
+
 #[test]
 fn settings_on_llds_line() {
     let sandbox = sandbox();
