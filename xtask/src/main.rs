@@ -15,6 +15,7 @@ mod machine;
 mod measure;
 mod project;
 mod run;
+mod serial_distributor;
 mod stats;
 mod table;
 mod task;

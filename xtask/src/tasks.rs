@@ -1,7 +1,7 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, fuzz, kernel, test};
+use crate::{Result, apt, demo, fuzz, kernel, serial_distributor, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -14,18 +14,32 @@ pub(crate) const TASKS: &[Task] = &[
         help: "format, clippy, tests and the kernel checks; --fast leaves the kernel out",
         run: test::run,
     },
-    Task { name: "bench", help: "measure side by side: `bench kernel|ways [--rounds N]`", run: bench },
+    Task { name: "bench", help: "measure side by side: `bench kernel|ways|dtlto [--rounds N]`", run: bench },
     Task { name: "kernel", help: "one step of the kernel checks; alone, lists the steps", run: kernel::run },
     Task { name: "fuzz", help: "fuzz the parsers: `fuzz [TARGET…] [--seconds N]`", run: fuzz::run },
+    Task {
+        name: "serial-distributor",
+        help: "lld's DTLTO one job after the other, for `bench dtlto`",
+        run: serial_distributor::run,
+    },
     Task { name: "install", help: "install every Debian package that the other tasks need", run: apt::run },
 ];
 
 const BENCHES: &[Task] = &[
-    Task { name: "kernel", help: "the link of vmlinux.o against in-process ThinLTO", run: kernel::bench::run },
+    Task {
+        name: "kernel",
+        help: "the link of vmlinux.o against in-process ThinLTO [--rounds N] [--llvm N]",
+        run: kernel::bench::run,
+    },
     Task {
         name: "ways",
         help: "make vmlinux in each way, after each kind of edit; writes docs/in-process-or-distributed.md [--rounds N]",
         run: kernel::ways::run,
+    },
+    Task {
+        name: "dtlto",
+        help: "the same through lld's DTLTO, beside one job after the other [--rounds N]",
+        run: kernel::bench::dtlto::run,
     },
 ];
 

@@ -1,11 +1,13 @@
 //! What ends a link before its time: signals, and the end of the process that waits for it.
 
 use crate::failure::{Failure, Result};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 use thindist_exec::CancelToken;
 
 /// Watches for SIGINT, SIGTERM and SIGHUP: the first of them cancels the link.
@@ -13,6 +15,32 @@ use thindist_exec::CancelToken;
 pub(crate) struct Interrupt {
     token: CancelToken,
     signal: Arc<AtomicI32>,
+}
+
+/// A process that is not ours, from now to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    /// `None` on a kernel before 5.3: its end is not seen, and signals to us remain.
+    watched: Option<Arc<OwnedFd>>,
+}
+
+impl Process {
+    pub(crate) fn of(number: Pid) -> Self {
+        Self { watched: pidfd_open(number, PidfdFlags::empty()).ok().map(Arc::new) }
+    }
+
+    /// Whether it ends before that time; without one it is waited for.
+    pub(crate) fn ends_within(&self, time: Option<Duration>) -> bool {
+        let Some(watched) = &self.watched else { return false };
+        let time = time.and_then(|time| Timespec::try_from(time).ok());
+        loop {
+            match poll(&mut [PollFd::new(&**watched, PollFlags::IN)], time.as_ref()) {
+                Ok(ended) => return ended > 0,
+                Err(Errno::INTR) => {}
+                Err(_) => return false,
+            }
+        }
+    }
 }
 
 impl Interrupt {
@@ -32,18 +60,12 @@ impl Interrupt {
     }
 
     /// Cancels when `process` ends.
-    pub(crate) fn when_it_ends(&self, process: Pid) {
-        let watched = match pidfd_open(process, PidfdFlags::empty()) {
-            Ok(watched) => watched,
-            Err(Errno::SRCH) => return self.token.cancel(),
-            // A kernel before 5.3: signals to us remain.
-            Err(_) => return,
-        };
-        let token = self.token.clone();
+    pub(crate) fn when_it_ends(&self, process: &Process) {
+        let (process, token) = (process.clone(), self.token.clone());
         std::thread::spawn(move || {
-            let ended = |watched| poll(&mut [PollFd::new(watched, PollFlags::IN)], None);
-            while ended(&watched) == Err(Errno::INTR) {}
-            token.cancel();
+            if process.ends_within(None) {
+                token.cancel();
+            }
         });
     }
 

@@ -59,6 +59,8 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "verify" => verify::run(after_dashes(words)),
         "compare" => compare::run(words),
         "distribute" => distribute::run(words),
+        // lld calls a distributor without arguments of its own so.
+        job_file if job_file.ends_with(".dist-file.json") => distribute::run([name].into_iter().chain(words)),
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),

@@ -8,6 +8,7 @@ pub(crate) mod boot;
 pub(crate) mod build;
 pub(crate) mod config;
 mod dist;
+mod dtlto;
 pub(crate) mod edits;
 mod initramfs;
 pub(crate) mod link_line;
@@ -83,6 +84,11 @@ const STEPS: &[Task] = &[
         run: second_step,
     },
     Task { name: "dist", help: "the option of kbuild/, from what `build` has built [--llvm N]", run: dist_step },
+    Task {
+        name: "dtlto",
+        help: "vmlinux.o by lld with thindist as distributor; --cold on stores of its own",
+        run: dtlto_step,
+    },
     Task { name: "check", help: "all of these for LLVM 22 and 19, as `cargo xtask test` does", run: check_step },
 ];
 
@@ -147,6 +153,14 @@ fn second_step(arguments: &[String]) -> Result<()> {
 fn dist_step(arguments: &[String]) -> Result<()> {
     let (mut suite, kernel) = start_suite(arguments.to_vec())?;
     suite::option(&mut suite, &kernel);
+    suite.checks.finish()
+}
+
+fn dtlto_step(arguments: &[String]) -> Result<()> {
+    let mut arguments = arguments.to_vec();
+    let cold = arguments::take_flag(&mut arguments, "--cold");
+    let (mut suite, kernel) = start_suite(arguments)?;
+    suite::distributor(&mut suite, &kernel, cold);
     suite.checks.finish()
 }
 

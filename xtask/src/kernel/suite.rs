@@ -13,10 +13,10 @@ use crate::{Result, cargo, files};
 
 use super::build::{self, Linker};
 use super::edits::Edited;
-use super::{HOME, Kernel, boot, config, dist, link_line, source};
+use super::{HOME, Kernel, boot, config, dist, dtlto, link_line, source};
 
 /// Fewer would mean that Kconfig dropped the subset, or that the modules did not reach the link as bitcode.
-const LEAST_MODULES: u64 = 1000;
+pub(crate) const LEAST_MODULES: u64 = 1000;
 
 /// Of the hot file; 66 were seen. Fewer would show little.
 const LEAST_IMPORTERS: u64 = 30;
@@ -82,6 +82,13 @@ pub(crate) fn option(suite: &mut Suite, built: &Kernel) {
     suite.record(&kernel, "CONFIG_LTO_CLANG_THIN_DIST: boots to its init", outcome);
 }
 
+/// As the distributor of lld's DTLTO. `kernel` must have been built.
+pub(crate) fn distributor(suite: &mut Suite, kernel: &Kernel, cold: bool) {
+    let outcome = dtlto::check(kernel, &suite.home, &suite.linker, cold);
+    let name = if cold { "every backend run" } else { "what ld.thindist has compiled" };
+    suite.record(kernel, &format!("DTLTO: {name}, vmlinux.o byte for byte that of lld alone"), outcome);
+}
+
 fn one_version(suite: &mut Suite, kernel: &Kernel) {
     let outcome = built(suite, kernel);
     if !suite.record(kernel, "built through ld.thindist from an empty cache", outcome) {
@@ -91,6 +98,9 @@ fn one_version(suite: &mut Suite, kernel: &Kernel) {
     let outcome = link_line::verify(kernel, &suite.home, &suite.linker);
     suite.record(kernel, "verify: native objects and output sections identical", outcome);
     edits(suite, kernel);
+    if kernel.llvm >= 21 {
+        distributor(suite, kernel, false);
+    }
     let outcome = boot::check(kernel, &suite.home, "boot");
     suite.record(kernel, "boots to its init, /proc/config.gz is .config", outcome);
     reconfigure(suite, kernel);

@@ -16,13 +16,25 @@ pub(super) fn in_process<'a>(line: &LinkLine, paths: &[&'a str]) -> Result<BTree
     // Whatever it could not read lld has read all the same; a module of it will be missing here.
     let (survey, _) = Survey::of(line);
     let inputs = Inputs::of(&survey);
-    let mut taken = BTreeSet::new();
-    let mut identifiers = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<&str>, Vec<&'a str>> = BTreeMap::new();
     for path in paths {
-        let identifier = inputs.find(path).filter(|identifier| taken.insert(*identifier)).ok_or(*path)?;
-        identifiers.insert(*path, identifier.to_owned());
+        groups.entry(inputs.find(path)).or_default().push(path);
+    }
+    let mut identifiers = BTreeMap::new();
+    for (candidates, paths) in &groups {
+        let others = groups.keys().filter(|others| *others != candidates).flatten();
+        if paths.len() > candidates.len() || !are_neighbours(candidates, others) {
+            return Err(paths.first().copied().unwrap_or_default());
+        }
+        identifiers.extend(paths.iter().copied().zip(candidates.iter().map(|identifier| (*identifier).to_owned())));
     }
     Ok(identifiers)
+}
+
+/// Which of `candidates`, whose content is one, a module is does not matter if no other module comes between them.
+fn are_neighbours<'a>(candidates: &[&str], mut others: impl Iterator<Item = &'a &'a str>) -> bool {
+    let (Some(first), Some(last)) = (candidates.first(), candidates.last()) else { return false };
+    first == last || others.all(|other| other < first || other > last)
 }
 
 /// The bitcode of a link, by what DTLTO's names have of it.
@@ -53,21 +65,20 @@ impl<'a> Inputs<'a> {
         inputs
     }
 
-    /// The one input that `path` stands for.
-    fn find(&self, path: &str) -> Option<&'a str> {
+    /// The inputs that `path` may stand for, sorted.
+    fn find(&self, path: &str) -> Vec<&'a str> {
         if let Some(identifier) = self.files.get(path) {
-            return Some(identifier);
+            return vec![identifier];
         }
         if let Some(identifiers) = self.thin.get(path) {
-            return only(identifiers.iter().copied());
+            return identifiers.clone();
         }
-        let candidates = self.parts.get(unpacked_member(path)?)?;
-        let content = std::fs::read(path).ok()?;
-        let same = candidates.iter().filter(|(_, place)| place.read().is_ok_and(|bytes| bytes == content));
-        only(same.map(|(identifier, _)| *identifier))
+        let candidates = unpacked_member(path).and_then(|name| self.parts.get(name));
+        let same = candidates.into_iter().flatten().filter(|(_, place)| has_content(place, path));
+        same.map(|(identifier, _)| *identifier).collect()
     }
 }
 
-fn only<'a>(mut all: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    all.next().filter(|_| all.next().is_none())
+fn has_content(place: &Place, path: &str) -> bool {
+    std::fs::read(path).is_ok_and(|content| place.read().is_ok_and(|bytes| bytes == content))
 }

@@ -3,14 +3,19 @@
 //! The job file's name has its process number. A process of that number above ours, whose line names a distributor and the
 //! output of the job file, is it; anything else is not asked.
 
+use crate::interrupt::Process;
 use crate::link::Words;
 use crate::settings::Settings;
 use rustix::process::{Pid, getpid};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use thindist_core::dtlto::{self, DtltoJobs};
+use std::time::Duration;
+use thindist_core::dtlto::{self, DtltoJob, DtltoJobs};
 use thindist_core::link_line::LinkLine;
+
+/// Ctrl-C is for both of us, and lld's end may take a moment.
+const TO_END: Duration = Duration::from_millis(200);
 
 /// More processes than this between lld and us are no wrappers.
 const MOST_WRAPPERS: usize = 32;
@@ -18,7 +23,8 @@ const MOST_WRAPPERS: usize = 32;
 /// A running lld.
 #[derive(Debug)]
 pub(super) struct Linker {
-    pub(super) process: Pid,
+    pub(super) process: Process,
+    number: u32,
     /// The words of its line, response files expanded.
     pub(super) words: Vec<String>,
     pub(super) line: LinkLine,
@@ -27,21 +33,43 @@ pub(super) struct Linker {
 impl Linker {
     /// The one that wrote `job_file`; `None` if it cannot be found or its line cannot be read.
     pub(super) fn of(job_file: &Path, jobs: &DtltoJobs) -> Option<Self> {
-        let process = dtlto::linker_process(job_file.file_name()?.to_str()?)?;
-        let process = Pid::from_raw(i32::try_from(process).ok()?)?;
-        if !ancestors().any(|ancestor| ancestor == process) {
+        let number = dtlto::linker_process(job_file.file_name()?.to_str()?)?;
+        let pid = Pid::from_raw(i32::try_from(number).ok()?)?;
+        // Watched first: what is read after that is of this process or of none.
+        let process = Process::of(pid);
+        if !ancestors().any(|ancestor| ancestor == pid) {
             return None;
         }
         // Settings in response files of lld's would be none of ours.
-        let words = Words::read(&mut Settings::default(), line_of(process)?).ok()?.expanded?;
+        let words = Words::read(&mut Settings::default(), line_of(pid)?).ok()?.expanded?;
         let line = LinkLine::parse(&words).ok()?;
         let names_a_distributor = line.options().any(|(spec, _)| spec.name == "thinlto-distributor");
-        (names_a_distributor && line.output() == jobs.linker_output).then_some(Self { process, words, line })
+        (names_a_distributor && line.output() == jobs.linker_output).then_some(Self { process, number, words, line })
     }
 
-    /// The user wants to look at the files that lld otherwise removes.
+    /// Removes what lld would have removed if it had not been killed (lld 22 does not watch for signals). It has ended, and the
+    /// files have its number in their names, so they are nobody's.
+    pub(super) fn clean_up(&self, job_file: &Path, jobs: &DtltoJobs) {
+        if !self.process.ends_within(Some(TO_END)) || self.keeps_files() {
+            return;
+        }
+        let keeps_indexes = self.line.options().any(|(spec, _)| spec.name == "thinlto-emit-index-files");
+        let unpacked = format!(".{:X}.o", self.number);
+        let of_job = |job: &DtltoJob| {
+            let inputs = job.imports.iter().chain([&job.bitcode]).filter(|path| path.ends_with(&unpacked)).cloned();
+            let index = Some(job.index.clone()).filter(|_| !keeps_indexes);
+            inputs.chain(index).chain([job.output.clone()]).collect::<Vec<_>>()
+        };
+        for path in jobs.jobs.iter().flat_map(of_job).map(PathBuf::from).chain([job_file.to_owned()]) {
+            // Many are named more than once.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Native objects stay: the user wants to look at them, or lld keeps them in a cache of its own.
     pub(super) fn keeps_files(&self) -> bool {
-        self.line.options().any(|(spec, _)| matches!(spec.name, "save-temps" | "save-temps=" | "plugin-opt=save-temps"))
+        const KEEPING: &[&str] = &["save-temps", "save-temps=", "plugin-opt=save-temps", "thinlto-cache-dir="];
+        self.line.options().any(|(spec, _)| KEEPING.contains(&spec.name))
     }
 }
 

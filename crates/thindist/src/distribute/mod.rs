@@ -37,9 +37,9 @@ const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [optio
 const LLDS_FILE: &str = "lld makes the file and runs the distributor in its own directory; link again";
 
 /// One call of lld's.
-struct Distribution {
-    jobs: DtltoJobs,
-    linker: Option<Linker>,
+struct Distribution<'a> {
+    jobs: &'a DtltoJobs,
+    linker: Option<&'a Linker>,
     compiler: Tool,
     flags: DtltoFlags,
     modules: Modules,
@@ -53,9 +53,12 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let linker = Linker::of(&job_file, &jobs);
     let workspace = Workspace::open(settings)?;
     if let Some(linker) = &linker {
-        workspace.interrupt.when_it_ends(linker.process);
+        workspace.interrupt.when_it_ends(&linker.process);
     }
-    let outcome = distribute(&workspace, &job_file, jobs, linker, &more).map(|()| ExitCode::SUCCESS);
+    let outcome = distribute(&workspace, &job_file, &jobs, linker.as_ref(), &more).map(|()| ExitCode::SUCCESS);
+    if let (Some(linker), true) = (&linker, workspace.interrupt.token().is_cancelled()) {
+        linker.clean_up(&job_file, &jobs);
+    }
     workspace.finish(outcome)
 }
 
@@ -91,20 +94,20 @@ fn read_jobs(job_file: &Path) -> Result<DtltoJobs> {
 fn distribute(
     workspace: &Workspace,
     job_file: &Path,
-    jobs: DtltoJobs,
-    linker: Option<Linker>,
+    jobs: &DtltoJobs,
+    linker: Option<&Linker>,
     more: &[String],
 ) -> Result<()> {
     let mut timer = Timer::start();
     let mut stats = Stats::of(&jobs.linker_output);
     stats.modules = jobs.jobs.len();
     outputs::check_places(job_file, &jobs.jobs)?;
-    let compiler = compiler(workspace, &jobs)?;
-    let modules = Modules::read(workspace, &compiler, job_file, &jobs)?;
-    let flags = flags(&jobs, linker.as_ref(), more, &modules)?;
+    let compiler = compiler(workspace, jobs)?;
+    let modules = Modules::read(workspace, &compiler, job_file, jobs)?;
+    let flags = flags(jobs, linker, more, &modules)?;
     let mut this = Distribution { jobs, linker, compiler, flags, modules };
     this.tell_left_out(workspace)?;
-    this.modules.take_identifiers(workspace, this.linker.as_ref())?;
+    this.modules.take_identifiers(workspace, linker)?;
     match this.plan(workspace) {
         Ok(planned) => {
             timer.phase("plan");
@@ -163,7 +166,7 @@ fn warn_of_unknown_line(jobs: &DtltoJobs, flags: &DtltoFlags, more: &[String], m
     Ok(())
 }
 
-impl Distribution {
+impl Distribution<'_> {
     /// Says what in-process ThinLTO would heed and these backends do not.
     fn tell_left_out(&self, workspace: &Workspace) -> Result<()> {
         let mut left_out = self.flags.left_out.clone();
@@ -197,7 +200,7 @@ impl Distribution {
             imported: &planned.imported,
         };
         let mut natives = link::run_backends(&batch, &mut stats.backends)?;
-        let keep = self.linker.as_ref().is_none_or(Linker::keeps_files);
+        let keep = self.linker.is_none_or(Linker::keeps_files);
         outputs::install(&batch, &self.jobs.jobs, keep, &mut natives, &mut stats.backends)?;
         if workspace.settings.is_set("verify") { self.plain().verify(workspace, planned) } else { Ok(()) }
     }
@@ -209,7 +212,7 @@ impl Distribution {
     }
 
     fn plain(&self) -> Plain<'_> {
-        Plain { compiler: &self.compiler.path, flags: &self.flags.flags, jobs: &self.jobs, modules: &self.modules }
+        Plain { compiler: &self.compiler.path, flags: &self.flags.flags, jobs: self.jobs, modules: &self.modules }
     }
 }
 

@@ -12,7 +12,7 @@ use thindist_core::dtlto::{DtltoJob, DtltoJobs};
 use thindist_core::index::{self, ModuleName};
 use thindist_core::link_line::Refusal;
 use thindist_core::plan::Module;
-use thindist_exec::{FileStamp, Source, StoreError};
+use thindist_exec::{FileStamp, Source};
 
 /// Every module that some job compiles or imports from, sorted by path.
 #[derive(Debug)]
@@ -37,7 +37,8 @@ impl Modules {
             ))
             .hint(super::LLDS_FILE));
         }
-        let read = link::parallel_map(&paths, |path| read(workspace, compiler, path))?;
+        let digests = workspace.digest(paths.iter().map(PathBuf::from).collect())?;
+        let read = link::parallel_map(&paths, |path| read(compiler, path, digests.get(Path::new(path))))?;
         let (modules, sources) = read.into_iter().unzip();
         Ok(Self { paths, modules, sources, renamed: false })
     }
@@ -141,9 +142,9 @@ impl Modules {
     }
 }
 
-fn read(workspace: &Workspace, compiler: &Tool, path: &str) -> Result<(Module, Source)> {
-    let digested: std::result::Result<(Digest, FileStamp), StoreError> = workspace.state.digest_file(Path::new(path));
-    let (bitcode, stamp) = digested?;
+fn read(compiler: &Tool, path: &str, digested: Option<&(Digest, FileStamp)>) -> Result<(Module, Source)> {
+    let not_hashed = || Failure::new(format_args!("{path} was not hashed; please report this"));
+    let (bitcode, stamp) = *digested.ok_or_else(not_hashed)?;
     let bytes = std::fs::read(path).map_err(|error| io("read", path, &error))?;
     let facts = link::read_facts(compiler, path, &bytes)?;
     let absolute = std::path::absolute(path).map_err(|error| io("find", path, &error))?;

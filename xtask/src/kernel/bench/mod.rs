@@ -3,6 +3,7 @@
 //! Figures of two runs on a shared machine cannot be compared; figures that took turns within one run can. A goal that
 //! is missed is reported and is no failure: times are never assertions.
 
+pub(crate) mod dtlto;
 mod report;
 mod rounds;
 

@@ -93,6 +93,8 @@ fn clang_as_the_driver() {
     ));
     assert_eq!(sandbox.stats_of(tool.env("THINDIST_FALLBACK", "never")).executed(), 4);
     assert!(sandbox.read("out") == in_process);
+    let plain = sandbox.tool("clang-22").args(&format!("{line} -fthinlto-distributor={}", program.display()));
+    assert_eq!(sandbox.stats_of(plain).executed(), 0, "the command is understood without its name");
     assert_eq!(sandbox.tool(sandbox.path("out")).ok().stdout, "3\n");
 }
 
