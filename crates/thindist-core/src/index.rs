@@ -16,6 +16,8 @@ const MST_ENTRY: u64 = 1;
 const MST_HASH: u64 = 2;
 /// Set for a module that the link did not select, whose index exists only because a build system expects the file.
 const FLAG_SKIP_BACKEND: u64 = 1 << 1;
+/// What a module has that the linker wrote no hash for.
+const NO_HASH: [u32; 5] = [0; 5];
 
 /// One module that an index names: the module itself or one that it imports from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +107,27 @@ pub fn read(bytes: &[u8]) -> Result<IndividualIndex, IndexError> {
 /// # Errors
 /// The bytes are no individual index, or `new_name` has no name of its own for a module in it.
 pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<ModuleName>) -> Result<Vec<u8>, IndexError> {
+    rewrite(bytes, &|module| {
+        let ModuleName { name, keeps_hash } =
+            new_name(&module.identifier).ok_or_else(|| IndexError::Unnamed(module.identifier.clone()))?;
+        Ok((name, if keeps_hash { module.hash } else { NO_HASH }))
+    })
+}
+
+/// The same index with the linker's names, another hash for each module that `new_hash` has one for, and its summaries in
+/// their one order.
+///
+/// # Errors
+/// The bytes are no individual index.
+pub fn replace_hashes(bytes: &[u8], new_hash: &dyn Fn(&str) -> Option<[u32; 5]>) -> Result<Vec<u8>, IndexError> {
+    rewrite(bytes, &|module| Ok((module.identifier.clone(), new_hash(&module.identifier).unwrap_or(module.hash))))
+}
+
+/// A module's name and hash in the table of names.
+type Entry = (String, [u32; 5]);
+
+/// `entry` gives each module its entry.
+fn rewrite(bytes: &[u8], entry: &dyn Fn(&IndexModule) -> Result<Entry, IndexError>) -> Result<Vec<u8>, IndexError> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }
@@ -113,15 +136,14 @@ pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<ModuleName
     let mut content = BlockWriter::new(found.names.width);
     let mut names = BTreeSet::new();
     for module in &found.modules {
-        let ModuleName { name, keeps_hash } =
-            new_name(&module.identifier).ok_or_else(|| IndexError::Unnamed(module.identifier.clone()))?;
+        let (name, hash) = entry(module)?;
         if !names.insert(name.clone()) {
             return Err(IndexError::Ambiguous(name));
         }
         let entry: Vec<u64> = std::iter::once(module.id).chain(name.bytes().map(u64::from)).collect();
         content.record(MST_ENTRY, entry.into_iter());
-        if keeps_hash && module.hash != [0; 5] {
-            content.record(MST_HASH, module.hash.into_iter().map(u64::from));
+        if hash != NO_HASH {
+            content.record(MST_HASH, hash.into_iter().map(u64::from));
         }
     }
     let renamed = splice(bytes, found.module, found.names, &content.finish())?;
@@ -237,7 +259,7 @@ fn read_entry(record: &Record<'_>) -> Result<IndexModule, IndexError> {
     let name = record.bytes_from(1).ok_or_else(malformed)?;
     let identifier = String::from_utf8(name)
         .map_err(|error| IndexError::NotUtf8(String::from_utf8_lossy(error.as_bytes()).into_owned()))?;
-    Ok(IndexModule { id, identifier, hash: [0; 5], definitions: None })
+    Ok(IndexModule { id, identifier, hash: NO_HASH, definitions: None })
 }
 
 fn read_hash(record: &Record<'_>) -> Result<[u32; 5], IndexError> {

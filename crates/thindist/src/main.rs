@@ -6,6 +6,7 @@ mod failure;
 mod interrupt;
 mod link;
 mod object_diff;
+mod output;
 mod progress;
 mod settings;
 mod stats;
@@ -28,6 +29,7 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
   thindist thin-link --list FILE -- <lld arguments>
                                           the plan as files: an index and a job beside each module
   thindist backend [-o FILE] JOB…         native objects from job files
+  thindist cc <compiler> <arguments>      a compiler whose ThinLTO backends (-fthinlto-index=) come from the stores
   thindist cache stats|gc|verify|clear    the local stores
   thindist doctor                         what thindist finds on this machine
   thindist help settings                  flags, environment variables, thindist.toml
@@ -53,6 +55,7 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "verify" => verify::run(after_dashes(words)),
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
+        "cc" => steps::cc(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),
         "doctor" => doctor::run(),
         "help" if words.next().is_some_and(|topic| topic == "settings") => print(&settings::help()),

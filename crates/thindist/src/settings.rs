@@ -25,7 +25,7 @@ pub(crate) const REGISTRY: &[Setting] = &[
     Setting { name: "stats", help: "append one JSON object per link to this file" },
     Setting {
         name: "fallback",
-        help: "`warn` (default): a link that cannot be carried is done in-process with one warning; `never`: it is an error",
+        help: "`warn` (default): a link that cannot be carried is done in-process with one warning, a backend of `cc` by the compiler; `never`: it is an error",
     },
     Setting { name: "lld", help: "the real ld.lld, a path or a name in PATH" },
     Setting { name: "clang", help: "the compiler of the backends (default: lld's sibling of the same LLVM)" },

@@ -41,7 +41,7 @@ pub(crate) fn find_lld(settings: &Settings, called_as: &str) -> Result<PathBuf> 
     })
 }
 
-fn find_named(named: &str) -> Option<PathBuf> {
+pub(crate) fn find_named(named: &str) -> Option<PathBuf> {
     if named.contains('/') {
         Some(PathBuf::from(named)).filter(|path| is_executable(path))
     } else {
@@ -102,7 +102,7 @@ impl Tool {
 
     /// A wrapper around a compiler with that compiler in its identity. It is looked for at each link, because the
     /// script may lead to another one without any change to itself.
-    fn with_compiler_behind(mut self, state: &State) -> Result<Self> {
+    pub(crate) fn with_compiler_behind(mut self, state: &State) -> Result<Self> {
         let behind = self.compiler_behind(state).ok_or_else(|| {
             Failure::new(format_args!(
                 "{} is a wrapper, and which compiler it runs cannot be told: an update of that would give old objects",
@@ -115,6 +115,11 @@ impl Tool {
         hasher.update(behind.identity.hash());
         self.identity = hasher.finish();
         Ok(self)
+    }
+
+    /// The configuration file that clang reads, as its `--version` says.
+    pub(crate) fn configuration_file(&self) -> Option<&str> {
+        self.version.lines().find_map(|line| line.strip_prefix("Configuration file: "))
     }
 
     /// The compiler of this very version in the directory that clang says it is installed in.

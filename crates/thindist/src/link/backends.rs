@@ -15,8 +15,9 @@ use std::sync::Arc;
 use thindist_core::backend_flags::{LinkFlags, is_proven};
 use thindist_core::bitcode::{self, ModuleFacts};
 use thindist_core::digest::Digest;
+use thindist_core::import_facts::ImportFacts;
 use thindist_core::link_line::Refusal;
-use thindist_core::plan::{self, Backend, Module, Plan};
+use thindist_core::plan::{self, Backend, Imports, Module, Plan};
 use thindist_exec::{Job, Source};
 
 /// A bitcode input that the thin link may select.
@@ -160,16 +161,7 @@ pub(crate) fn plan(
         .any(|candidate| candidate.module.facts.has_regular_part && trace.contains(candidate.trace_name.as_str()));
     let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
     let yielding = linked.flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
-    let mut by_identifier: BTreeMap<String, Candidate> =
-        candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
-    let (mut modules, mut sources) = (Vec::new(), Vec::new());
-    for selected in &thin.modules {
-        let candidate = by_identifier
-            .remove(&selected.identifier)
-            .ok_or_else(|| Stop::Refused(thin_step::unknown_module(&selected.identifier)))?;
-        modules.push(candidate.module);
-        sources.push(candidate.source);
-    }
+    let (modules, sources) = select(candidates, thin)?;
     plan::check_triples(&modules).map_err(mixed_targets)?;
     if let Some(module) = modules.iter().find(|module| !is_proven(&module.facts.triple)) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
@@ -178,17 +170,13 @@ pub(crate) fn plan(
     let mut named = NamedFiles::default();
     let mut planned =
         Planned { jobs: Vec::new(), has_regular_part, yielding, named_files: Vec::new(), imported: Vec::new() };
-    let plan = Plan::new(&modules, flags, session.clang.identity);
-    let mut indexes = Vec::with_capacity(modules.len());
-    for (position, selected) in thin.modules.iter().enumerate() {
-        let bytes = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
-        indexes.push((plan.imports(position, &bytes).map_err(stop)?, bytes));
-    }
-    let facts = imported::of_plan(&session.state, indexes.iter().map(|(imports, _)| imports), &modules, &sources)?;
-    for (selected, (imports, index)) in thin.modules.iter().zip(indexes) {
+    let plan = Plan::new(&modules);
+    let (indexes, facts) = read_indexes(session, &plan, thin, &modules, &sources)?;
+    for ((selected, module), (imports, index)) in thin.modules.iter().zip(&modules).zip(indexes) {
         let draft = plan.draft(&imports, &index, &facts).map_err(stop)?;
-        let extra_inputs = named.resolve(session, &selected.identifier, &draft.named_files)?;
-        let backend = plan.backend(draft, extra_inputs).map_err(stop)?;
+        let extra_inputs = named.resolve(&session.state, &selected.identifier, &draft.named_files)?;
+        let arguments = flags.arguments(&module.facts);
+        let backend = plan.backend(draft, extra_inputs, session.clang.identity, arguments).map_err(stop)?;
         planned.imported.push(identifiers(&modules, &backend.imports));
         planned.jobs.push(job(&selected.identifier, backend, &sources, &named)?);
     }
@@ -196,19 +184,55 @@ pub(crate) fn plan(
     Ok(planned)
 }
 
-fn stop(error: plan::PlanError) -> Stop {
+/// The modules that lld has selected, in its order, and where each is.
+pub(crate) fn select(
+    candidates: Vec<Candidate>,
+    thin: &ThinLink,
+) -> std::result::Result<(Vec<Module>, Vec<Source>), Stop> {
+    let mut by_identifier: BTreeMap<String, Candidate> =
+        candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
+    let selected = thin.modules.iter().map(|selected| {
+        let candidate = by_identifier
+            .remove(&selected.identifier)
+            .ok_or_else(|| Stop::Refused(thin_step::unknown_module(&selected.identifier)))?;
+        Ok((candidate.module, candidate.source))
+    });
+    selected.collect()
+}
+
+/// What each index says of imports, with the index as lld wrote it.
+pub(crate) type ReadIndexes = Vec<(Imports, Vec<u8>)>;
+
+/// The indexes of the thin link, and the facts of every module that is imported from.
+pub(crate) fn read_indexes(
+    session: &Session,
+    plan: &Plan<'_>,
+    thin: &ThinLink,
+    modules: &[Module],
+    sources: &[Source],
+) -> std::result::Result<(ReadIndexes, BTreeMap<usize, ImportFacts>), Stop> {
+    let mut indexes = Vec::with_capacity(modules.len());
+    for (position, selected) in thin.modules.iter().enumerate() {
+        let bytes = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
+        indexes.push((plan.imports(position, &bytes).map_err(stop)?, bytes));
+    }
+    let facts = imported::of_plan(&session.state, indexes.iter().map(|(imports, _)| imports), modules, sources)?;
+    Ok((indexes, facts))
+}
+
+pub(crate) fn stop(error: plan::PlanError) -> Stop {
     match error {
         plan::PlanError::Refused(refusal) => Stop::Refused(refusal),
         other => Stop::Failed(Failure::new(other)),
     }
 }
 
-fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
+pub(crate) fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
     positions.iter().filter_map(|position| modules.get(*position)).map(|module| module.identifier.clone()).collect()
 }
 
 /// Adds to an action where its inputs are on this host.
-fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFiles) -> Result<Job> {
+pub(crate) fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFiles) -> Result<Job> {
     let source = |position: &usize| {
         sources
             .get(*position)

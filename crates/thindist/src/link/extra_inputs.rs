@@ -1,6 +1,5 @@
 //! Files that assembly in the bitcode names (`.incbin`, `.include`): found, hashed, and followed.
 
-use super::session::Session;
 use super::stop::Stop;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use thindist_core::asm_inputs::{AsmInput, scan};
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Refusal;
 use thindist_exec::StoreError;
-use thindist_exec::state::FileStamp;
+use thindist_exec::state::{FileStamp, State};
 
 /// Every file that any backend's assembly has named so far.
 #[derive(Debug, Default)]
@@ -29,7 +28,7 @@ impl NamedFiles {
     /// The extra inputs of a backend whose assembly names `inputs`.
     pub(crate) fn resolve(
         &mut self,
-        session: &Session,
+        state: &State,
         module: &str,
         inputs: &[AsmInput],
     ) -> std::result::Result<Vec<ExtraInput>, Stop> {
@@ -49,24 +48,18 @@ impl NamedFiles {
             if found.contains_key(&path) {
                 continue;
             }
-            let named = self.look_up(session, module, &path, is_text)?;
+            let named = self.look_up(state, module, &path, is_text)?;
             open.extend(named.names);
             found.insert(path, named.digest);
         }
         Ok(found.into_iter().map(|(path, digest)| ExtraInput { path, digest }).collect())
     }
 
-    fn look_up(
-        &mut self,
-        session: &Session,
-        module: &str,
-        path: &str,
-        is_text: bool,
-    ) -> std::result::Result<Named, Stop> {
+    fn look_up(&mut self, state: &State, module: &str, path: &str, is_text: bool) -> std::result::Result<Named, Stop> {
         if let Some(named) = self.known.get(path) {
             return Ok(named.clone());
         }
-        let (digest, stamp) = session.state.digest_file(Path::new(path)).map_err(|error| match error {
+        let (digest, stamp) = state.digest_file(Path::new(path)).map_err(|error| match error {
             StoreError::Io { source, .. } => unreadable(module, path, &source),
             other => other.into(),
         })?;

@@ -48,14 +48,25 @@ pub(crate) fn fall_back(
     refusal: &Refusal,
     stats: &Stats,
 ) -> Result<ExitCode> {
+    if let (Some(path), false) = (settings.get("stats"), settings.never_falls_back()?) {
+        stats.append_to(Path::new(path))?;
+    }
+    leave_to_lld(settings, lld, words, refusal, "linking in-process")
+}
+
+/// Has lld do what it was called for, with one warning that says so, or refuses to.
+pub(crate) fn leave_to_lld(
+    settings: &Settings,
+    lld: &Path,
+    words: &ForLld,
+    refusal: &Refusal,
+    instead: &str,
+) -> Result<ExitCode> {
     if settings.never_falls_back()? {
         return Err(
             Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
         );
     }
-    if let Some(path) = settings.get("stats") {
-        stats.append_to(Path::new(path))?;
-    }
-    eprintln!("thindist: warning: {refusal}; linking in-process");
+    eprintln!("thindist: warning: {refusal}; {instead}");
     Err(exec(lld, words))
 }

@@ -9,6 +9,7 @@ mod extra_inputs;
 mod final_step;
 mod imported;
 mod in_process;
+mod index_only;
 mod kind;
 mod lld_run;
 mod loaded;
@@ -36,8 +37,9 @@ use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::link_line::{LinkLine, Warnings};
 
-pub(crate) use backends::Planned;
-pub(crate) use execution::{Batch, build as run_backends};
+pub(crate) use backends::{Planned, identifiers, job};
+pub(crate) use execution::{Batch, build as run_backends, outcomes, report_failures};
+pub(crate) use extra_inputs::NamedFiles;
 pub(crate) use imported::facts as import_facts;
 pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use loaded::files as native_files;
@@ -57,12 +59,16 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     };
     let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
     // lld packs what it reads for a report; the steps of a link would each overwrite the other's.
-    if line.is_immediate() || std::env::var_os("LLD_REPRODUCE").is_some() {
+    let is_index_only = line.index_only().is_some();
+    if line.is_immediate() && !is_index_only || std::env::var_os("LLD_REPRODUCE").is_some() {
         return Err(in_process::exec(&lld, &words));
     }
     let (survey, readable) = Survey::of(&line);
     if !survey.has_bitcode() {
         return Err(in_process::exec(&lld, &words));
+    }
+    if is_index_only && readable.is_ok() {
+        return index_only::run(settings, line, &survey, &lld, &words);
     }
     let fallback = Stats::of_fallback(line.output(), survey.bitcode().len());
     match readable.and_then(|()| LinkFlags::of(&line).map(drop).map_err(Stop::Refused)) {

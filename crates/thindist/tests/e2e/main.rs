@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cache;
+mod compiler;
 mod concurrency;
 mod crash;
 mod edits;
