@@ -240,8 +240,7 @@ impl LinkFlags {
         if name.starts_with("codegen-data") {
             return refuse("it is done by the in-process LTO driver");
         }
-        let names_a_file = ["-file", "-filename", "-path", "-dir", "-replay"].iter().any(|end| name.ends_with(end));
-        if option.contains('/') || names_a_file {
+        if names_a_file(option) {
             return refuse("it seems to name a file, which would be an undeclared input of every backend");
         }
         self.mllvm.push(option.to_owned());
@@ -318,6 +317,12 @@ impl LinkFlags {
             OutputKind::Static => false,
         }
     }
+}
+
+/// Whether an `-mllvm` option seems to name a file.
+pub(crate) fn names_a_file(option: &str) -> bool {
+    let name = option.trim_start_matches('-').split('=').next().unwrap_or_default();
+    option.contains('/') || ["-file", "-filename", "-path", "-dir", "-replay"].iter().any(|end| name.ends_with(end))
 }
 
 fn level(value: &str) -> Option<u8> {

@@ -26,6 +26,7 @@ mod code {
     pub(super) const MODULE_TRIPLE: u64 = 2;
     pub(super) const MODULE_ASM: u64 = 4;
     pub(super) const MODULE_SOURCE_FILENAME: u64 = 16;
+    pub(super) const MODULE_HASH: u64 = 17;
     /// Variable, function, old alias, alias, ifunc: each is a value.
     pub(super) const MODULE_VALUES: [u64; 5] = [7, 8, 9, 14, 18];
 
@@ -78,6 +79,8 @@ pub struct ModuleFacts {
     pub triple: String,
     /// The source file as the compiler was given it.
     pub source_filename: String,
+    /// LLVM's hash of the module, which indexes repeat; `None` if the compiler wrote none.
+    pub hash: Option<[u32; 5]>,
     /// How it takes part in LTO.
     pub kind: LtoKind,
     /// How many modules the file holds: two in a hybrid one.
@@ -267,6 +270,7 @@ fn text(record: &Record<'_>, what: &'static str) -> Result<String, BitcodeError>
 struct ModuleReader<'a> {
     triple: String,
     source_filename: String,
+    hash: Option<[u32; 5]>,
     kind: Option<LtoKind>,
     summary_flags: u64,
     flags: FlagReader<'a>,
@@ -295,6 +299,7 @@ impl<'a> ModuleReader<'a> {
         match record.code {
             code::MODULE_TRIPLE => self.triple = text(record, "target triple")?,
             code::MODULE_SOURCE_FILENAME => self.source_filename = text(record, "source file name")?,
+            code::MODULE_HASH => self.hash = hash(record),
             code::MODULE_ASM => {
                 self.has_module_asm = true;
                 self.asm_inputs.extend(asm_inputs::scan(&text(record, "module asm")?, false));
@@ -404,6 +409,7 @@ impl<'a> ModuleReader<'a> {
             epoch: identification.epoch,
             triple: self.triple,
             source_filename: self.source_filename,
+            hash: self.hash,
             kind,
             modules: 1,
             has_regular_part: kind != LtoKind::Thin,
@@ -419,6 +425,11 @@ impl<'a> ModuleReader<'a> {
             asm_inputs: sorted(self.asm_inputs),
         })
     }
+}
+
+fn hash(record: &Record<'_>) -> Option<[u32; 5]> {
+    let words: Option<Vec<u32>> = record.values.iter().map(|value| u32::try_from(*value).ok()).collect();
+    words?.try_into().ok()
 }
 
 fn sorted(mut inputs: Vec<AsmInput>) -> Vec<AsmInput> {

@@ -18,6 +18,8 @@ const MST_ENTRY: u64 = 1;
 const MST_HASH: u64 = 2;
 /// Set for a module that the link did not select, whose index exists only because a build system expects the file.
 const FLAG_SKIP_BACKEND: u64 = 1 << 1;
+/// What a module has that the linker wrote no hash for.
+const NO_HASH: [u32; 5] = [0; 5];
 
 /// Stands between a local value's name and its module's hash.
 const PROMOTED: &[u8] = b".llvm.";
@@ -319,7 +321,7 @@ fn read_entry(record: &Record<'_>) -> Result<IndexModule, IndexError> {
     let name = record.bytes_from(1).ok_or_else(malformed)?;
     let each_byte = |name: &[u8]| name.iter().copied().map(char::from).collect();
     let identifier = String::from_utf8(name).unwrap_or_else(|error| each_byte(error.as_bytes()));
-    Ok(IndexModule { id, identifier, hash: [0; 5], definitions: None })
+    Ok(IndexModule { id, identifier, hash: NO_HASH, definitions: None })
 }
 
 fn read_hash(record: &Record<'_>) -> Result<ModuleHash, IndexError> {

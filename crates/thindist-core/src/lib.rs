@@ -12,6 +12,7 @@ pub mod backend_flags;
 pub mod bitcode;
 pub mod bitstream;
 pub mod bitstream_writer;
+pub mod compiler_line;
 pub mod digest;
 pub mod dtlto;
 pub mod dtlto_flags;

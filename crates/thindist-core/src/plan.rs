@@ -5,7 +5,7 @@
 
 use crate::action::{Action, ExtraInput, INDEX_NAME, ImportedModule, MODULE_NAME, import_name};
 use crate::asm_inputs::AsmInput;
-use crate::backend_flags::{LinkFlags, elf_machine};
+use crate::backend_flags::elf_machine;
 use crate::bitcode::ModuleFacts;
 use crate::digest::Digest;
 use crate::import_facts::ImportFacts;
@@ -62,6 +62,14 @@ pub enum PlanError {
         /// The identifier that it names.
         imported: String,
     },
+    /// An index that was made when another module was different.
+    #[error("the individual index of {module} was made for another {changed} than is there now")]
+    Stale {
+        /// The module's identifier.
+        module: String,
+        /// The module that has changed.
+        changed: String,
+    },
     /// An architecture without a known `e_machine`.
     #[error("{module}: thindist does not know the architecture of the target triple `{triple}`")]
     UnknownTarget {
@@ -77,8 +85,6 @@ pub enum PlanError {
 pub struct Plan<'a> {
     modules: &'a [Module],
     positions: BTreeMap<&'a str, usize>,
-    flags: &'a LinkFlags,
-    compiler: Digest,
     /// Instead of the modules' own hashes, if promoted names are to be stable.
     stable_hashes: Option<Vec<ModuleHash>>,
 }
@@ -103,6 +109,29 @@ pub struct ImportedFrom {
     definitions: Option<BTreeSet<u64>>,
 }
 
+impl ImportedFrom {
+    /// The digest of what is imported, where that is known.
+    fn part(&self, facts: &BTreeMap<usize, ImportFacts>, promoted: PromotedNames) -> Option<Digest> {
+        let definitions = self.definitions.as_ref().filter(|definitions| !definitions.is_empty())?;
+        facts.get(&self.module)?.imported(definitions, promoted)
+    }
+}
+
+/// An individual index in which nothing changes that its native object does not depend on.
+#[derive(Debug)]
+pub struct StableIndex {
+    /// The index.
+    pub index: Vec<u8>,
+    /// The backend's assembly names files. What is in them the index does not tell.
+    pub names_files: bool,
+}
+
+/// The first 160 bits.
+fn part_as_hash(part: &Digest) -> ModuleHash {
+    let words: Vec<u32> = part.hash().as_chunks().0.iter().take(5).map(|word| u32::from_le_bytes(*word)).collect();
+    words.try_into().unwrap_or_default()
+}
+
 /// What one backend reads, before the files that its assembly names have been looked up.
 #[derive(Debug)]
 pub struct Draft {
@@ -119,14 +148,14 @@ pub struct Draft {
 }
 
 impl<'a> Plan<'a> {
-    /// A plan over the selected `modules`, for this compiler identity.
+    /// A plan over the selected `modules`.
     #[must_use]
-    pub fn new(modules: &'a [Module], flags: &'a LinkFlags, compiler: Digest, promoted: PromotedNames) -> Self {
+    pub fn new(modules: &'a [Module], promoted: PromotedNames) -> Self {
         let positions =
             modules.iter().enumerate().map(|(position, module)| (module.identifier.as_str(), position)).collect();
         let hashes = || stable_hashes(modules.iter().map(|module| module.path.as_str()));
         let stable_hashes = (promoted == PromotedNames::Stable).then(hashes);
-        Self { modules, positions, flags, compiler, stable_hashes }
+        Self { modules, positions, stable_hashes }
     }
 
     /// Reads the individual index of the module at `position` as lld wrote it.
@@ -172,9 +201,7 @@ impl<'a> Plan<'a> {
         let mut names = BTreeMap::from([(module, own_name)]);
         let mut parts = Vec::with_capacity(imports.from.len());
         for (rank, from) in imports.from.iter().enumerate() {
-            let definitions = from.definitions.as_ref().filter(|definitions| !definitions.is_empty());
-            let part =
-                definitions.and_then(|definitions| facts.get(&from.module)?.imported(definitions, self.promoted()));
+            let part = from.part(facts, self.promoted());
             let hash = match self.hash(from.module) {
                 NewHash::Kept if part.is_some() => NewHash::LeftOut,
                 hash => hash,
@@ -189,18 +216,75 @@ impl<'a> Plan<'a> {
         Ok(Draft { module, imports, parts, index, named_files })
     }
 
-    /// Completes a draft with the files that its assembly names.
+    /// The individual index as lld wrote it, for a compiler that reads it in its place and a build system that compares it:
+    /// names as they are, and for each module of which a part is imported the digest of that part where its hash was. No
+    /// name can show that hash, so the native object is the same; and the index changes if what is imported does.
+    ///
+    /// # Errors
+    /// A damaged index.
+    pub fn stable_index(
+        &self,
+        imports: &Imports,
+        index_bytes: &[u8],
+        facts: &BTreeMap<usize, ImportFacts>,
+    ) -> Result<StableIndex, PlanError> {
+        let own = self.module(imports.module);
+        let part = |from: &ImportedFrom| Some((from.module, part_as_hash(&from.part(facts, self.promoted())?)));
+        let hashes: BTreeMap<usize, ModuleHash> = imports.from.iter().filter_map(part).collect();
+        let new_name = |written: &str| {
+            let position = self.meant(written)?;
+            let hash = hashes.get(&position).map_or(NewHash::Kept, |part| NewHash::Replaced(*part));
+            Some(ModuleName { name: self.module(position).identifier.clone(), hash })
+        };
+        let index = index::rename_modules(index_bytes, &new_name);
+        let positions: Vec<usize> = imports.from.iter().map(|from| from.module).collect();
+        Ok(StableIndex {
+            index: index.map_err(|source| damaged(own, source))?,
+            names_files: !self.named_files(own, &positions).is_empty(),
+        })
+    }
+
+    /// Whether the index of the module at `imports` is of these very bitcodes: each hash in it is that of the module, or
+    /// what [`Self::stable_index`] put there. `Err` is the identifier of a module that has changed.
+    ///
+    /// # Errors
+    /// The index was made for another content of this module.
+    pub fn check_current(
+        &self,
+        imports: &Imports,
+        index_bytes: &[u8],
+        facts: &BTreeMap<usize, ImportFacts>,
+    ) -> Result<(), PlanError> {
+        let own = self.module(imports.module);
+        for module in index::read(index_bytes).map_err(|source| damaged(own, source))?.modules {
+            let position = self.position(own, &module.identifier)?;
+            let is_own_hash = self.module(position).facts.hash.unwrap_or_default() == module.hash;
+            let part = || imports.from.iter().find(|from| from.module == position)?.part(facts, self.promoted());
+            if !is_own_hash && module.hash != [0; 5] && part().map(|part| part_as_hash(&part)) != Some(module.hash) {
+                return Err(PlanError::Stale { module: own.identifier.clone(), changed: module.identifier });
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes a draft with the files that its assembly names, and with the compiler and its arguments.
     ///
     /// # Errors
     /// The module's architecture is unknown.
-    pub fn backend(&self, draft: Draft, mut extra_inputs: Vec<ExtraInput>) -> Result<Backend, PlanError> {
+    pub fn backend(
+        &self,
+        draft: Draft,
+        mut extra_inputs: Vec<ExtraInput>,
+        compiler: Digest,
+        arguments: Vec<String>,
+    ) -> Result<Backend, PlanError> {
         let own = self.module(draft.module);
         extra_inputs.sort_unstable();
         extra_inputs.dedup();
         let unknown = || PlanError::UnknownTarget { module: own.identifier.clone(), triple: own.facts.triple.clone() };
         let action = Action {
-            compiler: self.compiler,
-            arguments: self.flags.arguments(&own.facts),
+            compiler,
+            arguments,
             module: own.bitcode,
             index: Digest::of(&draft.index),
             imports: draft

@@ -4,15 +4,20 @@ use crate::action_cache;
 use crate::cas;
 use crate::layout::{self, Entry, Layout, Store};
 use crate::link_directory;
-use crate::store_error::StoreError;
+use crate::store_error::{IoContext as _, StoreError};
 use crate::temporary::is_stale;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use crate::link_directory::LinkDirectory;
 
 /// A clean-up frees more than it must, or the next link would start another one.
 const KEEP_PER_CENT: u64 = 80;
+
+/// Its time is that of the last clean-up.
+const LAST_GC: &str = "last-gc";
+const GC_EVERY: Duration = Duration::from_secs(60);
 
 /// What a cache holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,6 +70,20 @@ pub fn stats(root: &Path) -> Result<StoreStats, StoreError> {
         action_results: layout.entries(Store::ActionCache)?.len() as u64,
         tmp_files: layout::list(&layout.tmp())?.len() as u64,
     })
+}
+
+/// [`gc`], unless one has begun within the last minute: where each backend is a process of its own (a kernel's thousand are),
+/// each would look at every file of a large cache. What is added meanwhile is what may be over the bound.
+pub fn gc_now_and_then(root: &Path, max_bytes: u64) -> Result<Option<GcReport>, StoreError> {
+    let stamp = root.join(LAST_GC);
+    let age = fs::metadata(&stamp).and_then(|metadata| metadata.modified()).ok().map(|time| time.elapsed());
+    // A time that has not come yet is no reason never to clean up again.
+    if age.is_some_and(|age| age.is_ok_and(|age| age < GC_EVERY)) {
+        return Ok(None);
+    }
+    // First, so that of many processes one cleans up.
+    fs::write(&stamp, "").on("write", &stamp)?;
+    gc(root, max_bytes).map(Some)
 }
 
 /// Above `max_bytes`, removes what was not used for longest until 80 % of that remain; and all stale temporaries.

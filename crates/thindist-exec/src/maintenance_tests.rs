@@ -6,6 +6,21 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use thindist_core::digest::Digest;
 
+#[test]
+fn many_processes_clean_up_once() {
+    let cache = fixture();
+    let digest = cache.blob(1, 5);
+    assert_eq!(gc_now_and_then(cache.path(), 0).unwrap().unwrap().removed_blobs, 1);
+    let again = cache.blob(1, 5);
+    assert_eq!((again, gc_now_and_then(cache.path(), 0).unwrap()), (digest, None));
+    let stamp = File::options().append(true).open(cache.path().join(LAST_GC)).unwrap();
+    // Too old, and out of a clock that was set back since.
+    for time in [SystemTime::now() - GC_EVERY, SystemTime::now() + GC_EVERY * 10] {
+        stamp.set_modified(time).unwrap();
+        assert!(gc_now_and_then(cache.path(), 0).unwrap().is_some());
+    }
+}
+
 struct Fixture {
     root: TempDir,
     cas: Cas,

@@ -8,6 +8,7 @@ mod failure;
 mod interrupt;
 mod link;
 mod object_diff;
+mod output;
 mod private_line;
 mod progress;
 mod settings;
@@ -34,6 +35,7 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
                                           the plan as files: an index and a job beside each module
   thindist backend [-o FILE] JOB…         native objects from job files
   thindist distribute [options] JOB.json  as the distributor of an lld >= 21 (DTLTO): --thinlto-distributor=
+  thindist cc <compiler> <arguments>      a compiler whose ThinLTO backends (-fthinlto-index=) come from the stores
   thindist cache stats|gc|verify|clear    the local stores
   thindist doctor                         what thindist finds on this machine
   thindist help settings                  flags, environment variables, thindist.toml
@@ -63,6 +65,7 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         job_file if job_file.ends_with(".dist-file.json") => distribute::run([name].into_iter().chain(words)),
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
+        "cc" => steps::cc(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),
         "doctor" => doctor::run(),
         "help" if words.next().is_some_and(|topic| topic == "settings") => print(&settings::help()),

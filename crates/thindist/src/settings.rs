@@ -26,7 +26,7 @@ pub(crate) const REGISTRY: &[Setting] = &[
     Setting { name: "stats", help: "append one JSON object per link to this file" },
     Setting {
         name: "fallback",
-        help: "`warn` (default): a link that cannot be carried is done in-process with one warning; `never`: it is an error",
+        help: "`warn` (default): a link that cannot be carried is done in-process with one warning, a backend of `cc` by the compiler; `never`: it is an error",
     },
     Setting { name: "lld", help: "the real ld.lld, a path or a name in PATH" },
     Setting { name: "clang", help: "the compiler of the backends (default: lld's sibling of the same LLVM)" },
@@ -191,6 +191,15 @@ impl Settings {
             Some(other) => {
                 Err(Failure::new(format_args!("THINDIST_PROMOTED_NAMES={other}: expected `hash` or `stable`")))
             }
+        }
+    }
+
+    /// For `what`, in which not every name is ours to choose.
+    pub(crate) fn reject_stable_names(&self, what: &str) -> Result<()> {
+        match self.promoted_names()? {
+            PromotedNames::Hash => Ok(()),
+            PromotedNames::Stable => Err(Failure::new(format_args!("promoted names cannot be stable in {what}"))
+                .hint("link with ld.thindist, or leave THINDIST_PROMOTED_NAMES=stable out")),
         }
     }
 

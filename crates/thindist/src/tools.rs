@@ -103,7 +103,7 @@ impl Tool {
 
     /// A wrapper around a compiler with that compiler in its identity. It is looked for at each link, because the
     /// script may lead to another one without any change to itself.
-    fn with_compiler_behind(mut self, state: &State) -> Result<Self> {
+    pub(crate) fn with_compiler_behind(mut self, state: &State) -> Result<Self> {
         let behind = self.compiler_behind(state).ok_or_else(|| {
             Failure::new(format_args!(
                 "{} is a wrapper, and which compiler it runs cannot be told: an update of that would give old objects",
@@ -121,6 +121,11 @@ impl Tool {
     /// The line of `--version` that has the version.
     pub(crate) fn version_line(&self) -> &str {
         version_line(&self.version).unwrap_or_default()
+    }
+
+    /// The configuration file that clang reads, as its `--version` says.
+    pub(crate) fn configuration_file(&self) -> Option<&str> {
+        self.version.lines().find_map(|line| line.strip_prefix("Configuration file: "))
     }
 
     /// The compiler of this very version in the directory that clang says it is installed in.

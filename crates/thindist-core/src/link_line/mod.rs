@@ -162,11 +162,32 @@ impl LinkLine {
 
     /// The build runs the thin link itself: kernel 7.2's own mode and Bazel's.
     fn runs_its_own_thin_link(&self) -> bool {
-        self.options().any(|(spec, _)| {
-            matches!(spec.name, "thinlto-index-only" | "thinlto-index-only=" | "plugin-opt=thinlto-index-only")
-                || spec.name == "plugin-opt=thinlto-index-only="
-                || spec.name == "thinlto-distributor"
-        })
+        self.has(INDEX_ONLY) || self.has(&["thinlto-distributor"])
+    }
+
+    /// A thin link that is asked for alone, with its indexes beside the modules: `Some` of the list that it is to write,
+    /// which may be none. `None` also where something else is asked for that only lld can do.
+    #[must_use]
+    pub fn index_only(&self) -> Option<Option<&str>> {
+        let only_lld = |argument: &Argument| match &argument.kind {
+            ArgumentKind::Option(Spec { name, role: Role::Lto(Lto::Refused(_)), .. }, _) => {
+                !INDEX_ONLY.contains(name) && !IMPORTS_FILES.contains(name)
+            }
+            ArgumentKind::Option(spec, _) => spec.role == Role::Immediate,
+            ArgumentKind::Unknown(_) => true,
+            ArgumentKind::File(_) => false,
+        };
+        if !self.has(INDEX_ONLY) || self.arguments.iter().any(only_lld) {
+            return None;
+        }
+        let list = self.last_value(|spec| INDEX_ONLY.contains(&spec.name) && spec.name.ends_with('='));
+        Some(list.filter(|list| !list.is_empty()))
+    }
+
+    /// Lists of imports are wanted beside the indexes.
+    #[must_use]
+    pub fn emits_imports(&self) -> bool {
+        self.has(IMPORTS_FILES)
     }
 
     /// The kind of output.
@@ -297,6 +318,10 @@ fn takes_next(spec: Spec) -> bool {
     use options::Shape;
     matches!(spec.shape, Shape::Separate | Shape::JoinedOrSeparate | Shape::Equals)
 }
+
+const INDEX_ONLY: &[&str] =
+    &["thinlto-index-only", "thinlto-index-only=", "plugin-opt=thinlto-index-only", "plugin-opt=thinlto-index-only="];
+const IMPORTS_FILES: &[&str] = &["thinlto-emit-imports-files", "plugin-opt=thinlto-emit-imports-files"];
 
 /// Why a link is left to in-process ThinLTO.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -434,6 +459,19 @@ mod tests {
         assert_eq!(line("--fatal-warnings a.o").warnings(), Warnings::Fatal);
         assert_eq!(line("--fatal-warnings --no-fatal-warnings a.o").warnings(), Warnings::Shown);
         assert_eq!(line("--fatal-warnings -w a.o").warnings(), Warnings::Silent);
+    }
+
+    #[test]
+    fn a_thin_link_alone() {
+        assert_eq!(line("-r --thinlto-index-only=list a.o").index_only(), Some(Some("list")));
+        assert_eq!(line("-r --thinlto-index-only --thinlto-emit-imports-files a.o").index_only(), Some(None));
+        assert_eq!(line("-plugin-opt=thinlto-index-only=l a.o").index_only(), Some(Some("l")));
+        assert_eq!(line("-r a.o").index_only(), None);
+        // Other places for the indexes, other files, and what nobody knows are lld's.
+        for more in ["--thinlto-prefix-replace=a;b", "--lto-obj-path=x.o", "--frobnicate", "--version"] {
+            let line = line(&format!("-r --thinlto-index-only=list {more} a.o"));
+            assert!(line.index_only().is_none() && line.is_immediate(), "{more}");
+        }
     }
 
     #[test]

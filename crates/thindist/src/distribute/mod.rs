@@ -14,7 +14,7 @@ mod outputs;
 mod plain;
 
 use crate::failure::{Failure, Result, io};
-use crate::link::{self, Batch, Declared, PlannedJobs, Stop, Workspace};
+use crate::link::{self, Batch, Common, PlannedJobs, Stop, Workspace};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
 use crate::tools::{self, Tool};
@@ -49,7 +49,8 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let (job_file, more) = read_words(settings.strip_flags(words.collect())?)?;
     let jobs = read_jobs(&job_file)?;
-    reject_stable_names(&settings)?;
+    // Regular LTO and lld's own cache are lld's here, and keep in-process' names.
+    settings.reject_stable_names("a link by DTLTO")?;
     let linker = Linker::of(&job_file, &jobs);
     let workspace = Workspace::open(settings)?;
     if let Some(linker) = &linker {
@@ -60,15 +61,6 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
         linker.clean_up(&job_file, &jobs);
     }
     workspace.finish(outcome)
-}
-
-/// Regular LTO and lld's own cache are lld's here, and keep in-process' names.
-fn reject_stable_names(settings: &Settings) -> Result<()> {
-    match settings.promoted_names()? {
-        PromotedNames::Hash => Ok(()),
-        PromotedNames::Stable => Err(Failure::new("promoted names cannot be stable in a link by DTLTO")
-            .hint("link with ld.thindist, or leave THINDIST_PROMOTED_NAMES=stable out")),
-    }
 }
 
 /// The job file, which lld puts last, and options of the link.
@@ -185,9 +177,9 @@ impl Distribution<'_> {
         let (modules, sources) = self.modules.parts();
         plan::check_triples(modules).map_err(link::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
-        let plan = Plan::new(modules, &flags, self.compiler.identity, PromotedNames::Hash);
-        let declared = Declared { files: flags.files(), named: &named };
-        link::plan_jobs(workspace, &plan, modules, sources, indexes, &declared)
+        let plan = Plan::new(modules, PromotedNames::Hash);
+        let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named };
+        link::plan_jobs(workspace, &plan, modules, sources, indexes, &common)
     }
 
     fn build(&self, workspace: &Workspace, planned: &PlannedJobs, stats: &mut Stats) -> Result<()> {

@@ -13,15 +13,15 @@ use crate::tools::Tool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use thindist_core::action::LinkFile;
 use thindist_core::asm_inputs::AsmInput;
 use thindist_core::backend_flags::{LinkFlags, is_proven};
 use thindist_core::bitcode::{self, ModuleFacts};
 use thindist_core::digest::Digest;
+use thindist_core::import_facts::ImportFacts;
 use thindist_core::link_line::Refusal;
 use thindist_core::paths;
-use thindist_core::plan::{self, Backend, Module, Plan};
-use thindist_exec::{Job, Source};
+use thindist_core::plan::{self, Backend, Imports, Module, Plan};
+use thindist_exec::{Job, Source, State};
 
 /// A bitcode input that the thin link may select.
 #[derive(Debug)]
@@ -182,30 +182,17 @@ pub(crate) fn plan(
         .any(|candidate| candidate.module.facts.has_regular_part && trace.contains(candidate.trace_name.as_str()));
     let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
     let yielding = linked.flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
-    let mut by_identifier: BTreeMap<String, Candidate> =
-        candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
-    let (mut modules, mut sources) = (Vec::new(), Vec::new());
-    for selected in &thin.modules {
-        let candidate = by_identifier
-            .remove(&selected.identifier)
-            .ok_or_else(|| Stop::Refused(thin_step::unknown_module(&selected.identifier)))?;
-        modules.push(candidate.module);
-        sources.push(candidate.source);
-    }
+    let (modules, sources) = select(candidates, thin)?;
     plan::check_triples(&modules).map_err(mixed_targets)?;
     if let Some(module) = modules.iter().find(|module| !is_proven(&module.facts.triple)) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
         return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
     }
-    let plan = Plan::new(&modules, flags, session.clang.identity, session.settings.promoted_names()?);
-    let mut indexes = Vec::with_capacity(modules.len());
-    for selected in &thin.modules {
-        indexes.push(std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?);
-    }
-    let indexes = indexes.into_iter().enumerate().collect();
-    let declared = Declared { files: flags.files(), named: &[] };
+    let plan = Plan::new(&modules, session.settings.promoted_names()?);
+    let common = Common { compiler: session.clang.identity, flags, named: &[] };
+    let indexes = thin_indexes(thin)?;
     let PlannedJobs { jobs, named_files, imported, new_suffixes } =
-        plan_jobs(session, &plan, &modules, &sources, indexes, &declared)?;
+        plan_jobs(session, &plan, &modules, &sources, indexes, &common)?;
     Ok(Planned { jobs, has_regular_part, yielding, named_files, imported, new_suffixes })
 }
 
@@ -221,12 +208,13 @@ pub(crate) struct PlannedJobs {
     pub(crate) new_suffixes: BTreeMap<String, String>,
 }
 
-/// Files that every backend reads.
+/// What all backends of a link have in common.
 #[derive(Debug)]
-pub(crate) struct Declared<'a> {
-    /// Under names of their own, wherever they are.
-    pub(crate) files: &'a [LinkFile],
-    /// By the names that the compiler is given.
+pub(crate) struct Common<'a> {
+    /// The compiler's identity.
+    pub(crate) compiler: Digest,
+    pub(crate) flags: &'a LinkFlags,
+    /// Files that every backend reads, by the names that the compiler is given.
     pub(crate) named: &'a [AsmInput],
 }
 
@@ -237,44 +225,85 @@ pub(crate) fn plan_jobs(
     modules: &[Module],
     sources: &[Source],
     indexes: Vec<(usize, Vec<u8>)>,
-    declared: &Declared<'_>,
+    common: &Common<'_>,
 ) -> std::result::Result<PlannedJobs, Stop> {
-    let read = |(position, bytes): (usize, Vec<u8>)| Ok((plan.imports(position, &bytes).map_err(stop)?, bytes));
-    let indexes = indexes.into_iter().map(read).collect::<std::result::Result<Vec<_>, Stop>>()?;
+    let (indexes, facts) = read_indexes(&workspace.state, plan, indexes, modules, sources)?;
     let mut planned = PlannedJobs {
         new_suffixes: plan.new_suffixes(indexes.iter().map(|(imports, _)| imports)),
         ..PlannedJobs::default()
     };
-    let facts = imported::of_plan(&workspace.state, indexes.iter().map(|(imports, _)| imports), modules, sources)?;
     let mut named = NamedFiles::default();
-    let declared_inputs = named.declare(workspace, declared.files)?;
+    let declared = named.declare(&workspace.state, common.flags.files())?;
     for (imports, index) in indexes {
         let mut draft = plan.draft(&imports, &index, &facts).map_err(stop)?;
-        draft.named_files.extend_from_slice(declared.named);
-        let identifier = modules.get(draft.module).map_or("", |module| module.identifier.as_str());
-        let mut extra_inputs = named.resolve(workspace, identifier, &draft.named_files)?;
-        extra_inputs.extend_from_slice(&declared_inputs);
-        let backend = plan.backend(draft, extra_inputs).map_err(stop)?;
+        draft.named_files.extend_from_slice(common.named);
+        let Some(own) = modules.get(draft.module) else { continue };
+        let mut extra_inputs = named.resolve(&workspace.state, &own.identifier, &draft.named_files)?;
+        extra_inputs.extend_from_slice(&declared);
+        let arguments = common.flags.arguments(&own.facts);
+        let backend = plan.backend(draft, extra_inputs, common.compiler, arguments).map_err(stop)?;
         planned.imported.push(identifiers(modules, &backend.imports));
-        planned.jobs.push(job(identifier, backend, sources, &named)?);
+        planned.jobs.push(job(&own.identifier, backend, sources, &named)?);
     }
     planned.named_files = named.paths().collect();
     Ok(planned)
 }
 
-fn stop(error: plan::PlanError) -> Stop {
+/// The modules that lld has selected, in its order, and where each is.
+pub(crate) fn select(
+    candidates: Vec<Candidate>,
+    thin: &ThinLink,
+) -> std::result::Result<(Vec<Module>, Vec<Source>), Stop> {
+    let mut by_identifier: BTreeMap<String, Candidate> =
+        candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
+    let selected = thin.modules.iter().map(|selected| {
+        let candidate = by_identifier
+            .remove(&selected.identifier)
+            .ok_or_else(|| Stop::Refused(thin_step::unknown_module(&selected.identifier)))?;
+        Ok((candidate.module, candidate.source))
+    });
+    selected.collect()
+}
+
+/// What each index says of imports, with the index as lld wrote it.
+pub(crate) type ReadIndexes = Vec<(Imports, Vec<u8>)>;
+
+/// The indexes of the thin link as lld wrote them, with the position of the module that each is of.
+pub(crate) fn thin_indexes(thin: &ThinLink) -> Result<Vec<(usize, Vec<u8>)>> {
+    let read = |(position, selected): (usize, &thin_step::ThinModule)| {
+        let bytes = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
+        Ok((position, bytes))
+    };
+    thin.modules.iter().enumerate().map(read).collect()
+}
+
+/// What `indexes` say, and the facts of every module that is imported from.
+pub(crate) fn read_indexes(
+    state: &State,
+    plan: &Plan<'_>,
+    indexes: Vec<(usize, Vec<u8>)>,
+    modules: &[Module],
+    sources: &[Source],
+) -> std::result::Result<(ReadIndexes, BTreeMap<usize, ImportFacts>), Stop> {
+    let read = |(position, bytes): (usize, Vec<u8>)| Ok((plan.imports(position, &bytes).map_err(stop)?, bytes));
+    let indexes = indexes.into_iter().map(read).collect::<std::result::Result<Vec<_>, Stop>>()?;
+    let facts = imported::of_plan(state, indexes.iter().map(|(imports, _)| imports), modules, sources)?;
+    Ok((indexes, facts))
+}
+
+pub(crate) fn stop(error: plan::PlanError) -> Stop {
     match error {
         plan::PlanError::Refused(refusal) => Stop::Refused(refusal),
         other => Stop::Failed(Failure::new(other).hint("link again; if that gives the same, please report it")),
     }
 }
 
-fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
+pub(crate) fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
     positions.iter().filter_map(|position| modules.get(*position)).map(|module| module.identifier.clone()).collect()
 }
 
 /// Adds to an action where its inputs are on this host.
-fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFiles) -> Result<Job> {
+pub(crate) fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFiles) -> Result<Job> {
     let source = |position: &usize| {
         sources
             .get(*position)

@@ -39,22 +39,15 @@ pub(crate) struct Batch<'a> {
 
 /// The native object of every module, in the plan's order.
 pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
-    let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
-    let found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
-    let missing: Vec<usize> =
-        found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect();
-    let jobs: Vec<Job> = missing.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
-    let mut outcomes = execute(batch, &jobs)?.into_iter();
     let mut natives = Vec::with_capacity(batch.jobs.len());
     let mut failures = Vec::new();
-    for (index, found) in found.into_iter().enumerate() {
-        let outcome = found.map(Outcome::Success).or_else(|| outcomes.next());
+    for (index, outcome) in outcomes(batch)?.into_iter().enumerate() {
         match outcome {
-            Some(Outcome::Success(native)) => {
+            Outcome::Success(native) => {
                 *count(counts, native.from) += 1;
                 natives.push(native);
             }
-            other => failures.push((index, other)),
+            other => failures.push((index, Some(other))),
         }
     }
     if !failures.is_empty() {
@@ -62,6 +55,18 @@ pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec
     }
     tell_warnings(batch, &warnings(batch, &natives))?;
     Ok(natives)
+}
+
+/// How each module's backend ended, in the plan's order: found in the stores, or run.
+pub(crate) fn outcomes(batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+    let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
+    let found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
+    let missing: Vec<usize> =
+        found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect();
+    let jobs: Vec<Job> = missing.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
+    let mut outcomes = execute(batch, &jobs)?.into_iter();
+    let ended = found.into_iter().map(|found| found.map(Outcome::Success).or_else(|| outcomes.next()));
+    Ok(ended.map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect())
 }
 
 /// Runs the backends at `gone` again, whose native objects have gone from the CAS since [`build`].
@@ -189,7 +194,7 @@ fn link_file<'a>(name: &'a str, source: &Source) -> Option<(&'a str, String)> {
 }
 
 /// Says what failed: the first compiler's own words, or what kept it from running.
-fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outcome>)]) -> Failure {
+pub(crate) fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outcome>)]) -> Failure {
     let failed = failures.iter().find_map(|(index, outcome)| {
         let (job, imported) = (batch.jobs.get(*index)?, batch.imported.get(*index)?);
         match outcome.as_ref()? {

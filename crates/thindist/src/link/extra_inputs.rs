@@ -1,7 +1,6 @@
 //! Files that assembly in the bitcode names (`.incbin`, `.include`): found, hashed, and followed. Files that the line names
 //! for all backends: profiles.
 
-use super::session::Workspace;
 use super::stop::Stop;
 use crate::failure::io;
 use std::collections::BTreeMap;
@@ -12,7 +11,7 @@ use thindist_core::backend_flags::is_context_sensitive;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Refusal;
 use thindist_exec::StoreError;
-use thindist_exec::state::FileStamp;
+use thindist_exec::state::{FileStamp, State};
 
 /// Every file that any backend's assembly has named so far.
 #[derive(Debug, Default)]
@@ -32,11 +31,11 @@ struct Named {
 
 impl NamedFiles {
     /// The files of the line, which are extra inputs of every backend.
-    pub(crate) fn declare(&mut self, workspace: &Workspace, files: &[LinkFile]) -> Result<Vec<ExtraInput>, Stop> {
+    pub(crate) fn declare(&mut self, state: &State, files: &[LinkFile]) -> Result<Vec<ExtraInput>, Stop> {
         let mut declared = Vec::with_capacity(files.len());
         for LinkFile { name, path } in files {
             let place = PathBuf::from(path);
-            let (digest, stamp) = workspace.state.digest_file(&place)?;
+            let (digest, stamp) = state.digest_file(&place)?;
             if *name == CS_PROFILE_NAME {
                 check_context(path)?;
             }
@@ -49,7 +48,7 @@ impl NamedFiles {
     /// The extra inputs of a backend whose assembly names `inputs`.
     pub(crate) fn resolve(
         &mut self,
-        workspace: &Workspace,
+        state: &State,
         module: &str,
         inputs: &[AsmInput],
     ) -> Result<Vec<ExtraInput>, Stop> {
@@ -69,18 +68,18 @@ impl NamedFiles {
             if found.contains_key(&path) {
                 continue;
             }
-            let named = self.look_up(workspace, module, &path, is_text)?;
+            let named = self.look_up(state, module, &path, is_text)?;
             open.extend(named.names);
             found.insert(path, named.digest);
         }
         Ok(found.into_iter().map(|(path, digest)| ExtraInput { path, digest }).collect())
     }
 
-    fn look_up(&mut self, workspace: &Workspace, module: &str, path: &str, is_text: bool) -> Result<Named, Stop> {
+    fn look_up(&mut self, state: &State, module: &str, path: &str, is_text: bool) -> Result<Named, Stop> {
         if let Some(named) = self.known.get(path) {
             return Ok(named.clone());
         }
-        let (digest, stamp) = workspace.state.digest_file(Path::new(path)).map_err(|error| match error {
+        let (digest, stamp) = state.digest_file(Path::new(path)).map_err(|error| match error {
             StoreError::Io { source, .. } => unreadable(module, path, &source),
             other => other.into(),
         })?;

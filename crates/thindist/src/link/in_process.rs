@@ -49,18 +49,29 @@ pub(crate) fn fall_back(
     refusal: &Refusal,
     stats: &Stats,
 ) -> Result<ExitCode> {
+    if let (Some(path), false) = (settings.get("stats"), settings.never_falls_back()?) {
+        stats.append_to(Path::new(path))?;
+    }
+    let instead = match settings.promoted_names()? {
+        PromotedNames::Hash => "linking in-process",
+        PromotedNames::Stable => "linking in-process (without stable names)",
+    };
+    leave_to_lld(settings, lld, words, refusal, instead)
+}
+
+/// Has lld do what it was called for, with one warning that says so, or refuses to.
+pub(crate) fn leave_to_lld(
+    settings: &Settings,
+    lld: &Path,
+    words: &ForLld,
+    refusal: &Refusal,
+    instead: &str,
+) -> Result<ExitCode> {
     if settings.never_falls_back()? {
         return Err(
             Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
         );
     }
-    if let Some(path) = settings.get("stats") {
-        stats.append_to(Path::new(path))?;
-    }
-    let names = match settings.promoted_names()? {
-        PromotedNames::Hash => "",
-        PromotedNames::Stable => " (without stable names)",
-    };
-    eprintln!("thindist: warning: {refusal}; linking in-process{names}");
+    eprintln!("thindist: warning: {refusal}; {instead}");
     Err(exec(lld, words))
 }

@@ -9,6 +9,7 @@ mod extra_inputs;
 mod final_step;
 mod imported;
 mod in_process;
+mod index_only;
 mod kind;
 mod lld_run;
 mod loaded;
@@ -37,8 +38,9 @@ use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::link_line::{LinkLine, Warnings};
 
-pub(crate) use backends::{Declared, Planned, PlannedJobs, mixed_targets, plan_jobs, read_facts};
-pub(crate) use execution::{Batch, build as run_backends, build_again};
+pub(crate) use backends::{Common, Planned, PlannedJobs, identifiers, job, mixed_targets, plan_jobs, read_facts};
+pub(crate) use execution::{Batch, build as run_backends, build_again, outcomes, report_failures};
+pub(crate) use extra_inputs::NamedFiles;
 pub(crate) use imported::facts as import_facts;
 pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use loaded::files as native_files;
@@ -60,12 +62,16 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     };
     let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
     // lld packs what it reads for a report; the steps of a link would each overwrite the other's.
-    if line.is_immediate() || std::env::var_os("LLD_REPRODUCE").is_some() {
+    let is_index_only = line.index_only().is_some();
+    if line.is_immediate() && !is_index_only || std::env::var_os("LLD_REPRODUCE").is_some() {
         return Err(in_process::exec(&lld, &words));
     }
     let (survey, readable) = Survey::of(&line);
     if !survey.has_bitcode() {
         return Err(in_process::exec(&lld, &words));
+    }
+    if is_index_only && readable.is_ok() {
+        return index_only::run(settings, line, &survey, &lld, &words);
     }
     let fallback = Stats::of_fallback(line.output(), survey.bitcode().len());
     match readable.and_then(|()| LinkFlags::of(&line).map(drop).map_err(Stop::Refused)) {

@@ -120,10 +120,9 @@ impl Workspace {
         }
         // What was added is all that can have brought the stores over their bound.
         if stats.backends.executed > 0 {
-            let collected = self
-                .settings
-                .cache_size()
-                .and_then(|size| thindist_exec::maintenance::gc(&self.cache_dir, size).map_err(Failure::from));
+            let collected = self.settings.cache_size().and_then(|size| {
+                thindist_exec::maintenance::gc_now_and_then(&self.cache_dir, size).map_err(Failure::from)
+            });
             warn(collected);
         }
     }

@@ -19,6 +19,15 @@ pub(crate) struct ThinLink {
     pub(crate) regular_object: PathBuf,
     /// The lines that lld has written on stderr.
     pub(crate) diagnostics: Vec<String>,
+    /// What is put before an identifier to make the path of its index.
+    index_prefix: String,
+}
+
+impl ThinLink {
+    /// What lld writes for a module beside its index, or in place of one for a module that it did not select.
+    pub(crate) fn beside(&self, identifier: &str, suffix: &str) -> PathBuf {
+        PathBuf::from(format!("{}{identifier}{suffix}", self.index_prefix))
+    }
 }
 
 /// A selected module.
@@ -51,7 +60,8 @@ pub(crate) fn run(session: &Session, survey: &Survey) -> std::result::Result<Thi
     if session.line.options().any(|(spec, _)| matches!(spec.name, "t" | "trace")) {
         trace.iter().for_each(|line| println!("{line}"));
     }
-    Ok(ThinLink { modules, trace, regular_object: PathBuf::from(paths.regular_object), diagnostics })
+    let regular_object = PathBuf::from(paths.regular_object);
+    Ok(ThinLink { modules, trace, regular_object, diagnostics, index_prefix })
 }
 
 fn selected(line: &str, prefix: &str) -> Result<ThinModule> {

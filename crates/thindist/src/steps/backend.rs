@@ -3,9 +3,10 @@
 //! A job file says what its thin link saw of other modules. If these are not so any more, the build system has run the
 //! steps in a wrong order, and an object made now would be of neither state: that is an error.
 
-use super::{JOB_SUFFIX, NATIVE_SUFFIX, native_path, output, unknown, value};
+use super::{JOB_SUFFIX, NATIVE_SUFFIX, native_path, unknown, value};
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Batch, Workspace};
+use crate::output;
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
 use crate::tools::Tool;
@@ -20,7 +21,7 @@ use thindist_core::index;
 use thindist_core::job_file::{JobFile, Taken};
 use thindist_core::link_line::Warnings;
 use thindist_core::promoted_names::PromotedNames;
-use thindist_exec::{FileStamp, Job, NativeObject, Source};
+use thindist_exec::{FileStamp, Job, Source};
 
 const USAGE: &str = "usage: thindist backend [-o FILE] [--suffix .thinlto-native.o] FILE.thinlto.job…";
 const AGAIN: &str = "run `thindist thin-link` again";
@@ -97,20 +98,11 @@ fn build(workspace: &Workspace, options: &Options) -> Result<()> {
     stats.modules = jobs.len();
     let natives = link::run_backends(&batch, &mut stats.backends)?;
     for (native, output) in natives.iter().zip(&outputs) {
-        install(workspace, native, output)?;
+        output::install(workspace, native, output)?;
     }
     timer.phase("backends");
     workspace.record(stats, &timer);
     Ok(())
-}
-
-/// A copy: the build system's file is its own, and nothing may write to what the CAS has.
-fn install(workspace: &Workspace, native: &NativeObject, output: &Path) -> Result<()> {
-    let bytes = workspace.cas.read(&native.digest)?.ok_or_else(|| {
-        Failure::new(format_args!("the native object for {} has gone from the CAS", output.display()))
-            .hint("something clears the cache at this moment; try again when that has ended")
-    })?;
-    output::write(output, &bytes)
 }
 
 fn read(workspace: &Workspace, path: &Path) -> Result<Read> {

@@ -1,12 +1,14 @@
 //! A link as steps of somebody else's build graph: `thindist thin-link` leaves the plan as files, one job a module, and
 //! `thindist backend` runs one of them. The build system runs them in between, links at the end, and decides by the
-//! files' times what is out of date; so each file is written only if it changes.
+//! files' times what is out of date; so each file is written only if it changes. `thindist cc` is for a graph that calls the
+//! compiler on an index by itself.
 
 mod backend;
-mod output;
+mod cc;
 mod thin_link;
 
 pub(crate) use backend::run as backend;
+pub(crate) use cc::run as cc;
 pub(crate) use thin_link::run as thin_link;
 
 use crate::failure::{Failure, Result};

@@ -4,9 +4,10 @@
 //! else that its native object depends on. FILE has the objects of the final link, one a line, in in-process' order:
 //! natives first, then the LTO objects. Members of regular archives are unpacked into `FILE.members`.
 
-use super::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, native_path, output, text, unknown, value};
+use super::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, native_path, text, unknown, value};
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Planned, Session, Survey, ThinLink};
+use crate::output;
 use crate::settings::Settings;
 use crate::stats::Timer;
 use std::collections::{BTreeMap, BTreeSet};

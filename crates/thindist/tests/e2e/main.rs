@@ -5,6 +5,7 @@
 mod bad_input;
 mod cache;
 mod compare;
+mod compiler;
 mod concurrency;
 mod crash;
 mod distribute;

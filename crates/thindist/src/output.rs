@@ -1,13 +1,15 @@
 //! Files that a build system looks at by their times.
 
-use crate::failure::{Result, io};
+use crate::failure::{Failure, Result, io};
+use crate::link::Workspace;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use thindist_exec::NativeObject;
 
 /// Writes `bytes` to `path`, whole or not at all, unless they are there already. Says whether it did.
-pub(super) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
+pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
     if fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(false);
     }
@@ -16,7 +18,7 @@ pub(super) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
 }
 
 /// Writes `bytes` to `path`, whole or not at all.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error: &std::io::Error| io("write", path, error);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
@@ -29,8 +31,17 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Puts a native object at `path`. A copy: the build system's file is its own, and nothing may write to what the CAS has.
+pub(crate) fn install(workspace: &Workspace, native: &NativeObject, path: &Path) -> Result<()> {
+    let bytes = workspace.cas.read(&native.digest)?.ok_or_else(|| {
+        Failure::new(format_args!("the native object for {} has gone from the CAS", path.display()))
+            .hint("something clears the cache at this moment; try again when that has ended")
+    })?;
+    write(path, &bytes)
+}
+
 /// Removes a file that is of no use any more; that it is not there is as good.
-pub(super) fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", path, &error)),
         _ => Ok(()),

@@ -1,0 +1,274 @@
+//! `thindist cc <compiler> <arguments>`: for a build that calls `clang -fthinlto-index=` itself, such as kernel 7.2's and
+//! Bazel's. It stands in front of the compiler, as ccache does.
+//!
+//! A call without that option becomes the compiler at once: nothing is read, opened or asked before that, as a kernel
+//! makes 1,500 of these. A backend compilation becomes an action, with the arguments as they are given: answered from the
+//! stores, or compiled. What is on the line and not understood only the compiler can carry out.
+//!
+//! What the compiler says is the user's: its words, with the names of the line. If it fails, it is run as it was called, so
+//! that also its exit code is its own.
+
+use crate::failure::{Failure, Result, io};
+use crate::link::{self, Batch, NamedFiles, Stop, Workspace};
+use crate::output;
+use crate::settings::Settings;
+use crate::stats::{Stats, Timer};
+use crate::tools::{self, Tool};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use thindist_core::action::INDEX_NAME;
+use thindist_core::bitcode;
+use thindist_core::compiler_line::{BackendLine, INDEX_OPTION};
+use thindist_core::index::{self, IndividualIndex};
+use thindist_core::link_line::{Refusal, Warnings};
+use thindist_core::plan::{self, Module, Plan, PlanError};
+use thindist_core::promoted_names::PromotedNames;
+use thindist_exec::{Job, Origin, Outcome, Source};
+
+const USAGE: &str = "usage: thindist cc <compiler> <arguments>";
+
+/// What to do about an index that does not fit.
+const AGAIN: &str = "run the thin link again (lld's --thinlto-index-only), then this";
+
+/// Variables that make clang's driver do something else than its line says.
+const DRIVER_VARIABLES: [&str; 2] = ["CCC_", "CC_PRINT_"];
+
+pub(crate) fn run(mut words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+    let compiler = words.next().ok_or_else(|| Failure::new("no compiler").hint(USAGE))?;
+    let call = Call { compiler, words: words.collect() };
+    if !call.is_backend() {
+        return Err(call.exec());
+    }
+    let settings = Settings::load()?;
+    settings.reject_stable_names("a build that calls the backends itself")?;
+    match call.line() {
+        Ok(line) => carry(&call, &line, settings),
+        Err(refusal) => call.straight(&settings, &refusal),
+    }
+}
+
+/// The compiler as it was called.
+struct Call {
+    compiler: OsString,
+    words: Vec<OsString>,
+}
+
+impl Call {
+    fn is_backend(&self) -> bool {
+        self.words.iter().any(|word| word.as_encoded_bytes().starts_with(INDEX_OPTION.as_bytes()))
+    }
+
+    fn line(&self) -> std::result::Result<BackendLine, Refusal> {
+        let refuse = |option: String, reason: &str| Err(Refusal { option, reason: reason.to_owned() });
+        let mut words = Vec::with_capacity(self.words.len());
+        for word in &self.words {
+            match word.to_str() {
+                Some(word) => words.push(word.to_owned()),
+                None => return refuse(word.display().to_string(), "it is no UTF-8"),
+            }
+        }
+        let adjusts = |name: &OsString| DRIVER_VARIABLES.iter().any(|start| name.to_string_lossy().starts_with(start));
+        if let Some((name, _)) = std::env::vars_os().find(|(name, _)| adjusts(name)) {
+            return refuse(name.display().to_string(), "this variable changes what the compiler does");
+        }
+        BackendLine::parse(&words)
+    }
+
+    /// Becomes the compiler. Comes back only if it cannot be run.
+    fn exec(&self) -> Failure {
+        let error = Command::new(&self.compiler).args(&self.words).exec();
+        io("run", &self.compiler, &error)
+    }
+
+    /// Leaves the call to the compiler with one warning, or refuses to.
+    fn straight(&self, settings: &Settings, refusal: &Refusal) -> Result<ExitCode> {
+        let Refusal { option, reason } = refusal;
+        if settings.never_falls_back()? {
+            return Err(Failure::new(format_args!("{option}: {reason}"))
+                .hint("leave it out, or let the compiler run without the stores with THINDIST_FALLBACK=warn"));
+        }
+        eprintln!("thindist: warning: {option}: {reason}; compiling without the stores");
+        Err(self.exec())
+    }
+}
+
+/// How a backend compilation ended here.
+enum End {
+    Made,
+    /// The compiler is to do it as it was called, and to say what it has to.
+    Compiler,
+}
+
+fn carry(call: &Call, line: &BackendLine, settings: Settings) -> Result<ExitCode> {
+    let never = settings.never_falls_back()?;
+    let workspace = Workspace::open(settings.clone())?;
+    let ended = build(&workspace, call, line, never);
+    // Whatever takes this process over: nothing of ours is cleaned up after that.
+    match ended {
+        Ok(End::Made) => workspace.finish(Ok(ExitCode::SUCCESS)),
+        Ok(End::Compiler) => {
+            workspace.finish(Ok(ExitCode::SUCCESS))?;
+            Err(call.exec())
+        }
+        Err(Stop::Failed(failure)) => workspace.finish(Err(failure)),
+        Err(Stop::Refused(refusal)) => {
+            workspace.finish(Ok(ExitCode::SUCCESS))?;
+            call.straight(&settings, &refusal)
+        }
+    }
+}
+
+fn build(workspace: &Workspace, call: &Call, line: &BackendLine, never: bool) -> std::result::Result<End, Stop> {
+    let mut timer = Timer::start();
+    let compiler = compiler(call, workspace)?;
+    let bytes = std::fs::read(&line.index).map_err(|error| io("read", &line.index, &error).hint(AGAIN))?;
+    let index = read_index(line, &bytes)?;
+    if index.skip {
+        return Ok(End::Compiler);
+    }
+    let (job, imported) = job(workspace, line, &compiler, &index, &bytes)?;
+    timer.phase("plan");
+    let batch = Batch {
+        workspace,
+        compiler: &compiler.path,
+        max_jobs: None,
+        warnings: Warnings::Silent,
+        jobs: std::slice::from_ref(&job),
+        imported: std::slice::from_ref(&imported),
+    };
+    let mut stats = Stats::of(&line.output);
+    stats.modules = 1;
+    let native = match link::outcomes(&batch)?.into_iter().next() {
+        Some(Outcome::Success(native)) => native,
+        Some(Outcome::CompileFailed { .. }) if !never => return Ok(End::Compiler),
+        other => return Err(link::report_failures(&batch, &[(0, other)]).into()),
+    };
+    match native.from {
+        Origin::Executed => stats.backends.executed = 1,
+        Origin::LocalCache => stats.backends.local_cache = 1,
+    }
+    output::install(workspace, &native, Path::new(&line.output))?;
+    tell(&native.stderr, line, &imported);
+    timer.phase("backends");
+    workspace.record(stats, &timer);
+    Ok(End::Made)
+}
+
+/// The compiler that the call names, if it is one whose objects can be told apart by what it is.
+fn compiler(call: &Call, workspace: &Workspace) -> std::result::Result<Tool, Stop> {
+    let name = call.compiler.to_string_lossy();
+    let refuse = |reason: String| Stop::Refused(Refusal { option: name.to_string(), reason });
+    let path = tools::find_named(&name)
+        .ok_or_else(|| Failure::new(format_args!("{name}: no such compiler")).hint("give a path, or a name in PATH"))?;
+    let tool = Tool::examine(&path, &workspace.state).map_err(|failure| refuse(failure.to_string()))?;
+    if let Some(file) = tool.configuration_file() {
+        return Err(refuse(format!("it reads the configuration file {file}")));
+    }
+    if !tool.is_wrapper {
+        return Ok(tool);
+    }
+    tool.with_compiler_behind(&workspace.state).map_err(|failure| refuse(failure.to_string()))
+}
+
+fn read_index(line: &BackendLine, bytes: &[u8]) -> Result<IndividualIndex> {
+    let index =
+        index::read(bytes).map_err(|error| Failure::new(format_args!("{}: {error}", line.index)).hint(AGAIN))?;
+    let names_it = index.modules.iter().any(|module| module.identifier == line.module);
+    if index.empty || index.skip || names_it {
+        return Ok(index);
+    }
+    let names: Vec<&str> = index.modules.iter().map(|module| module.identifier.as_str()).collect();
+    Err(Failure::new(format_args!(
+        "{} is not the index of {}: it is of {}",
+        line.index,
+        line.module,
+        if names.is_empty() { "no module".to_owned() } else { names.join(", ") }
+    ))
+    .hint("name the module as the thin link's line did, and its own index"))
+}
+
+/// The action, and the names of what it imports by rank.
+fn job(
+    workspace: &Workspace,
+    line: &BackendLine,
+    compiler: &Tool,
+    index: &IndividualIndex,
+    bytes: &[u8],
+) -> std::result::Result<(Job, Vec<String>), Stop> {
+    let imported = index.modules.iter().map(|module| module.identifier.as_str()).filter(|name| *name != line.module);
+    let mut modules = Vec::new();
+    let mut sources = Vec::new();
+    for name in std::iter::once(line.module.as_str()).chain(imported) {
+        let (module, source) = read_module(workspace, name, line, compiler)?;
+        modules.push(module);
+        sources.push(source);
+    }
+    let plan = Plan::new(&modules, PromotedNames::Hash);
+    let imports = plan.imports(0, bytes).map_err(stop)?;
+    let wanted: Vec<_> = modules.iter().zip(&sources).enumerate().skip(1).map(fact_of).collect();
+    let facts = link::import_facts(&workspace.state, &wanted)?;
+    plan.check_current(&imports, bytes, &facts).map_err(stop)?;
+    let draft = plan.draft(&imports, bytes, &facts).map_err(stop)?;
+    let mut named = NamedFiles::default();
+    let extra_inputs = named.resolve(&workspace.state, &line.module, &draft.named_files)?;
+    let backend = plan.backend(draft, extra_inputs, compiler.identity, line.arguments()).map_err(stop)?;
+    let names = link::identifiers(&modules, &backend.imports);
+    Ok((link::job(&line.module, backend, &sources, &named)?, names))
+}
+
+fn fact_of<'a>(
+    (number, (module, source)): (usize, (&Module, &'a Source)),
+) -> (usize, thindist_core::digest::Digest, &'a Source) {
+    (number, module.bitcode, source)
+}
+
+fn stop(error: PlanError) -> Stop {
+    match error {
+        PlanError::Refused(refusal) => Stop::Refused(refusal),
+        PlanError::UnknownTarget { .. } => {
+            Stop::Refused(Refusal { option: "its target".to_owned(), reason: error.to_string() })
+        }
+        other => Stop::Failed(Failure::new(other).hint(AGAIN)),
+    }
+}
+
+fn read_module(workspace: &Workspace, name: &str, line: &BackendLine, compiler: &Tool) -> Result<(Module, Source)> {
+    let path = std::path::absolute(name).map_err(|error| io("find", name, &error))?;
+    let why = |failure: Failure| {
+        if name == line.module {
+            failure
+        } else {
+            failure.hint(format_args!("{} imports from it, as {} says; {AGAIN}", line.module, line.index))
+        }
+    };
+    let (bitcode, stamp) = workspace.state.digest_file(Path::new(name)).map_err(|error| why(error.into()))?;
+    let bytes = std::fs::read(&path).map_err(|error| why(io("read", name, &error)))?;
+    let facts = bitcode::read_module(&bytes).map_err(|error| {
+        Failure::new(format_args!("{name}: {error}")).hint("the file is damaged or cut short; compile it again")
+    })?;
+    if let Some(major) = facts.llvm_major.filter(|major| *major > compiler.major) {
+        return Err(Failure::new(format_args!(
+            "{name}: bitcode of LLVM {major} ({}), but {} is of LLVM {}",
+            facts.producer,
+            compiler.path.display(),
+            compiler.major
+        ))
+        .hint(format_args!("compile all of it with one compiler: clang {major}, or clang {}", compiler.major)));
+    }
+    let module = Module { identifier: name.to_owned(), path: name.to_owned(), facts, bitcode };
+    Ok((module, Source::File { path, stamp: Some(stamp) }))
+}
+
+/// The compiler's own words, with the names that it would have seen.
+fn tell(stderr: &[u8], line: &BackendLine, imported: &[String]) {
+    if stderr.is_empty() {
+        return;
+    }
+    let imported: Vec<&str> = imported.iter().map(String::as_str).collect();
+    let text = String::from_utf8_lossy(stderr).replace(INDEX_NAME, &line.index);
+    // If nobody listens, there is nobody to be told.
+    let _ = std::io::stderr().write_all(plan::explain_names(&text, &line.module, &imported).as_bytes());
+}
