@@ -248,6 +248,12 @@ fn ask_libraries(tool: &Path) -> Result<Vec<String>> {
 pub(crate) fn find_clang(settings: &Settings, lld: &Tool, state: &State) -> Result<Tool> {
     let path = named_clang(settings).unwrap_or_else(|| sibling_clang(lld))?;
     let clang = compiler(&path, state)?;
+    check_same_llvm(&clang, lld)?;
+    Ok(clang)
+}
+
+/// Native objects equal in-process ones only if both are of one LLVM.
+pub(crate) fn check_same_llvm(clang: &Tool, lld: &Tool) -> Result<()> {
     if clang.major != lld.major {
         return Err(Failure::new(format_args!(
             "{} is of LLVM {}, but {} is of LLVM {}",
@@ -260,7 +266,7 @@ pub(crate) fn find_clang(settings: &Settings, lld: &Tool, state: &State) -> Resu
             "native objects equal in-process ones only if both are of one LLVM; set THINDIST_CLANG or THINDIST_LLD",
         ));
     }
-    Ok(clang)
+    Ok(())
 }
 
 /// The compiler at `path`, with the one behind it if it is a wrapper.

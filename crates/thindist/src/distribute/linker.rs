@@ -25,6 +25,8 @@ const MOST_WRAPPERS: usize = 32;
 pub(super) struct Linker {
     pub(super) process: Process,
     number: u32,
+    /// Its program file.
+    pub(super) program: PathBuf,
     /// The words of its line, response files expanded.
     pub(super) words: Vec<String>,
     pub(super) line: LinkLine,
@@ -44,16 +46,18 @@ impl Linker {
         let words = Words::read(&mut Settings::default(), line_of(pid)?).ok()?.expanded?;
         let line = LinkLine::parse(&words).ok()?;
         let names_a_distributor = line.options().any(|(spec, _)| spec.name == "thinlto-distributor");
-        (names_a_distributor && line.output() == jobs.linker_output).then_some(Self { process, number, words, line })
+        let program = std::fs::read_link(of_process(pid, "exe")).ok()?;
+        let is_it = names_a_distributor && line.output() == jobs.linker_output;
+        is_it.then_some(Self { process, number, program, words, line })
     }
 
     /// Removes what lld would have removed if it had not been killed (lld 22 does not watch for signals). It has ended, and the
     /// files have its number in their names, so they are nobody's.
     pub(super) fn clean_up(&self, job_file: &Path, jobs: &DtltoJobs) {
-        if !self.process.ends_within(Some(TO_END)) || self.keeps_files() {
+        if !self.process.ends_within(Some(TO_END)) || self.saves_temporaries() {
             return;
         }
-        let keeps_indexes = self.line.options().any(|(spec, _)| spec.name == "thinlto-emit-index-files");
+        let keeps_indexes = self.has(&["thinlto-emit-index-files"]);
         let unpacked = format!(".{:X}.o", self.number);
         let of_job = |job: &DtltoJob| {
             let inputs = job.imports.iter().chain([&job.bitcode]).filter(|path| path.ends_with(&unpacked)).cloned();
@@ -67,9 +71,16 @@ impl Linker {
     }
 
     /// Native objects stay: the user wants to look at them, or lld keeps them in a cache of its own.
-    pub(super) fn keeps_files(&self) -> bool {
-        const KEEPING: &[&str] = &["save-temps", "save-temps=", "plugin-opt=save-temps", "thinlto-cache-dir="];
-        self.line.options().any(|(spec, _)| KEEPING.contains(&spec.name))
+    pub(super) fn keeps_natives(&self) -> bool {
+        self.saves_temporaries() || self.has(&["thinlto-cache-dir="])
+    }
+
+    fn saves_temporaries(&self) -> bool {
+        self.has(&["save-temps", "save-temps=", "plugin-opt=save-temps"])
+    }
+
+    fn has(&self, names: &[&str]) -> bool {
+        self.line.options().any(|(spec, _)| names.contains(&spec.name))
     }
 }
 

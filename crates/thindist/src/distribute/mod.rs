@@ -94,7 +94,7 @@ fn distribute(
     let mut stats = Stats::of(&jobs.linker_output);
     stats.modules = jobs.jobs.len();
     outputs::check_places(job_file, &jobs.jobs)?;
-    let compiler = compiler(workspace, jobs)?;
+    let compiler = compiler(workspace, jobs, linker)?;
     let modules = Modules::read(workspace, &compiler, job_file, jobs)?;
     let flags = flags(jobs, linker, more, &modules)?;
     let mut this = Distribution { jobs, linker, compiler, flags, modules };
@@ -117,14 +117,19 @@ fn distribute(
 }
 
 /// lld names the compiler, unless the user does.
-fn compiler(workspace: &Workspace, jobs: &DtltoJobs) -> Result<Tool> {
+fn compiler(workspace: &Workspace, jobs: &DtltoJobs, linker: Option<&Linker>) -> Result<Tool> {
     let path = tools::named_clang(&workspace.settings).unwrap_or_else(|| {
         tools::find_named(&jobs.compiler).ok_or_else(|| {
             Failure::new(format_args!("{}: no such compiler", jobs.compiler))
                 .hint("name one with lld's --thinlto-remote-compiler=, which clang does by itself")
         })
     })?;
-    tools::compiler(&path, &workspace.state)
+    let compiler = tools::compiler(&path, &workspace.state)?;
+    // A linker whose version cannot be asked under its file's name has got this far all the same.
+    if let Some(lld) = linker.and_then(|linker| Tool::examine(&linker.program, &workspace.state).ok()) {
+        tools::check_same_llvm(&compiler, &lld)?;
+    }
+    Ok(compiler)
 }
 
 /// The options of the backends: lld's line and `more`, or what the job file has of it and `more`.
@@ -192,7 +197,7 @@ impl Distribution<'_> {
             imported: &planned.imported,
         };
         let mut natives = link::run_backends(&batch, &mut stats.backends)?;
-        let keep = self.linker.is_none_or(Linker::keeps_files);
+        let keep = self.linker.is_none_or(Linker::keeps_natives);
         outputs::install(&batch, &self.jobs.jobs, keep, &mut natives, &mut stats.backends)?;
         if workspace.settings.is_set("verify") { self.plain().verify(workspace, planned) } else { Ok(()) }
     }

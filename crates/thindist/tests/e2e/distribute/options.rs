@@ -66,6 +66,8 @@ fn settings_on_llds_line() {
     assert_eq!(sandbox.stats_of(dtlto(&sandbox, &with(&cache))).executed(), 4);
     assert_eq!(sandbox.stats_of(dtlto(&sandbox, &with("--thindist-jobs=1"))).executed(), 4, "it was another cache");
     dtlto(&sandbox, &with("--thindist-frobnicate")).run().exits(1).says("--thindist-frobnicate").says("help settings");
+    let other = dtlto(&sandbox, &line("-o out")).env("THINDIST_CLANG", "clang-19").run().exits(1);
+    other.says("LLVM 19").says("LLVM 22").says("THINDIST_CLANG");
     let missing = format!("{} --thinlto-remote-compiler=/no/clang", line("-o out"));
     dtlto(&sandbox, &missing).run().exits(1).says("/no/clang").says("--thinlto-remote-compiler=");
 }
