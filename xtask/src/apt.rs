@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn everything() -> Vec<String> {
-    [llvm(19), llvm(22), kernel()].concat()
+    [llvm(19), llvm(22), kernel(), vec!["qemu-user".to_string()]].concat()
 }
 
 pub(crate) fn kernel() -> Vec<String> {

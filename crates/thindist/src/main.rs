@@ -25,6 +25,7 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
   thindist ld -- <lld arguments>          the same by a command
   thindist verify -- <lld arguments>      link in-process and distributed, compare objects and output:
                                           exit 0 identical, 1 not, 2 could not run
+  thindist diff A B                       compare two ELF files as verify does, the order of symbols aside
   thindist thin-link --list FILE -- <lld arguments>
                                           the plan as files: an index and a job beside each module
   thindist backend [-o FILE] JOB…         native objects from job files
@@ -51,6 +52,7 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
     match name.to_str().unwrap_or_default() {
         "ld" => link::run("ld.thindist", after_dashes(words)),
         "verify" => verify::run(after_dashes(words)),
+        "diff" => verify::diff(&words.collect::<Vec<_>>()),
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),

@@ -17,7 +17,7 @@ use thindist_core::digest::{Digest, Hasher};
 use thindist_exec::{CachedOutput, CachedResult, FileStamp};
 
 /// Raised whenever a key or the manifest changes its meaning.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The clock of file times ticks every 4 ms: a file as old as the link could have been written during it.
 const TICK_NS: i128 = 5_000_000;

@@ -3,9 +3,11 @@
 //!
 //! Each step is a file here; this one puts them in a row, and decides when lld does the whole link itself.
 
+mod archives;
 mod backends;
 mod execution;
 mod extra_inputs;
+mod fat_objects;
 mod final_step;
 mod imported;
 mod in_process;
@@ -14,13 +16,19 @@ mod lld_run;
 mod loaded;
 mod memo;
 mod native_objects;
+mod native_side;
+mod order;
 mod overlap;
 mod parallel;
+mod placing;
+mod script_patterns;
+mod scripts;
 mod search;
 mod session;
 mod shown_names;
 mod stop;
 mod survey;
+mod symbol_tables;
 mod thin_step;
 mod words;
 
@@ -65,7 +73,8 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
         return Err(in_process::exec(&lld, &words));
     }
     let fallback = Stats::of_fallback(line.output(), survey.bitcode().len());
-    match readable.and_then(|()| LinkFlags::of(&line).map(drop).map_err(Stop::Refused)) {
+    // An option may say that a file is not looked for under its name.
+    match LinkFlags::of(&line).map_err(Stop::Refused).and(readable) {
         Err(Stop::Refused(refusal)) => return in_process::fall_back(&settings, &lld, &words, &refusal, &fallback),
         Err(Stop::Failed(failure)) => return Err(failure),
         Ok(()) => {}

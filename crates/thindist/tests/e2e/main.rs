@@ -8,6 +8,7 @@ mod concurrency;
 mod crash;
 mod edits;
 mod line;
+mod link_lines;
 mod options;
 mod programs;
 mod regressions;
