@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 pub(crate) fn everything() -> Vec<String> {
     // libFuzzer, which the fuzz targets bring along, is C++.
-    [llvm(19), llvm(22), kernel(), vec!["g++".to_string()]].concat()
+    [llvm(19), llvm(22), kernel(), ["g++", "qemu-user"].map(String::from).to_vec()].concat()
 }
 
 pub(crate) fn kernel() -> Vec<String> {

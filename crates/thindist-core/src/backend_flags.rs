@@ -284,6 +284,8 @@ impl LinkFlags {
         }
         add(&["-ffunction-sections", "-fdata-sections", "-faddrsig"]);
         add(&[if self.is_pic(module) { "-fPIC" } else { "-fno-pic" }]);
+        arguments.extend(riscv(module));
+        let mut add = |flags: &[&str]| arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         add(&["-Xclang", "-target-cpu", "-Xclang", &self.cpu]);
         for feature in &self.features {
             add(&["-Xclang", "-target-feature", "-Xclang", feature]);
@@ -325,15 +327,27 @@ pub(crate) fn names_a_file(option: &str) -> bool {
     option.contains('/') || ["-file", "-filename", "-path", "-dir", "-replay"].iter().any(|end| name.ends_with(end))
 }
 
+/// RISC-V: clang's driver adds features and an ABI, where lld has none and the module's own: the base set of instructions, and
+/// the ABI of the module's flags.
+fn riscv(module: &ModuleFacts) -> Vec<String> {
+    let base = match module.triple.split('-').next() {
+        Some("riscv64") => "-march=rv64i",
+        Some("riscv32") => "-march=rv32i",
+        _ => return Vec::new(),
+    };
+    let abi = module.target_abi.as_ref().map(|abi| format!("-mabi={abi}"));
+    [base.to_owned()].into_iter().chain(abi).collect()
+}
+
 fn level(value: &str) -> Option<u8> {
     value.parse().ok().filter(|level| *level <= 3)
 }
 
 /// Whether `verify` has found native objects for this target equal to in-process ones. Elsewhere clang's driver may add
-/// features or an ABI of its own (seen on arm and riscv64).
+/// features or an ABI of its own (seen on arm).
 #[must_use]
 pub fn is_proven(triple: &str) -> bool {
-    matches!(triple.split('-').next(), Some("x86_64" | "aarch64"))
+    matches!(triple.split('-').next(), Some("x86_64" | "aarch64" | "riscv64"))
 }
 
 /// ELF's `e_machine` for the architecture of a target triple; `None` if thindist does not know it.

@@ -57,12 +57,25 @@ pub enum Library {
     Replaced(String),
     /// A native object between `--start-lib` and `--end-lib` that was not loaded.
     Lazy(String),
+    /// The files of a linker script.
+    Listed(Vec<Listed>),
 }
 
-/// One native input that in-process has loaded.
+/// A file of a linker script that is not read again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// How a line names it.
+    pub word: String,
+    /// It stands in `AS_NEEDED(…)`.
+    pub as_needed: bool,
+    /// What becomes of it.
+    pub fate: Library,
+}
+
+/// An object that in-process has loaded: a native input, or one that LTO has made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Loaded {
-    /// An object on the line.
+    /// A file of its own.
     Object(String),
     /// A file read with `--format=binary`.
     Binary(String),
@@ -70,32 +83,40 @@ pub enum Loaded {
     Members(String),
 }
 
-/// The final link's arguments.
-///
-/// `libraries` has one entry for each of `line.inputs()`; `native_objects` are those of the plan.
-#[must_use]
-pub fn final_link(
-    line: &LinkLine,
-    loaded: &[Loaded],
-    native_objects: &[String],
-    libraries: &[Library],
-    output: &str,
-) -> Vec<String> {
-    let mut words = head(line);
-    for native in loaded {
-        match native {
-            Loaded::Object(path) => words.push(path.clone()),
-            Loaded::Binary(path) => {
-                words.extend(["--format=binary".to_owned(), path.clone(), "--format=default".to_owned()]);
-            }
-            Loaded::Members(archive) => {
-                words.extend(["--whole-archive".to_owned(), archive.clone(), "--no-whole-archive".to_owned()]);
+impl Loaded {
+    fn words(&self) -> Vec<String> {
+        match self {
+            Self::Object(path) => vec![path.clone()],
+            Self::Binary(path) => vec!["--format=binary".to_owned(), path.clone(), "--format=default".to_owned()],
+            Self::Members(archive) => {
+                vec!["--whole-archive".to_owned(), archive.clone(), "--no-whole-archive".to_owned()]
             }
         }
     }
-    words.extend_from_slice(native_objects);
-    words.extend(tail(line, libraries));
-    words.extend(["-o".to_owned(), output.to_owned()]);
+}
+
+/// What the final link is given beside the user's line.
+#[derive(Debug)]
+pub struct FinalLink<'a> {
+    /// In the order of loading: natives, then LTO objects.
+    pub loaded: &'a [Loaded],
+    /// One entry for each of `line.inputs()`.
+    pub libraries: &'a [Library],
+    /// Symbols in the order of in-process' table. lld enters a symbol that it is to trace before it reads a file, and
+    /// does nothing else to it.
+    pub symbols: &'a [String],
+    /// Where the output goes.
+    pub output: &'a str,
+}
+
+/// The final link's arguments.
+#[must_use]
+pub fn final_link(line: &LinkLine, parts: &FinalLink<'_>) -> Vec<String> {
+    let mut words = head(line);
+    words.extend(parts.symbols.iter().map(|name| format!("--trace-symbol={name}")));
+    words.extend(parts.loaded.iter().flat_map(Loaded::words));
+    words.extend(tail(line, parts.libraries));
+    words.extend(["-o".to_owned(), parts.output.to_owned()]);
     words
 }
 
@@ -119,20 +140,33 @@ fn tail(line: &LinkLine, libraries: &[Library]) -> Vec<String> {
     let mut words = Vec::new();
     for (position, argument) in line.arguments().iter().enumerate() {
         while let Some((_, fate)) = fates.next_if(|(input, _)| input.argument == position) {
-            match fate {
-                Library::Gone => {}
-                Library::Kept => words.extend(argument.words.iter().cloned()),
-                Library::Replaced(path) => words.push(path.clone()),
-                Library::Lazy(path) => {
-                    words.extend(["--start-lib".to_owned(), path.clone(), "--end-lib".to_owned()]);
-                }
-            }
+            words.extend(library(fate, &argument.words));
         }
         if role(argument) == Some(Role::State) && !is_search_path(argument) && !was_applied(argument) {
             words.extend(argument.words.iter().cloned());
         }
     }
     words
+}
+
+/// The words of an input in the last part; `given` are those that it has.
+fn library(fate: &Library, given: &[String]) -> Vec<String> {
+    match fate {
+        Library::Gone => Vec::new(),
+        Library::Kept => given.to_vec(),
+        Library::Replaced(path) => vec![path.clone()],
+        Library::Lazy(path) => vec!["--start-lib".to_owned(), path.clone(), "--end-lib".to_owned()],
+        Library::Listed(files) => files.iter().flat_map(listed).collect(),
+    }
+}
+
+fn listed(file: &Listed) -> Vec<String> {
+    let words = library(&file.fate, std::slice::from_ref(&file.word));
+    if !file.as_needed || words.is_empty() {
+        return words;
+    }
+    let before = ["--push-state", "--as-needed"].map(str::to_owned).into_iter();
+    before.chain(words).chain(["--pop-state".to_owned()]).collect()
 }
 
 fn spec(argument: &Argument) -> Option<&Spec> {
@@ -189,13 +223,31 @@ mod tests {
     fn lto_objects_stand_between_natives_and_libraries() {
         let line =
             line("-L d crt1.o a.o --as-needed -lm --no-as-needed --whole-archive w.a --no-whole-archive libx.a -o p");
-        let loaded = [Loaded::Object("crt1.o".into()), Loaded::Members("T/0/w.a".into())];
-        let fates =
+        let loaded =
+            [Loaded::Object("crt1.o".into()), Loaded::Members("T/0/w.a".into()), Loaded::Object("T/a.o".into())];
+        let libraries =
             [Library::Gone, Library::Gone, Library::Kept, Library::Gone, Library::Replaced("T/1/libx.a".into())];
-        let words = final_link(&line, &loaded, &["T/a.o".into()], &fates, "T/p");
+        let symbols = ["main".to_owned()];
+        let parts = FinalLink { loaded: &loaded, libraries: &libraries, symbols: &symbols, output: "T/p" };
         assert_eq!(
-            words.join(" "),
-            "-L d crt1.o --whole-archive T/0/w.a --no-whole-archive T/a.o --as-needed -lm --no-as-needed T/1/libx.a -o T/p"
+            final_link(&line, &parts).join(" "),
+            "-L d --trace-symbol=main crt1.o --whole-archive T/0/w.a --no-whole-archive T/a.o \
+             --as-needed -lm --no-as-needed T/1/libx.a -o T/p"
         );
+    }
+
+    #[test]
+    fn what_is_left_of_a_scripts_files() {
+        let line = line("a.o x.lds -o p");
+        let file = |word: &str, as_needed, fate| Listed { word: word.to_owned(), as_needed, fate };
+        let files = vec![
+            file("b.o", false, Library::Gone),
+            file("-lm", true, Library::Kept),
+            file("c.so", false, Library::Kept),
+            file("d.o", true, Library::Gone),
+        ];
+        let libraries = [Library::Gone, Library::Listed(files)];
+        let parts = FinalLink { loaded: &[], libraries: &libraries, symbols: &[], output: "p" };
+        assert_eq!(final_link(&line, &parts).join(" "), "--push-state --as-needed -lm --pop-state c.so -o p");
     }
 }

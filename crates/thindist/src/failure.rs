@@ -69,6 +69,7 @@ pub(crate) fn io(action: &str, path: impl AsRef<std::path::Path>, error: &std::i
         std::io::ErrorKind::StorageFull => failure.hint("free some space on that file system and link again"),
         std::io::ErrorKind::PermissionDenied => failure.hint("check the permissions of the file and its directories"),
         std::io::ErrorKind::NotFound => failure.hint("check the path, or build the file first"),
+        std::io::ErrorKind::InvalidFilename => failure.hint("give the file a shorter path"),
         _ => failure,
     }
 }

@@ -31,6 +31,7 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
                                           exit 0 identical, 1 not, 2 could not run
   thindist compare [--rounds N] [--format json] -- <lld arguments>
                                           the same two, measured side by side: time, memory, disk
+  thindist diff A B                       compare two ELF files as verify does, the order of symbols aside
   thindist thin-link --list FILE -- <lld arguments>
                                           the plan as files: an index and a job beside each module
   thindist backend [-o FILE] JOB…         native objects from job files
@@ -63,6 +64,7 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "distribute" => distribute::run(words),
         // lld calls a distributor without arguments of its own so.
         job_file if job_file.ends_with(".dist-file.json") => distribute::run([name].into_iter().chain(words)),
+        "diff" => verify::diff(&words.collect::<Vec<_>>()),
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
         "cc" => steps::cc(words),

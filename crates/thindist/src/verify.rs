@@ -25,6 +25,17 @@ pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode> {
     session.finish(outcome)
 }
 
+/// `thindist diff A B`: two outputs that are there already.
+pub(crate) fn diff(files: &[OsString]) -> Result<ExitCode> {
+    let [left, right] = files else {
+        return Err(Failure::new("diff compares two files").hint("thindist diff A B").code(COULD_NOT_RUN));
+    };
+    let read = |path: &OsString| std::fs::read(path).map_err(|error| could_not_run(io("read", path, &error)));
+    let mut report = Report::default();
+    report.output(&read(left)?, &read(right)?).map_err(could_not_run)?;
+    Ok(report.finish(None))
+}
+
 fn could_not_run(failure: Failure) -> Failure {
     failure.code(COULD_NOT_RUN)
 }
@@ -55,7 +66,7 @@ fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
     let output = distributed.output.ok_or_else(|| Failure::new("the output is no regular file"))?;
     let ours = std::fs::read(&output).map_err(|error| io("read", &output, &error))?;
     report.output(&in_process.output()?, &ours)?;
-    Ok(report.finish(session))
+    Ok(report.finish(Some(session)))
 }
 
 /// The in-process link's files.
@@ -67,14 +78,19 @@ struct InProcess {
 impl InProcess {
     /// Two links. The first gives the objects, but also an empty regular-LTO object that a link without
     /// `--lto-obj-path` does not have, and whose sections move those of the output. The second gives the output. (With
-    /// lld's cache in between, which would save the second compilation, `--lto-obj-path` writes empty files.)
+    /// lld's cache in between, which would save the second compilation, `--lto-obj-path` writes empty files.) The first may
+    /// fail over that empty object, which has no floating-point ABI where the others have one (riscv64).
     fn link(session: &Session) -> Result<Self> {
         let directory = session.make_directory("in-process")?;
-        let output = directory.join(file_name(session.line.output()));
+        let output = if session.line.output_holds_its_path() {
+            PathBuf::from(session.line.output())
+        } else {
+            directory.join(file_name(session.line.output()))
+        };
         let objects = session.text_path("in-process/object")?;
         let words = plain_words(&session.line);
         let with_objects = [words.clone(), vec![format!("--lto-obj-path={objects}")], to(&directory.join("none"))];
-        run_lld(session, &with_objects.concat())?;
+        link::lld(session, "in-process.rsp", &with_objects.concat())?;
         run_lld(session, &[words, to(&output)].concat())?;
         Ok(Self { objects, output })
     }
@@ -109,6 +125,8 @@ struct Report {
     renamed: NewSuffixes,
     /// Objects that are equal when these are taken for each other.
     equal_but_for_names: usize,
+    /// Every byte of the output, the order of symbols among them.
+    whole_output: bool,
     lines: Vec<String>,
 }
 
@@ -138,6 +156,7 @@ impl Report {
 
     fn output(&mut self, in_process: &[u8], ours: &[u8]) -> Result<()> {
         let comparison = object_diff::compare(in_process, ours, &self.renamed).map_err(Failure::new)?;
+        self.whole_output = in_process == ours;
         self.sections = comparison.sections;
         self.symbols = comparison.symbols;
         self.different += comparison.differences.len();
@@ -150,14 +169,15 @@ impl Report {
         Ok(())
     }
 
-    fn finish(&self, session: &Session) -> ExitCode {
+    fn finish(&self, session: Option<&Session>) -> ExitCode {
         if self.different == 0 {
             let names = match self.equal_but_for_names {
                 0 => String::new(),
                 count => format!(", {count} of them but for the suffixes of promoted names, which are stable here"),
             };
+            let how = if self.whole_output { "the whole output" } else { "the order of symbols aside" };
             println!(
-                "identical: {} native objects byte for byte{names}; {} output sections and {} symbols (their order aside)",
+                "identical: {} native objects byte for byte{names}; {} output sections and {} symbols, {how}",
                 self.objects, self.sections, self.symbols
             );
             return ExitCode::SUCCESS;
@@ -170,8 +190,10 @@ impl Report {
             "{} differences in {} native objects and {} output sections",
             self.different, self.objects, self.sections
         );
-        let carried = thindist_core::backend_flags::LinkFlags::of(&session.line).map(|flags| flags.summary());
-        println!("LTO options of this link: {}", carried.unwrap_or_default());
+        if let Some(session) = session {
+            let carried = thindist_core::backend_flags::LinkFlags::of(&session.line).map(|flags| flags.summary());
+            println!("LTO options of this link: {}", carried.unwrap_or_default());
+        }
         ExitCode::FAILURE
     }
 }

@@ -92,6 +92,8 @@ pub struct Input {
     pub in_lib: bool,
     /// `--format=binary`: the content is data, whatever it looks like.
     pub binary: bool,
+    /// `-Bstatic` is in force.
+    pub only_static: bool,
 }
 
 impl LinkLine {
@@ -152,6 +154,12 @@ impl LinkLine {
     #[must_use]
     pub fn output(&self) -> &str {
         self.last_value(|spec| spec.role == Role::Output).unwrap_or("a.out")
+    }
+
+    /// The output's path is part of its content: it names the versions' base where no `-soname` does.
+    #[must_use]
+    pub fn output_holds_its_path(&self) -> bool {
+        self.has(&["version-script"]) && !self.has(&["soname", "h"])
     }
 
     /// lld is asked for something that is no link at all, or that it must see the line unchanged for.
@@ -265,8 +273,25 @@ impl LinkLine {
     /// A path with its leading `=` replaced as lld does.
     #[must_use]
     pub fn in_sysroot(&self, path: &str) -> String {
-        let sysroot = self.last_value(|spec| spec.name == "sysroot").unwrap_or_default();
-        path.strip_prefix('=').map_or_else(|| path.to_owned(), |rest| append_path(sysroot, rest))
+        path.strip_prefix('=').map_or_else(|| path.to_owned(), |rest| append_path(self.sysroot(), rest))
+    }
+
+    /// The last `--sysroot`, or nothing.
+    #[must_use]
+    pub fn sysroot(&self) -> &str {
+        self.last_value(|spec| spec.name == "sysroot").unwrap_or_default()
+    }
+
+    /// Native objects with bitcode in them are taken for bitcode.
+    #[must_use]
+    pub fn reads_fat_objects(&self) -> bool {
+        let last = self.options().rev().find(|(spec, _)| matches!(spec.name, "fat-lto-objects" | "no-fat-lto-objects"));
+        last.is_some_and(|(spec, _)| spec.name == "fat-lto-objects")
+    }
+
+    /// The values of every option with one of these names, in order.
+    pub fn values<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        self.options().filter(|(spec, _)| names.contains(&spec.name)).map(|(_, value)| value)
     }
 
     /// `-nostdlib`: what scripts say of directories is not heeded.
@@ -343,8 +368,8 @@ struct InputState {
 
 impl InputState {
     fn input(self, argument: usize, name: InputName) -> Input {
-        let Self { whole_archive, in_lib, binary, .. } = self;
-        Input { argument, name, whole_archive, in_lib, binary }
+        let Self { whole_archive, in_lib, binary, only_static } = self;
+        Input { argument, name, whole_archive, in_lib, binary, only_static }
     }
 
     fn apply(&mut self, spec: &Spec, value: Option<&str>, saved: &mut Vec<Self>) {

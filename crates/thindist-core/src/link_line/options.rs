@@ -175,7 +175,7 @@ pub const GROUPS: &[Group] = &[
         "android-memtag-stack", "android-memtag-heap",
     ]),
     group(Either, Equals, Plain, &[
-        "auxiliary", "compress-debug-sections", "defsym", "split-stack-adjust-size", "Tbss", "Tdata", "Ttext",
+        "auxiliary", "compress-debug-sections", "defsym", "exclude-libs", "split-stack-adjust-size", "Tbss", "Tdata", "Ttext",
         "dynamic-linker", "entry", "filter", "fini", "hash-style", "init", "keep-unique",
         "orphan-handling", "rpath", "section-start", "soname", "sort-section", "target2", "undefined",
         "unresolved-symbols", "wrap", "mips-got-size",
@@ -298,10 +298,7 @@ pub const GROUPS: &[Group] = &[
     group(Two, Equals, Role::Lto(Lto::Jobs), &["threads"]),
     group(Two, Joined, Role::Lto(Lto::LldCache), &["thinlto-cache-dir="]),
     group(Two, Equals, Role::Lto(Lto::LldCache), &["thinlto-cache-policy"]),
-    group(Two, Flag, Role::Lto(Lto::Inert("FatLTO objects are read as native ones without --fat-lto-objects")), &[
-        "no-fat-lto-objects",
-    ]),
-    refused(Two, Flag, "bitcode in FatLTO objects is not read yet", &["fat-lto-objects"]),
+    group(Two, Flag, Role::Lto(Lto::ThinLink), &["fat-lto-objects", "no-fat-lto-objects"]),
     refused(Two, Joined, PIPELINE, &["lto-aa-pipeline=", "lto-newpm-passes="]),
     refused(Two, Flag, PROFILE, &["lto-cs-profile-generate"]),
     refused(Either, Flag, PROFILE, &["plugin-opt=cs-profile-generate"]),
@@ -334,7 +331,6 @@ pub const GROUPS: &[Group] = &[
     // Not LTO, but both change which file an input's name means, after we have looked.
     refused(Two, Equals, "it renames inputs", &["remap-inputs"]),
     refused(Two, Joined, "it renames inputs", &["remap-inputs-file="]),
-    refused(Either, Equals, "native objects of an archive's bitcode are no members of it in the final link", &["exclude-libs"]),
     refused(Two, Equals, "the files that it lists would be those of the final link", &["dependency-file"]),
 ];
 

@@ -29,6 +29,46 @@ fn read_quoted(quote: char, characters: &mut impl Iterator<Item = char>, token: 
     }
 }
 
+/// Splits it as lld does with `--rsp-quoting=windows`: only `"…"` holds together, and `""` in it is a quote; backslashes
+/// count only in front of a quote, where each pair of them is one and a single one makes the quote a character.
+#[must_use]
+pub fn tokenize_windows(text: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut token: Option<String> = None;
+    let mut quoted = false;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            ' ' | '\t' | '\n' | '\r' | '\0' if !quoted => tokens.extend(token.take()),
+            '"' if quoted && characters.next_if_eq(&'"').is_some() => token.get_or_insert_default().push('"'),
+            '"' => {
+                token.get_or_insert_default();
+                quoted = !quoted;
+            }
+            '\\' => read_backslashes(&mut characters, token.get_or_insert_default()),
+            other => token.get_or_insert_default().push(other),
+        }
+    }
+    tokens.extend(token);
+    tokens
+}
+
+/// The first one has been read.
+fn read_backslashes(characters: &mut std::iter::Peekable<std::str::Chars<'_>>, token: &mut String) {
+    let mut count = 1;
+    while characters.next_if_eq(&'\\').is_some() {
+        count += 1;
+    }
+    if characters.peek() != Some(&'"') {
+        token.extend(std::iter::repeat_n('\\', count));
+        return;
+    }
+    token.extend(std::iter::repeat_n('\\', count / 2));
+    if count % 2 == 1 {
+        token.extend(characters.next());
+    }
+}
+
 /// Writes `arguments` so that [`tokenize`] and lld read the same ones back.
 #[must_use]
 pub fn join(arguments: &[String]) -> String {
@@ -63,6 +103,16 @@ mod tests {
         check(r#"x'y'z"w" '' """#, &["xyzw", "", ""]);
         check(r#""a\"b" 'a\b' a\\b"#, &["a\"b", "ab", "a\\b"]);
         check("'open", &["open"]);
+    }
+
+    #[test]
+    fn tokens_of_windows() {
+        let check = |text, expect: &[&str]| assert_eq!(tokenize_windows(text), expect, "{text}");
+        check(r#"a\b.o "c d" 'e f'"#, &[r"a\b.o", "c d", "'e", "f'"]);
+        check(r#""a""b" "" x"y"z"#, &["a\"b", "", "xyz"]);
+        check(r#"a\"b \\"c d" e\\\"f"#, &["a\"b", r"\c d", "e\\\"f"]);
+        check("a\r\nb\\", &["a", "b\\"]);
+        check("\"open", &["open"]);
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! From bitcode and indexes to jobs: candidates read, plan made, and where content is on this host.
 
+use super::archives::{Member, Place};
 use super::execution::Batch;
 use super::extra_inputs::NamedFiles;
 use super::imported;
+use super::order::BitcodeSymbols;
 use super::parallel;
 use super::session::{InputDigests, Session, Workspace};
 use super::stop::Stop;
-use super::survey::{Content, Place, Survey};
+use super::survey::{Content, Survey};
 use super::thin_step::{self, ThinLink};
 use crate::failure::{Failure, Result, io};
 use crate::tools::Tool;
@@ -18,9 +20,11 @@ use thindist_core::backend_flags::{LinkFlags, is_proven};
 use thindist_core::bitcode::{self, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts::ImportFacts;
+use thindist_core::ir_symbols::{self, IrSymbols};
 use thindist_core::link_line::Refusal;
 use thindist_core::paths;
 use thindist_core::plan::{self, Backend, Imports, Module, Plan};
+use thindist_core::symbol_order::Definition;
 use thindist_exec::{Job, Source, State};
 
 /// A bitcode input that the thin link may select.
@@ -30,6 +34,7 @@ pub(crate) struct Candidate {
     source: Source,
     /// How lld's trace names it.
     trace_name: String,
+    symbols: Option<IrSymbols>,
 }
 
 /// Everything that the executor and the final link need of the plan.
@@ -40,6 +45,8 @@ pub(crate) struct Planned {
     pub(crate) has_regular_part: bool,
     /// Symbols that linked bitcode defines weakly or commonly.
     pub(crate) yielding: BTreeSet<String>,
+    /// What lld sees of each candidate.
+    pub(crate) symbols: BitcodeSymbols,
     /// Files that assembly named.
     pub(crate) named_files: Vec<PathBuf>,
     /// What suffixes of promoted names in-process are here, where names are stable.
@@ -118,6 +125,7 @@ fn read_candidate(
         },
         source,
         trace_name: trace_name.to_owned(),
+        symbols: ir_symbols::read(&bytes),
     })
 }
 
@@ -151,11 +159,16 @@ pub(crate) fn read_facts(reader: &Tool, identifier: &str, bytes: &[u8]) -> Resul
     }
 }
 
+/// Its content is in the archive itself.
+fn is_within(member: &Member, archive: &str) -> bool {
+    matches!(&member.place, Place::Part { file, .. } if file.as_os_str() == archive)
+}
+
 /// A regular archive's member is no path. One that is could lead anywhere.
 fn check_member_names(survey: &Survey) -> Result<()> {
-    for surveyed in &survey.inputs {
+    for surveyed in survey.flat() {
         let Content::Archive(archive) = &surveyed.content else { continue };
-        for member in archive.members.iter().filter(|member| matches!(member.place, Place::Part { .. })) {
+        for member in archive.members.iter().filter(|member| is_within(member, &surveyed.path)) {
             let climbs = member.name.split('/').any(|component| component == "..");
             if climbs || member.name.starts_with('/') {
                 return Err(Failure::new(format_args!(
@@ -182,6 +195,9 @@ pub(crate) fn plan(
         .any(|candidate| candidate.module.facts.has_regular_part && trace.contains(candidate.trace_name.as_str()));
     let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
     let yielding = linked.flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
+    let symbols = candidates.iter().map(|candidate| (candidate.module.identifier.clone(), candidate.symbols.clone()));
+    let symbols = symbols.collect();
+    check_wrapped(session, &candidates, &trace)?;
     let (modules, sources) = select(candidates, thin)?;
     plan::check_triples(&modules).map_err(mixed_targets)?;
     if let Some(module) = modules.iter().find(|module| !is_proven(&module.facts.triple)) {
@@ -193,7 +209,7 @@ pub(crate) fn plan(
     let indexes = thin_indexes(thin)?;
     let PlannedJobs { jobs, named_files, imported, new_suffixes } =
         plan_jobs(session, &plan, &modules, &sources, indexes, &common)?;
-    Ok(Planned { jobs, has_regular_part, yielding, named_files, imported, new_suffixes })
+    Ok(Planned { jobs, has_regular_part, yielding, symbols, named_files, imported, new_suffixes })
 }
 
 /// The jobs of a plan.
@@ -289,6 +305,20 @@ pub(crate) fn read_indexes(
     let indexes = indexes.into_iter().map(read).collect::<std::result::Result<Vec<_>, Stop>>()?;
     let facts = imported::of_plan(state, indexes.iter().map(|(imports, _)| imports), modules, sources)?;
     Ok((indexes, facts))
+}
+
+/// What `--wrap` renames LTO defines weakly. In-process the symbol then is weak in the output; in the final link it is global.
+fn check_wrapped(session: &Session, candidates: &[Candidate], trace: &BTreeSet<&str>) -> std::result::Result<(), Stop> {
+    let wrapped: BTreeSet<&str> = session.line.values(&["wrap"]).collect();
+    let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
+    let mut symbols = linked.filter_map(|candidate| candidate.symbols.as_ref()).flat_map(|known| &known.symbols);
+    match symbols.find(|symbol| symbol.definition != Definition::Undefined && wrapped.contains(symbol.name.as_str())) {
+        None => Ok(()),
+        Some(symbol) => Err(Stop::Refused(Refusal {
+            option: format!("--wrap={}", symbol.name),
+            reason: "bitcode defines it, and it is weak in-process only".to_owned(),
+        })),
+    }
 }
 
 pub(crate) fn stop(error: plan::PlanError) -> Stop {

@@ -2,17 +2,19 @@
 
 use super::backends::Planned;
 use super::lld_run;
-use super::loaded;
 use super::native_objects::NativeObjects;
+use super::native_side::{LtoObject, NativeSide};
+use super::script_patterns;
 use super::session::Session;
 use super::shown_names::ShownNames;
 use super::stop::Stop;
 use super::survey::Survey;
 use super::thin_step::ThinLink;
 use crate::failure::{Result, io};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use thindist_core::final_line;
+use thindist_core::final_line::{self, FinalLink};
 
 /// The final link's output, not yet in its place.
 #[derive(Debug)]
@@ -33,8 +35,8 @@ pub(crate) fn run(
     planned: &Planned,
     natives: &NativeObjects,
 ) -> std::result::Result<Linked, Stop> {
-    let mut side = loaded::natives(session, survey, &thin.trace, &planned.yielding)?;
-    let objects = lto_objects(session, thin, planned, natives, &mut side.names);
+    let objects = lto_objects(session, thin, planned, natives);
+    let mut side = NativeSide::of(session, survey, thin, planned, &objects)?;
     let output = Path::new(session.line.output());
     let is_special = output.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
     let file = if is_special {
@@ -43,15 +45,21 @@ pub(crate) fn run(
         Some(session.make_directory("out")?.join(output.file_name().unwrap_or_default()))
     };
     let target = match &file {
-        Some(file) => file.to_string_lossy().into_owned(),
-        None => session.line.output().to_owned(),
+        Some(file) if !session.line.output_holds_its_path() => file.to_string_lossy().into_owned(),
+        _ => session.line.output().to_owned(),
     };
     side.names.add(&target, session.line.output());
-    let mut words = final_line::final_link(&session.line, &side.loaded, &objects, &side.libraries, &target);
+    let parts = FinalLink { loaded: &side.loaded, libraries: &side.libraries, symbols: &side.symbols, output: &target };
+    let mut words = final_line::final_link(&session.line, &parts);
     let dependencies = session.text_path("out.d")?;
     words.push(format!("--dependency-file={dependencies}"));
-    let run = lld_run::lld(session, "final.rsp", &words)?;
-    print(&side.names.show_bytes(&run.stdout))?;
+    let run = match &file {
+        Some(file) if session.line.output_holds_its_path() => in_its_place(session, file, &words)?,
+        _ => lld_run::lld(session, "final.rsp", &words)?,
+    };
+    let read = if run.success() { read_dependencies(session, &dependencies)? } else { Vec::new() };
+    script_patterns::check(&read, &side.renamed)?;
+    print(&side.names.show_bytes(&without_traces(&run.stdout, &side.symbols)))?;
     let said = readable(&side.names, &run.stderr, &thin.diagnostics);
     lld_run::print(&said);
     if !run.success() {
@@ -60,24 +68,72 @@ pub(crate) fn run(
     rename_in_reports(session, &side.names)?;
     let mut diagnostics = thin.diagnostics.clone();
     diagnostics.extend(said);
-    Ok(Linked { file, diagnostics, read: read_dependencies(session, &dependencies)? })
+    Ok(Linked { file, diagnostics, read })
+}
+
+/// Has lld write the output under its own name, and moves it to `file`: what was there before is back when this ends.
+fn in_its_place(session: &Session, file: &Path, words: &[String]) -> Result<lld_run::Run> {
+    let output = Path::new(session.line.output());
+    let before = session.make_directory("before")?.join("output");
+    if output.exists() {
+        install(output, &before)?;
+    }
+    let run = lld_run::lld(session, "final.rsp", words);
+    let moved = if run.as_ref().is_ok_and(lld_run::Run::success) { install(output, file) } else { Ok(()) };
+    if before.exists() {
+        install(&before, output)?;
+    }
+    moved.and(run)
 }
 
 /// The LTO objects in in-process' order.
-fn lto_objects(
-    session: &Session,
-    thin: &ThinLink,
-    planned: &Planned,
-    natives: &NativeObjects,
-    names: &mut ShownNames,
-) -> Vec<String> {
-    let regular = planned.has_regular_part.then_some(&thin.regular_object);
-    let regular_name = format!("{}.lto.o", session.line.output());
-    let paths: Vec<String> =
-        regular.into_iter().chain(&natives.paths).map(|path| path.to_string_lossy().into_owned()).collect();
-    let shown = regular.map(|_| &regular_name).into_iter().chain(&natives.shown);
-    paths.iter().zip(shown).for_each(|(path, shown)| names.add(path, shown));
-    paths
+fn lto_objects(session: &Session, thin: &ThinLink, planned: &Planned, natives: &NativeObjects) -> Vec<LtoObject> {
+    let regular = planned.has_regular_part.then(|| LtoObject {
+        path: thin.regular_object.clone(),
+        shown: format!("{}.lto.o", session.line.output()),
+        archive: None,
+    });
+    let modules = natives.paths.iter().zip(&natives.shown).zip(&planned.jobs);
+    let modules = modules.map(|((path, shown), job)| LtoObject {
+        path: path.clone(),
+        shown: shown.clone(),
+        archive: archive_of(&job.name).map(str::to_owned),
+    });
+    regular.into_iter().chain(modules).collect()
+}
+
+/// The archive in an identifier of the form `archive(member at offset)`.
+fn archive_of(identifier: &str) -> Option<&str> {
+    let (before, offset) = identifier.strip_suffix(')')?.rsplit_once(" at ")?;
+    let is_offset = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());
+    is_offset.then(|| before.rsplit_once('(').map(|(archive, _)| archive)).flatten()
+}
+
+/// lld's standard output without what it says of symbols that it was given only for their order.
+fn without_traces(stdout: &[u8], symbols: &[String]) -> Vec<u8> {
+    if symbols.is_empty() {
+        return stdout.to_vec();
+    }
+    let symbols: BTreeSet<&[u8]> = symbols.iter().map(|name| stem(name.as_bytes())).collect();
+    let lines = stdout.split_inclusive(|byte| *byte == b'\n');
+    lines
+        .filter(|line| !traced(line.trim_ascii_end()).is_some_and(|name| symbols.contains(stem(name))))
+        .flatten()
+        .copied()
+        .collect()
+}
+
+/// A name without its default version.
+fn stem(name: &[u8]) -> &[u8] {
+    let end = name.windows(2).position(|pair| pair == b"@@").unwrap_or(name.len());
+    name.get(..end).unwrap_or_default()
+}
+
+/// The symbol in a line like `file: definition of symbol`.
+fn traced(line: &[u8]) -> Option<&[u8]> {
+    const SAYS: [&[u8]; 2] = [b"definition of ", b": reference to "];
+    let place = |says: &[u8]| line.windows(says.len()).position(|window| window == says).map(|at| at + says.len());
+    SAYS.into_iter().find_map(place).and_then(|from| line.get(from..))
 }
 
 /// lld's messages with in-process' names, without those that the thin link gave already.
@@ -156,5 +212,22 @@ mod tests {
     #[test]
     fn dependencies() {
         assert_eq!(unescape("a\\ b$$c\\#"), "a b$c#");
+    }
+
+    #[test]
+    fn archives_in_identifiers() {
+        assert_eq!(archive_of("d/l.a(m.o at 78)"), Some("d/l.a"));
+        assert_eq!(archive_of("d/l(1).a(m.o at 78)"), Some("d/l(1).a"));
+        assert_eq!(archive_of("a(b).o"), None);
+        assert_eq!(archive_of("a(b at c)"), None);
+    }
+
+    #[test]
+    fn only_traces_of_known_symbols_are_swallowed() {
+        let text =
+            b"a.o: definition of f\nl.a(b.o): lazy definition of f\nc.o: reference to g\nVMA f\na.o: definition of h\n";
+        let symbols = ["f", "g"].map(str::to_owned);
+        assert_eq!(without_traces(text, &symbols), b"VMA f\na.o: definition of h\n");
+        assert_eq!(without_traces(text, &[]), text);
     }
 }

@@ -3,9 +3,11 @@
 //!
 //! Each step is a file here; this one puts them in a row, and decides when lld does the whole link itself.
 
+mod archives;
 mod backends;
 mod execution;
 mod extra_inputs;
+mod fat_objects;
 mod final_step;
 mod imported;
 mod in_process;
@@ -15,13 +17,19 @@ mod lld_run;
 mod loaded;
 mod memo;
 mod native_objects;
+mod native_side;
+mod order;
 mod overlap;
 mod parallel;
+mod placing;
+mod script_patterns;
+mod scripts;
 mod search;
 mod session;
 mod shown_names;
 mod stop;
 mod survey;
+mod symbol_tables;
 mod thin_step;
 mod words;
 
@@ -38,6 +46,7 @@ use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::link_line::{LinkLine, Warnings};
 
+pub(crate) use archives::Place;
 pub(crate) use backends::{Common, Planned, PlannedJobs, identifiers, job, mixed_targets, plan_jobs, read_facts};
 pub(crate) use execution::{Batch, build as run_backends, build_again, outcomes, report_failures};
 pub(crate) use extra_inputs::NamedFiles;
@@ -48,7 +57,7 @@ pub(crate) use native_objects::gone_again;
 pub(crate) use parallel::map as parallel_map;
 pub(crate) use session::{Session, Workspace};
 pub(crate) use stop::Stop;
-pub(crate) use survey::{Place, Survey};
+pub(crate) use survey::Survey;
 pub(crate) use thin_step::ThinLink;
 pub(crate) use words::Words;
 
@@ -74,7 +83,8 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
         return index_only::run(settings, line, &survey, &lld, &words);
     }
     let fallback = Stats::of_fallback(line.output(), survey.bitcode().len());
-    match readable.and_then(|()| LinkFlags::of(&line).map(drop).map_err(Stop::Refused)) {
+    // An option may say that a file is not looked for under its name.
+    match LinkFlags::of(&line).map_err(Stop::Refused).and(readable) {
         Err(Stop::Refused(refusal)) => return in_process::fall_back(&settings, &lld, &words, &refusal, &fallback),
         Err(Stop::Failed(failure)) => return Err(failure),
         Ok(()) => {}

@@ -73,7 +73,7 @@ fn materialize(session: &Session, objects: &[NativeObject], paths: &[PathBuf], w
 }
 
 /// lld's name for the object of a module: `OUTPUT.lto.STEM.o` beside the bitcode; a member's identifier is taken whole.
-fn lto_object_path(output: &str, identifier: &str) -> String {
+pub(crate) fn lto_object_path(output: &str, identifier: &str) -> String {
     let name = file_name(identifier);
     let stem = if identifier.ends_with(')') { name } else { name.rsplit_once('.').map_or(name, |(stem, _)| stem) };
     let directory = identifier.strip_suffix(name).unwrap_or_default();

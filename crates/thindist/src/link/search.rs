@@ -56,6 +56,11 @@ impl<'a> Search<'a> {
         })
     }
 
+    /// A file in the directories of `-L`.
+    pub(crate) fn in_directories(&self, name: &str) -> Option<String> {
+        first_existing(self.given.iter().map(|directory| append_path(directory, name)).collect())
+    }
+
     /// The path of a script; its name if there is none, for the message.
     pub(crate) fn script(&self, name: &str) -> PathBuf {
         find_script(name, &self.given).unwrap_or_else(|| PathBuf::from(name))

@@ -1,17 +1,18 @@
 //! What the inputs of a link line are: found, opened, and told apart by their first bytes.
 
+use super::archives::{self, ArchiveContent, Place};
+use super::fat_objects;
 use super::kind::read_kind;
+use super::scripts::{self, Script};
 use super::search::Search;
 use super::stop::Stop;
-use crate::failure::{Failure, Result, io};
+use crate::failure::{Failure, io};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use thindist_core::archive::{self, ArchiveError};
-use thindist_core::file_kind::{FileKind, file_kind};
-use thindist_core::link_line::{Input, InputName, LinkLine, Refusal};
+use thindist_core::file_kind::FileKind;
+use thindist_core::link_line::{Input, InputName, LinkLine};
 
 /// Every file of a link that the line tells of.
 #[derive(Debug)]
@@ -34,64 +35,25 @@ pub(crate) struct Surveyed {
 /// What an input is.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
-    Bitcode,
+    Bitcode(Place),
     Native,
     /// Read with `--format=binary`.
     Binary,
     Archive(Arc<ArchiveContent>),
-    /// A shared object, a linker script: lld reads it in its place among the libraries.
-    Library,
+    /// lld reads it in its place among the libraries.
+    Shared,
+    /// A linker script, or what lld will take for one, with the files that it adds.
+    Script(Arc<Script>),
 }
 
-/// The members of an archive.
-#[derive(Debug)]
-pub(crate) struct ArchiveContent {
-    pub(crate) members: Vec<Member>,
-}
-
-/// One member that is an object.
-#[derive(Debug)]
-pub(crate) struct Member {
-    /// The name in the archive.
-    pub(crate) name: String,
-    /// lld's module identifier, if it is bitcode.
-    pub(crate) identifier: String,
-    /// How lld's trace names it: `archive(name)`, the name as it stands in the archive.
-    pub(crate) trace_name: String,
-    pub(crate) kind: FileKind,
-    pub(crate) place: Place,
-}
-
-/// Where content is on this host.
-#[derive(Debug, Clone)]
-pub(crate) enum Place {
-    /// A file of its own.
-    File(PathBuf),
-    /// Part of a regular archive, in bytes.
-    Part { archive: PathBuf, offset: u64, size: u64 },
-}
-
-impl Place {
-    /// Reads the content.
-    pub(crate) fn read(&self) -> Result<Vec<u8>> {
-        match self {
-            Self::File(path) => std::fs::read(path).map_err(|error| io("read", path, &error)),
-            Self::Part { archive, offset, size } => {
-                let read = || {
-                    let mut bytes = vec![0; usize::try_from(*size).map_err(std::io::Error::other)?];
-                    File::open(archive)?.read_exact_at(&mut bytes, *offset)?;
-                    Ok(bytes)
-                };
-                read().map_err(|error| io("read", archive, &error))
-            }
-        }
-    }
-}
-
-impl ArchiveContent {
-    pub(crate) fn has_bitcode(&self) -> bool {
-        self.members.iter().any(|member| member.kind == FileKind::Bitcode)
-    }
+/// What is known while inputs are looked at.
+pub(crate) struct Reading<'a> {
+    pub(crate) search: &'a Search<'a>,
+    pub(crate) line: &'a LinkLine,
+    /// An archive that stands twice on the line is read once.
+    archives: BTreeMap<String, Arc<ArchiveContent>>,
+    /// Scripts that are being read.
+    pub(crate) open_scripts: Vec<String>,
 }
 
 impl Survey {
@@ -99,18 +61,15 @@ impl Survey {
     /// it is lld's to report.
     pub(crate) fn of(line: &LinkLine) -> (Self, std::result::Result<(), Stop>) {
         let search = Search::of(line);
-        let mut archives = BTreeMap::new();
+        let mut reading = Reading { search: &search, line, archives: BTreeMap::new(), open_scripts: Vec::new() };
         let mut inputs = Vec::new();
         let mut outcome = Ok(());
         for input in line.inputs() {
-            match find(&input, &search).and_then(|path| {
-                let content = look_at(&input, &path, &mut archives)?;
-                Ok((path, content))
-            }) {
-                Ok((path, content)) => inputs.push(Surveyed { input, path, content }),
+            match find(&input, &search).and_then(|path| reading.look_at(input.clone(), path)) {
+                Ok(surveyed) => inputs.push(surveyed),
                 Err(stop) => {
                     // Keeps the positions of `inputs` those of the line.
-                    inputs.push(Surveyed { input, path: String::new(), content: Content::Library });
+                    inputs.push(Surveyed { input, path: String::new(), content: Content::Shared });
                     outcome = outcome.and(Err(stop));
                 }
             }
@@ -121,22 +80,25 @@ impl Survey {
     }
 
     pub(crate) fn has_bitcode(&self) -> bool {
-        self.inputs.iter().any(|input| match &input.content {
-            Content::Bitcode => true,
-            Content::Archive(archive) => archive.has_bitcode(),
-            Content::Native | Content::Binary | Content::Library => false,
-        })
+        self.flat().iter().any(|input| input.has_bitcode())
+    }
+
+    /// Every input in lld's order: in place of a script the files that it adds.
+    pub(crate) fn flat(&self) -> Vec<&Surveyed> {
+        let mut flat = Vec::with_capacity(self.inputs.len());
+        self.inputs.iter().for_each(|surveyed| surveyed.flatten_into(&mut flat));
+        flat
     }
 
     /// Every bitcode candidate by its identifier, with its name in the trace: an archive that stands twice on the line
     /// counts once.
     pub(crate) fn bitcode(&self) -> BTreeMap<&str, (&str, Place)> {
         let mut modules = BTreeMap::new();
-        for surveyed in &self.inputs {
+        for surveyed in self.flat() {
             match &surveyed.content {
-                Content::Bitcode => {
+                Content::Bitcode(place) => {
                     let path = surveyed.path.as_str();
-                    modules.insert(path, (path, Place::File(PathBuf::from(path))));
+                    modules.insert(path, (path, place.clone()));
                 }
                 Content::Archive(archive) => {
                     let bitcode = archive.members.iter().filter(|member| member.kind == FileKind::Bitcode);
@@ -144,7 +106,7 @@ impl Survey {
                         (member.identifier.as_str(), (member.trace_name.as_str(), member.place.clone()))
                     }));
                 }
-                Content::Native | Content::Binary | Content::Library => {}
+                Content::Native | Content::Binary | Content::Shared | Content::Script(_) => {}
             }
         }
         modules
@@ -153,15 +115,36 @@ impl Survey {
     /// Every file whose content the link depends on, as far as the line tells.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = self.read_files.clone();
-        for surveyed in self.inputs.iter().filter(|surveyed| !surveyed.path.is_empty()) {
+        let scripts = self.inputs.iter().filter(|surveyed| matches!(surveyed.content, Content::Script(_)));
+        for surveyed in scripts.chain(self.flat()).filter(|surveyed| !surveyed.path.is_empty()) {
             files.push(PathBuf::from(&surveyed.path));
             let Content::Archive(archive) = &surveyed.content else { continue };
             files.extend(archive.members.iter().filter_map(|member| match &member.place {
                 Place::File(path) => Some(path.clone()),
+                // Of a thin archive's FatLTO object.
+                Place::Part { file, .. } if file.as_os_str() != surveyed.path.as_str() => Some(file.clone()),
                 Place::Part { .. } => None,
             }));
         }
         files
+    }
+}
+
+impl Surveyed {
+    fn flatten_into<'a>(&'a self, flat: &mut Vec<&'a Self>) {
+        match &self.content {
+            Content::Script(script) => script.files.iter().for_each(|file| file.surveyed.flatten_into(flat)),
+            _ => flat.push(self),
+        }
+    }
+
+    pub(crate) fn has_bitcode(&self) -> bool {
+        match &self.content {
+            Content::Bitcode(_) => true,
+            Content::Archive(archive) => archive.has_bitcode(),
+            Content::Script(script) => script.files.iter().any(|file| file.surveyed.has_bitcode()),
+            Content::Native | Content::Binary | Content::Shared => false,
+        }
     }
 }
 
@@ -173,94 +156,53 @@ fn find(input: &Input, search: &Search<'_>) -> std::result::Result<String, Stop>
     }
 }
 
-fn look_at(
-    input: &Input,
-    path: &str,
-    archives: &mut BTreeMap<String, Arc<ArchiveContent>>,
-) -> std::result::Result<Content, Stop> {
-    let cannot_open = |error| io("open", path, &error);
-    let file = File::open(path).map_err(cannot_open)?;
-    let metadata = file.metadata().map_err(cannot_open)?;
-    if metadata.is_dir() {
-        return Err(Failure::new(format_args!("cannot open {path}: Is a directory"))
-            .hint("name an object, an archive or a linker script")
-            .into());
+impl Reading<'_> {
+    /// Tells what a file is.
+    pub(crate) fn look_at(&mut self, input: Input, path: String) -> std::result::Result<Surveyed, Stop> {
+        let content = self.content(&input, &path)?;
+        Ok(Surveyed { input, path, content })
     }
-    if input.binary {
-        return Ok(Content::Binary);
-    }
-    Ok(match read_kind(&file).map_err(|error| io("read", path, &error))? {
-        FileKind::Bitcode => Content::Bitcode,
-        FileKind::ElfRelocatable => Content::Native,
-        FileKind::Archive | FileKind::ThinArchive => {
-            if let Some(known) = archives.get(path) {
-                return Ok(Content::Archive(known.clone()));
+
+    fn content(&mut self, input: &Input, path: &str) -> std::result::Result<Content, Stop> {
+        let cannot_open = |error| io("open", path, &error);
+        let file = File::open(path).map_err(cannot_open)?;
+        let metadata = file.metadata().map_err(cannot_open)?;
+        if metadata.is_dir() {
+            return Err(Failure::new(format_args!("cannot open {path}: Is a directory"))
+                .hint("name an object, an archive or a linker script")
+                .into());
+        }
+        if input.binary {
+            return Ok(Content::Binary);
+        }
+        let fat = self.line.reads_fat_objects();
+        let place = || Place::File(PathBuf::from(path));
+        Ok(match read_kind(&file).map_err(|error| io("read", path, &error))? {
+            FileKind::Bitcode => Content::Bitcode(place()),
+            FileKind::ElfRelocatable => match fat_objects::bitcode_of(FileKind::ElfRelocatable, &place(), fat)? {
+                Some(bitcode) => Content::Bitcode(bitcode),
+                None => Content::Native,
+            },
+            FileKind::Archive | FileKind::ThinArchive => {
+                Content::Archive(self.archive(path, &file, metadata.len(), fat)?)
             }
-            let content = Arc::new(read_archive(path, &file, metadata.len())?);
-            archives.insert(path.to_owned(), content.clone());
-            Content::Archive(content)
-        }
-        FileKind::ElfShared | FileKind::ElfOther | FileKind::Other => Content::Library,
-    })
-}
-
-fn read_archive(path: &str, file: &File, size: u64) -> std::result::Result<ArchiveContent, Stop> {
-    let bytes = map(file, size).map_err(|error| io("read", path, &error))?;
-    let parsed = archive::parse(&bytes).map_err(|error| not_read(path, &error))?;
-    let mut members = Vec::with_capacity(parsed.members.len());
-    for member in &parsed.members {
-        let (kind, place) = match member.data {
-            Some(data) => (
-                file_kind(data),
-                Place::Part { archive: PathBuf::from(path), offset: offset_in(&bytes, data), size: data.len() as u64 },
-            ),
-            None => thin_member(path, member.name)?,
-        };
-        members.push(Member {
-            name: member.name.to_owned(),
-            identifier: archive::identifier(path, member),
-            trace_name: format!("{path}({})", member.name),
-            kind,
-            place,
-        });
+            FileKind::Other => Content::Script(Arc::new(scripts::read(self, input, path)?)),
+            FileKind::ElfShared | FileKind::ElfOther => Content::Shared,
+        })
     }
-    Ok(ArchiveContent { members })
-}
 
-fn not_read(path: &str, error: &ArchiveError) -> Stop {
-    match error {
-        ArchiveError::Unsupported { .. } => {
-            Stop::Refused(Refusal { option: path.to_owned(), reason: error.to_string() })
+    fn archive(
+        &mut self,
+        path: &str,
+        file: &File,
+        size: u64,
+        fat: bool,
+    ) -> std::result::Result<Arc<ArchiveContent>, Stop> {
+        if let Some(known) = self.archives.get(path) {
+            return Ok(known.clone());
         }
-        ArchiveError::NotAnArchive | ArchiveError::Truncated { .. } | ArchiveError::Malformed { .. } => {
-            Failure::new(format_args!("{path}: {error}")).hint("the archive is damaged; make it again").into()
-        }
+        let content = Arc::new(archives::read(path, file, size, fat)?);
+        self.archives.insert(path.to_owned(), content.clone());
+        Ok(content)
     }
-}
-
-/// A member of a thin archive is a file beside the archive.
-fn thin_member(archive: &str, name: &str) -> Result<(FileKind, Place)> {
-    let file_path = Path::new(archive).parent().map_or_else(|| PathBuf::from(name), |parent| parent.join(name));
-    let missing = |error| {
-        io("open", &file_path, &error)
-            .hint(format_args!("{archive} is a thin archive and names it; make the archive again"))
-    };
-    let file = File::open(&file_path).map_err(missing)?;
-    let kind = read_kind(&file).map_err(missing)?;
-    Ok((kind, Place::File(file_path)))
-}
-
-fn offset_in(whole: &[u8], part: &[u8]) -> u64 {
-    (part.as_ptr() as usize - whole.as_ptr() as usize) as u64
-}
-
-/// Maps a file, so that of a large archive only the pages with headers are read.
-#[expect(unsafe_code, reason = "a map is the only way to look at a large archive's headers without reading it all")]
-fn map(file: &File, size: u64) -> std::io::Result<memmap2::Mmap> {
-    if size == 0 {
-        return memmap2::MmapOptions::new().len(0).map_anon()?.make_read_only();
-    }
-    // SAFETY: the map is read-only and short-lived. Who truncates an input while it is being linked gets a SIGBUS, as
-    // from lld, which maps its inputs as well.
-    unsafe { memmap2::Mmap::map(file) }
 }

@@ -1,6 +1,7 @@
 //! The thin link: the real lld in index-only mode.
 
 use super::lld_run;
+use super::native_objects;
 use super::session::Session;
 use super::survey::Survey;
 use crate::failure::{Failure, Result, io};
@@ -41,6 +42,9 @@ pub(crate) struct ThinModule {
 pub(crate) fn run(session: &Session, survey: &Survey) -> std::result::Result<ThinLink, super::stop::Stop> {
     session.make_directory("thin")?;
     let index_prefix = format!("{}/", session.text_path(format!("thin/index{}", "/d".repeat(levels_above(survey))))?);
+    if let Some(refusal) = too_long(session, survey, &index_prefix) {
+        return Err(super::stop::Stop::Refused(refusal));
+    }
     let paths = ThinLinkPaths {
         list: &session.text_path("thin/list")?,
         index_prefix: &index_prefix,
@@ -76,6 +80,23 @@ fn selected(line: &str, prefix: &str) -> Result<ThinModule> {
 fn levels_above(survey: &Survey) -> usize {
     let climbs = |path: &str| path.split(['/', '(']).filter(|component| *component == "..").count();
     survey.bitcode().keys().map(|identifier| climbs(identifier)).max().unwrap_or(0)
+}
+
+/// In-process, an index and a native object are no files, whatever a module is called.
+fn too_long(session: &Session, survey: &Survey, index_prefix: &str) -> Option<Refusal> {
+    const PATH: usize = 4095;
+    const COMPONENT: usize = 255;
+    let modules = survey.bitcode();
+    let is_too_long = |identifier: &&&str| {
+        let index = format!("{index_prefix}{identifier}.thinlto.bc");
+        let object = native_objects::lto_object_path(session.line.output(), identifier);
+        let longest = index.split('/').chain(object.rsplit('/').take(1)).map(str::len).max();
+        index.len() > PATH || longest > Some(COMPONENT)
+    };
+    modules.keys().find(is_too_long).map(|identifier| Refusal {
+        option: (*identifier).to_owned(),
+        reason: "the name is too long to make another file's name of it".to_owned(),
+    })
 }
 
 /// Refuses modules that did not come from the line itself.

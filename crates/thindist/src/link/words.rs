@@ -46,12 +46,30 @@ impl Words {
 /// Replaces each `@file` by the arguments in it, as lld does; one that cannot be read is an argument as it stands.
 fn expand_response_files(words: &[String]) -> Result<Option<Vec<String>>> {
     let mut expanded = Vec::with_capacity(words.len());
-    let is_text = expand_into(words, &mut Vec::new(), &mut expanded)?;
+    let is_text = expand_into(words, quoting(words), &mut Vec::new(), &mut expanded)?;
     Ok(is_text.then_some(expanded))
 }
 
+/// How response files are quoted; lld asks the words of its command line only.
+fn quoting(words: &[String]) -> fn(&str) -> Vec<String> {
+    let apart = words.windows(2).filter_map(|pair| match pair {
+        [option, value] if option == "--rsp-quoting" => Some(value.as_str()),
+        _ => None,
+    });
+    let joined = words.iter().filter_map(|word| word.strip_prefix("--rsp-quoting="));
+    match apart.chain(joined).last() {
+        Some("windows") => response_file::tokenize_windows,
+        _ => response_file::tokenize,
+    }
+}
+
 /// `false`: a file is no UTF-8.
-fn expand_into(words: &[String], open: &mut Vec<PathBuf>, expanded: &mut Vec<String>) -> Result<bool> {
+fn expand_into(
+    words: &[String],
+    tokenize: fn(&str) -> Vec<String>,
+    open: &mut Vec<PathBuf>,
+    expanded: &mut Vec<String>,
+) -> Result<bool> {
     for word in words {
         let Some(path) = word.strip_prefix('@').map(PathBuf::from).filter(|path| path.is_file()) else {
             expanded.push(word.clone());
@@ -64,7 +82,7 @@ fn expand_into(words: &[String], open: &mut Vec<PathBuf>, expanded: &mut Vec<Str
         let bytes = std::fs::read(&path).map_err(|error| io("read", &path, &error))?;
         let Ok(text) = String::from_utf8(bytes) else { return Ok(false) };
         open.push(path);
-        if !expand_into(&response_file::tokenize(&text), open, expanded)? {
+        if !expand_into(&tokenize(&text), tokenize, open, expanded)? {
             return Ok(false);
         }
         open.pop();

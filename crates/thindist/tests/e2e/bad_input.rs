@@ -11,6 +11,10 @@ on_each_llvm!(
     truncated_bitcode,
     damaged_bitcode_is_never_a_crash,
     a_damaged_archive,
+    an_archive_that_is_cut_off_anywhere,
+    a_thin_archive_within_a_thin_archive,
+    ten_thousand_inputs,
+    names_that_are_as_long_as_can_be,
     lld_and_clang_of_different_majors,
     no_clang,
     a_module_for_another_target,
@@ -90,6 +94,70 @@ fn a_damaged_archive(sandbox: &Sandbox) {
     sandbox.ar("crsT thin.a b.o");
     fs::remove_file(sandbox.path("b.o")).unwrap();
     refused(sandbox, sandbox.ld("-r a.o thin.a -o out.o"), &["b.o", "thin.a", "make the archive again"]);
+}
+
+/// In the table of symbols, in that of names, in a header, in a member.
+fn an_archive_that_is_cut_off_anywhere(sandbox: &Sandbox) {
+    pair(sandbox);
+    let long = "an_object_with_a_name_of_more_than_sixteen_letters.o";
+    fs::copy(sandbox.path("b.o"), sandbox.path(long)).unwrap();
+    sandbox.ar(&format!("crs whole.a {long}"));
+    let whole = sandbox.read("whole.a");
+    let find = |text: &[u8]| whole.windows(text.len()).position(|part| part == text).unwrap();
+    let (names, member) = (find(b"//  "), find(b"/0  "));
+    assert!(8 < names && names < member, "the archive is not as expected");
+    for length in [9, 67, 70, names - 1, names + 30, names + 62, member - 1, member + 59, member + 61, whole.len() - 1]
+    {
+        sandbox.write("cut.a", &whole[..length]);
+        refused(sandbox, sandbox.ld("-r a.o --whole-archive cut.a -o out.o"), &["cut.a", "make it again"]);
+    }
+}
+
+/// As GNU's `ar` makes it: names of the inner archive with the members' places in it.
+fn a_thin_archive_within_a_thin_archive(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.ar("crs inner.a b.o");
+    let header = |name: &str, size: usize| format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 644);
+    let names = "inner.a/\n\n";
+    let member = header("/0:8", sandbox.read("b.o").len());
+    sandbox.write("outer.a", format!("!<thin>\n{}{names}{member}", header("//", names.len())));
+    let line = "-r a.o --whole-archive outer.a -o out.o";
+    let ours = sandbox.ld(line).run();
+    let theirs = sandbox.tool(format!("ld.lld-{}", sandbox.llvm())).args(line).run();
+    // Whatever lld makes of it.
+    assert_eq!(ours.status, theirs.status, "{ours}\n{theirs}");
+    assert_eq!(ours.lines_with("thindist: warning: outer.a cannot be carried"), 1, "{ours}");
+}
+
+fn ten_thousand_inputs(sandbox: &Sandbox) {
+    pair(sandbox);
+    sandbox.compile("-O2", "native.c", "__attribute__((used)) static int local = 5;");
+    sandbox.make_directory(sandbox.path("many"));
+    let name = |number: usize| format!("many/native-{number}.o");
+    (0..9_998).for_each(|number| fs::hard_link(sandbox.path("native.o"), sandbox.path(name(number))).unwrap());
+    let names: Vec<String> = (0..9_998).map(name).collect();
+    sandbox.write("line.rsp", format!("-r {} a.o b.o", names.join("\n")));
+    let stats = sandbox.link("@line.rsp -o ours");
+    assert_eq!((stats.modules, stats.executed()), (2, 2));
+    sandbox.lld("@line.rsp -o theirs");
+    assert!(sandbox.read("ours") == sandbox.read("theirs"));
+    assert_eq!(sandbox.link("@line.rsp -o ours").memo(), 2);
+}
+
+/// In-process makes no files of modules' names.
+fn names_that_are_as_long_as_can_be(sandbox: &Sandbox) {
+    pair(sandbox);
+    let path = |length: usize| format!("{}b.o", "./".repeat((length - 3) / 2));
+    let component = format!("{}.o", "b".repeat(253));
+    fs::copy(sandbox.path("b.o"), sandbox.path(&component)).unwrap();
+    for name in [path(4_081), component] {
+        let run = sandbox.ld(&format!("-r a.o {name} -o ours")).ok();
+        assert_eq!(run.lines_with("the name is too long"), 1, "{run}");
+        sandbox.lld(&format!("-r a.o {name} -o theirs"));
+        assert!(sandbox.read("ours") == sandbox.read("theirs"));
+    }
+    let name = path(4_097);
+    refused(sandbox, sandbox.ld(&format!("-r a.o {name} -o out.o")), &[&name, "File name too long"]);
 }
 
 #[test]

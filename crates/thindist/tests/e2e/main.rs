@@ -11,6 +11,7 @@ mod crash;
 mod distribute;
 mod edits;
 mod line;
+mod link_lines;
 mod options;
 mod profiles;
 mod programs;

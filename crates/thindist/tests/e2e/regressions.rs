@@ -4,25 +4,12 @@ use crate::on_each_llvm;
 use testkit::Sandbox;
 
 on_each_llvm!(
-    a_weak_definition_of_bitcode_before_a_native_one,
+    a_versioned_library_without_soname_holds_no_path_of_ours,
     a_strong_definition_in_bitcode_wins_from_any_place,
     fatal_warnings_hold_for_backends,
     a_file_that_regular_lto_includes_is_no_reason_to_remember,
     paths_that_are_not_ascii,
 );
-
-/// The final link has natives in front, and took the native definition.
-fn a_weak_definition_of_bitcode_before_a_native_one(sandbox: &Sandbox) {
-    sandbox.bitcode(&[
-        ("m.c", "int f(void); int main(void) { return f(); }"),
-        ("a.c", "__attribute__((weak)) int f(void) { return 1; }"),
-    ]);
-    sandbox.compile("-O2", "b.c", "__attribute__((weak)) int f(void) { return 2; }");
-    let run = sandbox.ld("-r m.o a.o b.o -o ours.o").ok().says("b.o");
-    assert_eq!(run.lines_with("thindist: warning: "), 1, "{run}");
-    sandbox.lld("-r m.o a.o b.o -o theirs.o");
-    assert_eq!(sandbox.read("ours.o"), sandbox.read("theirs.o"));
-}
 
 /// The kernel's linux_banner: weak in vmlinux.o, which is native by then, and strong in bitcode.
 fn a_strong_definition_in_bitcode_wins_from_any_place(sandbox: &Sandbox) {
@@ -30,6 +17,25 @@ fn a_strong_definition_in_bitcode_wins_from_any_place(sandbox: &Sandbox) {
     sandbox.compile("-O2", "b.c", "__attribute__((weak)) const char banner[] = \"weak\";");
     sandbox.verify_identical("-r b.o a.o -o out.o");
     sandbox.verify_identical("-r a.o b.o -o out.o");
+}
+
+/// lld names the base of a library's versions by the output's path, which was one in the cache.
+fn a_versioned_library_without_soname_holds_no_path_of_ours(sandbox: &Sandbox) {
+    sandbox.compile("-O2 -fPIC -flto=thin", "a.c", "int f(void) { return 1; }");
+    sandbox.write("v.ver", "ONE { global: f; local: *; };\n");
+    let line = "-shared a.o --version-script=v.ver";
+    sandbox.make_directory(sandbox.path("out"));
+    sandbox.lld(&format!("{line} -o out/x.so"));
+    let theirs = sandbox.read("out/x.so");
+    sandbox.write("out/x.so", "as it was");
+    sandbox.compile("-O2 -fPIC -flto=thin", "b.c", "int none(void); int g(void) { return none(); }");
+    sandbox.ld(&format!("{line} b.o -u g -z defs -o out/x.so")).run().exits(1).says("undefined symbol: none");
+    assert_eq!(sandbox.read("out/x.so"), b"as it was");
+    sandbox.link(&format!("{line} -o out/x.so"));
+    assert!(sandbox.read("out/x.so") == theirs);
+    assert_eq!(sandbox.link(&format!("{line} -o out/x.so")).memo(), 1);
+    assert!(sandbox.read("out/x.so") == theirs);
+    sandbox.verify_identical(&format!("{line} -o out/x.so"));
 }
 
 fn fatal_warnings_hold_for_backends(sandbox: &Sandbox) {

@@ -49,10 +49,10 @@ fn steps_give_the_output_of_the_link_and_share_its_objects(sandbox: &Sandbox) {
     let line = format!("{CHAIN_OBJECTS} native.o");
     thin_link(sandbox, &line).ok();
     assert_eq!(make(sandbox), 4);
-    let made = sandbox.read("out.o");
-    let stats = sandbox.link(&format!("-r -o out.o {line}"));
+    let stats = sandbox.link(&format!("-r -o link.o {line}"));
     assert_eq!((stats.executed(), stats.local_cache()), (0, 4), "{stats:?}");
-    assert!(sandbox.read("out.o") == made, "make's output is not the link's");
+    // lld numbers symbols as it meets them, and make's link meets no bitcode.
+    sandbox.tool("thindist").args("diff out.o link.o").ok();
     sandbox.verify_identical(&format!("-r -o out.o {line}"));
 }
 
@@ -69,9 +69,8 @@ fn make_runs_what_an_edit_concerns(sandbox: &Sandbox) {
     steps(1);
     edit(sandbox, "leaf.c", "int leaf(int x) { return x * 5 + 1; }\n");
     steps(3);
-    let made = sandbox.read("out.o");
-    sandbox.link(&format!("-r -o out.o {CHAIN_OBJECTS}"));
-    assert!(sandbox.read("out.o") == made, "make's output is not the link's");
+    sandbox.link(&format!("-r -o link.o {CHAIN_OBJECTS}"));
+    sandbox.tool("thindist").args("diff out.o link.o").ok();
 }
 
 fn an_unchanged_thin_link_writes_nothing(sandbox: &Sandbox) {

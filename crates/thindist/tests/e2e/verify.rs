@@ -7,6 +7,7 @@ use testkit::{FakeCompiler, Sandbox};
 on_each_llvm!(
     a_compiler_that_adds_a_flag_is_found_out,
     what_cannot_be_compared_is_exit_code_2,
+    files_are_compared_without_a_link,
     verify_leaves_the_output_and_the_inputs_alone,
 );
 
@@ -34,6 +35,18 @@ fn what_cannot_be_compared_is_exit_code_2(sandbox: &Sandbox) {
     sandbox.verify("-r a.o b.o").env("THINDIST_CLANG", &broken.path).run().exits(2).says("oh dear");
     sandbox.write("main.o", "no object");
     sandbox.verify("").run().exits(2);
+}
+
+fn files_are_compared_without_a_link(sandbox: &Sandbox) {
+    sandbox.compile("-O2", "a.c", "int f(void) { return 1; }");
+    sandbox.compile("-O2", "b.c", "int f(void) { return 2; }");
+    let diff = |files: &str| sandbox.tool("thindist").args("diff").args(files).run();
+    assert!(diff("a.o a.o").exits(0).stdout.ends_with("the whole output\n"));
+    assert!(diff("a.o b.o").exits(1).stdout.contains(".text"));
+    diff("a.o none.o").exits(2).says("none.o");
+    diff("a.o").exits(2).says("two files");
+    sandbox.write("text", "no object");
+    diff("a.o text").exits(2);
 }
 
 fn verify_leaves_the_output_and_the_inputs_alone(sandbox: &Sandbox) {

@@ -1,0 +1,175 @@
+//! Everything that the final link reads: natives, LTO objects, libraries, and the order of symbols.
+//!
+//! The parts know one another's results: what natives lose depends on what LTO objects define, which members come late depends
+//! on what those refer to, and what is left of an archive depends on both.
+
+use super::backends::Planned;
+use super::loaded::{self, Candidate};
+use super::order::{self, Order};
+use super::overlap::{self, InBitcode};
+use super::parallel;
+use super::placing::{FileName, Native, Placing};
+use super::session::Session;
+use super::shown_names::ShownNames;
+use super::stop::Stop;
+use super::survey::Survey;
+use super::symbol_tables::{self, ObjectSymbols};
+use super::thin_step::ThinLink;
+use crate::failure::{Result, io};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use thindist_core::final_line::{Library, Loaded};
+use thindist_core::link_line::{OutputKind, Refusal};
+
+/// An object that LTO has made.
+#[derive(Debug)]
+pub(crate) struct LtoObject {
+    pub(crate) path: PathBuf,
+    /// Its path in-process.
+    pub(crate) shown: String,
+    /// The archive that its module is a member of.
+    pub(crate) archive: Option<String>,
+}
+
+/// The inputs of the final link.
+#[derive(Debug)]
+pub(crate) struct NativeSide {
+    /// Natives in the order of loading, then LTO objects.
+    pub(crate) loaded: Vec<Loaded>,
+    /// One for each input of the line.
+    pub(crate) libraries: Vec<Library>,
+    /// Symbols in in-process' order.
+    pub(crate) symbols: Vec<String>,
+    /// Of files that were written for it.
+    pub(crate) names: ShownNames,
+    /// Files that have another name than in-process.
+    pub(crate) renamed: Vec<(FileName, FileName)>,
+}
+
+/// A native input with what it is and defines.
+struct Read {
+    bytes: Option<Vec<u8>>,
+    symbols: ObjectSymbols,
+}
+
+impl NativeSide {
+    pub(crate) fn of(
+        session: &Session,
+        survey: &Survey,
+        thin: &ThinLink,
+        planned: &Planned,
+        objects: &[LtoObject],
+    ) -> std::result::Result<Self, Stop> {
+        let loaded = loaded::in_order(survey, &thin.trace)?;
+        let tables = parallel::map(objects, read_lto_object)?;
+        let read = parallel::map(&loaded, read_native)?;
+        let early = edit(session, planned, &loaded, &read, &tables)?;
+        let natives: Vec<ObjectSymbols> = read.into_iter().map(|read| read.symbols).collect();
+        let mut order = order::find(session, survey, &thin.trace, &planned.symbols, &tables, &natives)?;
+        let asked_for: BTreeSet<&str> = session.line.values(&["y", "trace-symbol"]).collect();
+        order.names.retain(|name| !asked_for.contains(name.as_str()));
+        let late = late(planned, &order)?;
+        let mut placing = Placing::of(session);
+        let all: Vec<&Native<'_>> = early.iter().chain(late.iter().flatten()).collect();
+        let libraries = placing.remaining(survey, &all)?;
+        let mut placed = placing.place(&early)?;
+        let excluded = ExcludedLibraries::of(session, planned)?;
+        for (number, object) in objects.iter().enumerate() {
+            if let Some(natives) = late.get(number) {
+                placed.extend(placing.place(natives)?);
+            }
+            let archive = object.archive.as_deref().filter(|archive| excluded.has(archive));
+            placed.push(placing.lto_object(&object.path, &object.shown, archive)?);
+        }
+        Ok(Self { loaded: placed, libraries, symbols: order.names, names: placing.names, renamed: placing.renamed })
+    }
+}
+
+fn read_lto_object(object: &LtoObject) -> Result<ObjectSymbols> {
+    let bytes = std::fs::read(&object.path).map_err(|error| io("read", &object.path, &error))?;
+    symbol_tables::of_object(&object.path, &bytes)
+}
+
+fn read_native(candidate: &Candidate<'_>) -> Result<Read> {
+    let bytes = if candidate.is_native() { candidate.object()? } else { None };
+    let symbols = bytes.as_deref().map(|bytes| symbol_tables::of_object(candidate.trace_name(), bytes)).transpose()?;
+    Ok(Read { bytes, symbols: symbols.unwrap_or_default() })
+}
+
+/// The loaded natives without what they lose to bitcode.
+fn edit<'a>(
+    session: &Session,
+    planned: &Planned,
+    loaded: &[Candidate<'a>],
+    read: &[Read],
+    objects: &[ObjectSymbols],
+) -> std::result::Result<Vec<Native<'a>>, Stop> {
+    let keeps_groups = session.line.output_kind() == OutputKind::Relocatable;
+    let mut bitcode = InBitcode::of(objects, keeps_groups);
+    let mut of_natives = BTreeSet::new();
+    let mut natives = Vec::new();
+    for (candidate, read) in loaded.iter().zip(read) {
+        if !candidate.is_native() {
+            if let Some(Some(symbols)) = planned.symbols.get(candidate.identifier()) {
+                bitcode.add_bitcode(symbols, &of_natives);
+            }
+            continue;
+        }
+        let name = candidate.trace_name();
+        let group = read.symbols.groups.iter().find(|group| planned.yielding.contains(*group)).cloned();
+        if let Some(shared) = group.or_else(|| bitcode.may_take(&read.symbols)) {
+            known_or_refused(planned, name, &shared)?;
+        }
+        let edited = match &read.bytes {
+            Some(bytes) => overlap::without_losses(name, bytes, &read.symbols, &bitcode)?.map_err(Stop::Refused)?,
+            None => None,
+        };
+        of_natives.extend(read.symbols.groups.iter().cloned());
+        natives.push(Native { candidate: *candidate, edited });
+    }
+    Ok(natives)
+}
+
+/// Whose definition it is depends on those of all bitcode.
+fn known_or_refused(planned: &Planned, native: &str, shared: &str) -> std::result::Result<(), Stop> {
+    if planned.symbols.values().all(Option::is_some) {
+        return Ok(());
+    }
+    let reason = format!("it and bitcode both define `{shared}`, and some bitcode has no table of its symbols");
+    Err(Stop::Refused(Refusal { option: native.to_owned(), reason }))
+}
+
+/// The members that are loaded for each LTO object. They come behind all bitcode, so that no group of theirs is taken.
+fn late<'a>(planned: &Planned, order: &Order<'a>) -> std::result::Result<Vec<Vec<Native<'a>>>, Stop> {
+    let native = |candidate: &Candidate<'a>| {
+        let symbols = read_native(candidate)?.symbols;
+        if let Some(group) = symbols.groups.iter().find(|group| planned.yielding.contains(*group)) {
+            let reason = format!("it and bitcode both define `{group}`, and it is loaded for an LTO object");
+            return Err(Stop::Refused(Refusal { option: candidate.trace_name().to_owned(), reason }));
+        }
+        Ok(Native { candidate: *candidate, edited: None })
+    };
+    order.late.iter().map(|natives| natives.iter().map(native).collect()).collect()
+}
+
+/// `--exclude-libs`: the LTO object of an archive's member has to come from an archive of that name.
+struct ExcludedLibraries {
+    names: BTreeSet<String>,
+}
+
+impl ExcludedLibraries {
+    fn of(session: &Session, planned: &Planned) -> std::result::Result<Self, Stop> {
+        let values = session.line.values(&["exclude-libs"]);
+        let names: BTreeSet<String> = values.flat_map(|value| value.split([',', ':'])).map(str::to_owned).collect();
+        if planned.has_regular_part && !names.is_empty() {
+            let reason = "regular LTO makes one object of members and others".to_owned();
+            return Err(Stop::Refused(Refusal { option: "--exclude-libs".to_owned(), reason }));
+        }
+        Ok(Self { names })
+    }
+
+    fn has(&self, archive: &str) -> bool {
+        let name = Path::new(archive).file_name().unwrap_or_default().to_string_lossy();
+        self.names.contains("ALL") || self.names.contains(name.as_ref())
+    }
+}

@@ -1,0 +1,91 @@
+//! Kinds of bitcode.
+
+use super::*;
+
+const MAIN: (&str, &str, &str) = (
+    "main.c",
+    THIN,
+    "int printf(const char *, ...); int f(int), g(int); int main(int n, char **v) { (void)v; printf(\"%d %d\\n\", f(n), g(n)); return 0; }",
+);
+const F: &str = "int g(int); int f(int x) { return x * 3 + g(x); }";
+const G: &str = "int g(int x) { return x + 40; }";
+
+/// Virtual functions of which the linker sees all classes.
+macro_rules! with_shapes {
+    ($text:literal) => {
+        concat!(
+            "struct Shape { virtual int area(int) const; virtual int twice(int) const; };\n",
+            "struct Square : Shape { int area(int) const override; };\n",
+            "Shape *make(); extern \"C\" int printf(const char *, ...);\n",
+            $text
+        )
+    };
+}
+const CALLER: &str = with_shapes!(
+    "int main(int n, char **) { Shape *s = make(); printf(\"%d %d\\n\", s->area(n), s->twice(n)); return 0; }"
+);
+const SHAPE: &str =
+    with_shapes!("int Shape::area(int x) const { return x; } int Shape::twice(int x) const { return 2 * area(x); }");
+const SQUARE: &str = with_shapes!(
+    "int Square::area(int x) const { return x * x + 3; } static Square square; Shape *make() { return &square; }"
+);
+const HYBRID: &str = "-O2 -fPIC -flto=thin -fwhole-program-vtables -fsplit-lto-unit -fvisibility=hidden -fno-rtti";
+const VTABLES: &str = "-O2 -fPIC -flto=thin -fwhole-program-vtables -fno-split-lto-unit -fvisibility=hidden -fno-rtti";
+const CFI: &str =
+    "-O2 -fPIC -flto=thin -fsanitize=cfi-vcall,cfi-icall -fno-sanitize-ignorelist -fvisibility=hidden -fno-rtti";
+const UNIFIED: &str = "-O2 -fPIC -flto=thin -funified-lto";
+const DEBUG: &str = "-O2 -fPIC -flto=thin -g";
+const SPLIT: &str = "-O2 -fPIC -flto=thin -g -gsplit-dwarf";
+
+rows! {
+    regular_beside_thin: Row {
+        what: "regular LTO beside ThinLTO", files: &[MAIN, ("f.c", FULL, F), ("g.c", THIN, G)], archives: &[],
+        reader: Driver, line: "main.o f.o g.o", done: Distributed(2),
+    },
+    only_regular: Row {
+        what: "regular LTO alone, within lld",
+        files: &[("main.c", FULL, MAIN.2), ("f.c", FULL, F), ("g.c", FULL, G)], archives: &[],
+        reader: Driver, line: "main.o f.o g.o", done: Distributed(0),
+    },
+    hybrid: Row {
+        what: "hybrid modules: `-fwhole-program-vtables -fsplit-lto-unit`",
+        files: &[("a.cpp", HYBRID, CALLER), ("b.cpp", HYBRID, SHAPE), ("c.cpp", HYBRID, SQUARE)], archives: &[],
+        reader: Driver, line: "-fwhole-program-vtables a.o b.o c.o -Wl,--lto-whole-program-visibility", done: Distributed(3),
+    },
+    devirtualised: Row {
+        what: "virtual functions devirtualised across modules",
+        files: &[("a.cpp", VTABLES, CALLER), ("b.cpp", VTABLES, SHAPE), ("c.cpp", VTABLES, SQUARE)], archives: &[],
+        reader: Driver, line: "a.o b.o c.o -Wl,--lto-whole-program-visibility", done: Distributed(3),
+    },
+    control_flow_integrity: Row {
+        what: "`-fsanitize=cfi`",
+        files: &[("a.cpp", CFI, CALLER), ("b.cpp", CFI, SHAPE), ("c.cpp", CFI, SQUARE)], archives: &[],
+        reader: Driver, line: "a.o b.o c.o", done: Distributed(3),
+    },
+    unified: Row {
+        what: "`-funified-lto`",
+        files: &[("main.c", UNIFIED, MAIN.2), ("f.c", UNIFIED, F), ("g.c", UNIFIED, G)], archives: &[],
+        reader: Driver, line: "-Wl,--lto=thin main.o f.o g.o", done: Distributed(3),
+    },
+    unified_as_regular: Row {
+        what: "`--lto=full`",
+        files: &[("main.c", UNIFIED, MAIN.2), ("f.c", UNIFIED, F), ("g.c", UNIFIED, G)], archives: &[],
+        reader: Driver, line: "-Wl,--lto=full main.o f.o g.o", done: InProcess("--lto=full"),
+    },
+    debug_information: Row {
+        what: "`-g`", files: &[("main.c", DEBUG, MAIN.2), ("f.c", DEBUG, F), ("g.c", "-O2 -fPIC -g", G)], archives: &[],
+        reader: Driver, line: "main.o f.o g.o", done: Distributed(2),
+    },
+    split_debug_information: Row {
+        what: "`-gsplit-dwarf`", files: &[("main.c", SPLIT, MAIN.2), ("f.c", SPLIT, F), ("g.c", SPLIT, G)], archives: &[],
+        reader: Driver, line: "main.o f.o g.o", done: Distributed(3),
+    },
+    module_assembly: Row {
+        what: "module assembly that defines and uses symbols",
+        files: &[
+            MAIN, ("f.c", THIN, "__asm__(\".globl asm_f\\n.type asm_f,@function\\nasm_f: jmp g@PLT\"); int asm_f(int); int f(int x) { return asm_f(x) + 1; }"),
+            ("g.c", THIN, "__attribute__((used)) int g(int x) { return x + 40; }"),
+        ],
+        archives: &[], reader: Driver, line: "main.o f.o g.o", done: Distributed(3),
+    },
+}
