@@ -115,7 +115,8 @@ impl ImportedFrom {
 pub struct StableIndex {
     /// The index.
     pub index: Vec<u8>,
-    /// The backend's assembly names files. What is in them the index does not tell.
+    /// Assembly of imported modules names files. What is in them the index does not tell, and the time of the module's own
+    /// bitcode neither, which is made anew if a file that its own assembly names has changed.
     pub names_files: bool,
 }
 
@@ -213,10 +214,10 @@ impl<'a> Plan<'a> {
             .filter_map(|from| Some((self.module(from.module).identifier.as_str(), part_as_hash(&from.part(facts)?))));
         let hashes: BTreeMap<&str, [u32; 5]> = parts.collect();
         let index = index::replace_hashes(index_bytes, &|name| hashes.get(name).copied());
-        let positions: Vec<usize> = imports.from.iter().map(|from| from.module).collect();
+        let mut imported = imports.from.iter().map(|from| &self.module(from.module).facts);
         Ok(StableIndex {
             index: index.map_err(|source| damaged(own, source))?,
-            names_files: !self.named_files(own, &positions).is_empty(),
+            names_files: imported.any(|facts| !facts.asm_inputs.is_empty()),
         })
     }
 
