@@ -122,7 +122,8 @@ impl ImportedFrom {
 pub struct StableIndex {
     /// The index.
     pub index: Vec<u8>,
-    /// The backend's assembly names files. What is in them the index does not tell.
+    /// Assembly of imported modules names files. What is in them the index does not tell, and the time of the module's own
+    /// bitcode neither, which is made anew if a file that its own assembly names has changed.
     pub names_files: bool,
 }
 
@@ -237,10 +238,10 @@ impl<'a> Plan<'a> {
             Some(ModuleName { name: self.module(position).identifier.clone(), hash })
         };
         let index = index::rename_modules(index_bytes, &new_name);
-        let positions: Vec<usize> = imports.from.iter().map(|from| from.module).collect();
+        let mut imported = imports.from.iter().map(|from| &self.module(from.module).facts);
         Ok(StableIndex {
             index: index.map_err(|source| damaged(own, source))?,
-            names_files: !self.named_files(own, &positions).is_empty(),
+            names_files: imported.any(|facts| !facts.asm_inputs.is_empty()),
         })
     }
 
