@@ -24,4 +24,5 @@ pub mod module_flags;
 pub mod paths;
 pub mod plan;
 pub mod promoted_names;
+pub mod recorded;
 mod summaries;

@@ -12,6 +12,7 @@ use crate::import_facts::ImportFacts;
 use crate::index::{self, IndexModule, ModuleName, NewHash};
 use crate::link_line::Refusal;
 use crate::promoted_names::{ModuleHash, PromotedNames, stable_hashes, suffix};
+use crate::recorded::RecordedFlags;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A selected bitcode module, as far as the plan needs it.
@@ -25,6 +26,8 @@ pub struct Module {
     pub bitcode: Digest,
     /// Its path, the same in every checkout and after every edit: see [`crate::promoted_names`].
     pub path: String,
+    /// The flags that it was compiled with, if its backend is to heed them.
+    pub recorded: Option<RecordedFlags>,
 }
 
 /// One backend compilation with all that makes it up.
@@ -198,7 +201,7 @@ impl<'a> Plan<'a> {
         let unknown = || PlanError::UnknownTarget { module: own.identifier.clone(), triple: own.facts.triple.clone() };
         let action = Action {
             compiler: self.compiler,
-            arguments: self.flags.arguments(&own.facts),
+            arguments: self.flags.arguments(&own.facts, own.recorded.as_ref()),
             module: own.bitcode,
             index: Digest::of(&draft.index),
             imports: draft

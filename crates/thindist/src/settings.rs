@@ -34,6 +34,14 @@ pub(crate) const REGISTRY: &[Setting] = &[
         name: "promoted_names",
         help: "suffixes of local symbols that imports promote: `hash` of their module (default), as in-process, or `stable` under edits",
     },
+    Setting {
+        name: "backend_flags",
+        help: "`parity` (default): the link's, as in-process; `per-module`: those that each file was compiled with as well",
+    },
+    Setting {
+        name: "compile_commands",
+        help: "the compile_commands.json that has them (default: Kbuild's .NAME.o.cmd beside each object)",
+    },
     Setting { name: "jobs", help: "backends of one link at a time (default: --thinlto-jobs, --threads, or all cores)" },
     Setting { name: "slots", help: "compilers at a time of all links on this machine (default: all cores)" },
     Setting { name: "slots_dir", help: "where the machine-wide slots are (default: /tmp/thindist-slots-UID)" },
@@ -46,6 +54,10 @@ pub(crate) const REGISTRY: &[Setting] = &[
         help: "`0`: start each backend as a process of its own, not as a fork of a loaded compiler",
     },
     Setting { name: "memo", help: "`0`: do not remember whole links, only backend compilations" },
+    Setting {
+        name: "keep_native",
+        help: "a directory for the native objects of the link, each with its job beside it: for `thindist what-changed`",
+    },
     Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
 ];
 
@@ -167,7 +179,26 @@ impl Settings {
         self.cache_size()?;
         self.never_falls_back()?;
         self.promoted_names()?;
+        self.has_flags_per_module()?;
         ["jobs", "slots"].into_iter().try_for_each(|name| self.count(name).map(drop))
+    }
+
+    /// Each backend heeds the flags of its own file.
+    pub(crate) fn has_flags_per_module(&self) -> Result<bool> {
+        match self.get("backend_flags") {
+            None | Some("parity") => Ok(false),
+            Some("per-module") => Ok(true),
+            Some(other) => {
+                Err(Failure::new(format_args!("THINDIST_BACKEND_FLAGS={other}: expected `parity` or `per-module`")))
+            }
+        }
+    }
+
+    /// What is asked for that in-process ThinLTO does not have, in words.
+    pub(crate) fn beyond_in_process(&self) -> Result<String> {
+        let names = (self.promoted_names()? == PromotedNames::Stable).then_some("stable names");
+        let flags = self.has_flags_per_module()?.then_some("each file's own flags");
+        Ok(names.into_iter().chain(flags).collect::<Vec<_>>().join(" and "))
     }
 
     pub(crate) fn promoted_names(&self) -> Result<PromotedNames> {

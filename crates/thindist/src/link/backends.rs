@@ -4,6 +4,7 @@ use super::execution::Batch;
 use super::extra_inputs::NamedFiles;
 use super::imported;
 use super::parallel;
+use super::recorded;
 use super::session::{InputDigests, Session};
 use super::stop::Stop;
 use super::survey::{Content, Place, Survey};
@@ -43,6 +44,8 @@ pub(crate) struct Planned {
     pub(crate) new_suffixes: BTreeMap<String, String>,
     /// Imported identifiers of each job, by rank: for diagnostics.
     imported: Vec<Vec<String>>,
+    /// The path of each job's module, the same in every checkout, and those of its imports.
+    pub(crate) paths: Vec<(String, Vec<String>)>,
 }
 
 impl Planned {
@@ -112,6 +115,7 @@ fn read_candidate(
             facts,
             bitcode: digest,
             path: stable_path(place, trace_name),
+            recorded: None,
         },
         source,
         trace_name: trace_name.to_owned(),
@@ -189,6 +193,7 @@ pub(crate) fn plan(
         sources.push(candidate.source);
     }
     plan::check_triples(&modules).map_err(mixed_targets)?;
+    let records = recorded::add(session, flags, &mut modules)?;
     if let Some(module) = modules.iter().find(|module| !is_proven(&module.facts.triple)) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
         return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
@@ -209,10 +214,12 @@ pub(crate) fn plan(
         let mut extra_inputs = named.resolve(session, &selected.identifier, &draft.named_files)?;
         extra_inputs.extend_from_slice(&declared);
         let backend = plan.backend(draft, extra_inputs).map_err(stop)?;
-        planned.imported.push(identifiers(&modules, &backend.imports));
+        planned.imported.push(names(&modules, &backend.imports, |module| &module.identifier));
+        let own = modules.get(backend.module).map(|module| module.path.clone());
+        planned.paths.push((own.unwrap_or_default(), names(&modules, &backend.imports, |module| &module.path)));
         planned.jobs.push(job(&selected.identifier, backend, &sources, &named)?);
     }
-    planned.named_files = named.paths().collect();
+    planned.named_files = named.paths().chain(records).collect();
     planned.new_suffixes = new_suffixes;
     Ok(planned)
 }
@@ -224,8 +231,8 @@ fn stop(error: plan::PlanError) -> Stop {
     }
 }
 
-fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
-    positions.iter().filter_map(|position| modules.get(*position)).map(|module| module.identifier.clone()).collect()
+fn names(modules: &[Module], positions: &[usize], name: impl Fn(&Module) -> &String) -> Vec<String> {
+    positions.iter().filter_map(|position| modules.get(*position)).map(|module| name(module).clone()).collect()
 }
 
 /// Adds to an action where its inputs are on this host.

@@ -10,7 +10,6 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use thindist_core::link_line::{Refusal, response_file};
-use thindist_core::promoted_names::PromotedNames;
 
 /// Becomes lld. Comes back only if it cannot be run.
 pub(crate) fn exec(lld: &Path, words: &ForLld) -> Failure {
@@ -57,10 +56,10 @@ pub(crate) fn fall_back(
     if let Some(path) = settings.get("stats") {
         stats.append_to(Path::new(path))?;
     }
-    let names = match settings.promoted_names()? {
-        PromotedNames::Hash => "",
-        PromotedNames::Stable => " (without stable names)",
+    let without = match settings.beyond_in_process()? {
+        nothing if nothing.is_empty() => nothing,
+        something => format!(" without {something}"),
     };
-    eprintln!("thindist: warning: {refusal}; linking in-process{names}");
+    eprintln!("thindist: warning: {refusal}; linking in-process{without}");
     Err(exec(lld, words))
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// Writes `bytes` to `path`, whole or not at all, unless they are there already. Says whether it did.
-pub(super) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
+pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
     if fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(false);
     }
@@ -16,7 +16,7 @@ pub(super) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
 }
 
 /// Writes `bytes` to `path`, whole or not at all.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error: &std::io::Error| io("write", path, error);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
@@ -30,7 +30,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Removes a file that is of no use any more; that it is not there is as good.
-pub(super) fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", path, &error)),
         _ => Ok(()),
