@@ -13,6 +13,7 @@ use crate::action::{
 use crate::bitcode::ModuleFacts;
 use crate::link_line::options::{Carried, Lto, Role};
 use crate::link_line::{LinkLine, OutputKind, Refusal};
+use crate::recorded::RecordedFlags;
 
 /// What the link line says to every backend of the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,27 @@ const WRITES_A_FILE: &[&str] = &[
 ];
 /// Past the driver: that of clang 22 would add an inference of counts that lld does not ask for.
 const SAMPLE_PROFILE: &str = "-Xclang=-fprofile-sample-use=";
+
+/// An `-mllvm` option by what it would need beside itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mllvm {
+    Plain,
+    /// It seems to be so; there is no list of these.
+    NamesFile,
+}
+
+impl Mllvm {
+    pub(crate) fn of(option: &str) -> Self {
+        let name = mllvm_name(option);
+        let ends = ["-file", "-filename", "-path", "-dir", "-replay"];
+        let names_file = option.contains('/') || name == "load" || ends.iter().any(|end| name.ends_with(end));
+        if names_file { Self::NamesFile } else { Self::Plain }
+    }
+}
+
+fn mllvm_name(option: &str) -> &str {
+    option.trim_start_matches('-').split('=').next().unwrap_or_default()
+}
 
 impl LinkFlags {
     /// Reads the flags off the line.
@@ -219,7 +241,7 @@ impl LinkFlags {
     }
 
     fn add_mllvm(&mut self, option: &str, shown: &str) -> Result<(), Refusal> {
-        let name = option.trim_start_matches('-').split('=').next().unwrap_or_default();
+        let name = mllvm_name(option);
         let refuse = |reason: &str| Err(Refusal { option: format!("-mllvm {shown}"), reason: reason.to_owned() });
         if let Some(cpu) = option.trim_start_matches('-').strip_prefix("mcpu=") {
             return self.set_cpu(cpu);
@@ -240,11 +262,13 @@ impl LinkFlags {
         if name.starts_with("codegen-data") {
             return refuse("it is done by the in-process LTO driver");
         }
-        if names_a_file(option) {
-            return refuse("it seems to name a file, which would be an undeclared input of every backend");
+        match Mllvm::of(option) {
+            Mllvm::NamesFile => refuse("it seems to name a file, which would be an undeclared input of every backend"),
+            Mllvm::Plain => {
+                self.mllvm.push(option.to_owned());
+                Ok(())
+            }
         }
-        self.mllvm.push(option.to_owned());
-        Ok(())
     }
 
     /// AutoFDO's kernels ask for it; clang has it as an option of its own.
@@ -267,9 +291,10 @@ impl LinkFlags {
         &self.files
     }
 
-    /// The arguments of the backend of a module with these facts, after the compiler's name.
+    /// The arguments of the backend of a module with these facts, after the compiler's name; with the flags that it was
+    /// compiled with, if these are to count.
     #[must_use]
-    pub fn arguments(&self, module: &ModuleFacts) -> Vec<String> {
+    pub fn arguments(&self, module: &ModuleFacts, recorded: Option<&RecordedFlags>) -> Vec<String> {
         let mut arguments = self.front.clone();
         arguments.extend([
             // A clang configuration file of the user must not reach a backend.
@@ -278,7 +303,7 @@ impl LinkFlags {
             format!("-O{}", self.opt_level),
         ]);
         let mut add = |flags: &[&str]| arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        if self.opt_level == 1 {
+        if self.opt_level == 1 && recorded.is_none() {
             // clang unrolls from -O2 on, lld's pipeline at every level.
             add(&["-funroll-loops"]);
         }
@@ -286,14 +311,23 @@ impl LinkFlags {
         add(&[if self.is_pic(module) { "-fPIC" } else { "-fno-pic" }]);
         arguments.extend(riscv(module));
         let mut add = |flags: &[&str]| arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        add(&["-Xclang", "-target-cpu", "-Xclang", &self.cpu]);
+        // Without a word of the line, lld's generic processor; with recorded flags that of their own or clang's.
+        if recorded.is_none_or(|recorded| !self.cpu.is_empty() && !recorded.names_processor()) {
+            add(&["-Xclang", "-target-cpu", "-Xclang", &self.cpu]);
+        }
         for feature in &self.features {
             add(&["-Xclang", "-target-feature", "-Xclang", feature]);
         }
-        for option in &self.mllvm {
+        let own: &[String] = recorded.map_or(&[], |recorded| &recorded.mllvm);
+        for option in without_repeated(&self.mllvm, own) {
             add(&["-mllvm", option]);
         }
         arguments.extend(self.others.iter().cloned());
+        if let Some(recorded) = recorded {
+            arguments.extend(recorded.words.iter().cloned());
+            // Much of what a compilation of a source heeds one of bitcode does not.
+            arguments.push("-Wno-unused-command-line-argument".to_owned());
+        }
         arguments.extend(
             ["-c", "-x", "ir", MODULE_NAME, &format!("-fthinlto-index={INDEX_NAME}"), "-o", NATIVE_OBJECT_NAME]
                 .map(str::to_owned),
@@ -321,12 +355,6 @@ impl LinkFlags {
     }
 }
 
-/// Whether an `-mllvm` option seems to name a file.
-pub(crate) fn names_a_file(option: &str) -> bool {
-    let name = option.trim_start_matches('-').split('=').next().unwrap_or_default();
-    option.contains('/') || ["-file", "-filename", "-path", "-dir", "-replay"].iter().any(|end| name.ends_with(end))
-}
-
 /// RISC-V: clang's driver adds features and an ABI, where lld has none and the module's own: the base set of instructions, and
 /// the ABI of the module's flags.
 fn riscv(module: &ModuleFacts) -> Vec<String> {
@@ -337,6 +365,17 @@ fn riscv(module: &ModuleFacts) -> Vec<String> {
     };
     let abi = module.target_abi.as_ref().map(|abi| format!("-mabi={abi}"));
     [base.to_owned()].into_iter().chain(abi).collect()
+}
+
+/// The link's options, then a file's own. An option of LLVM may be given once: of several, the last one counts.
+fn without_repeated<'a>(link: &'a [String], own: &'a [String]) -> impl Iterator<Item = &'a str> {
+    let is_later = |rest: &[String], option: &str| rest.iter().any(|later| mllvm_name(later) == mllvm_name(option));
+    let link = link.iter().filter(move |option| !is_later(own, option));
+    let own = own
+        .iter()
+        .enumerate()
+        .filter(move |(at, option)| !own.get(at + 1..).is_some_and(|rest| is_later(rest, option)));
+    link.chain(own.map(|(_, option)| option)).map(String::as_str)
 }
 
 fn level(value: &str) -> Option<u8> {

@@ -1,15 +1,16 @@
 //! A backend action as a file beside its module: what `thindist thin-link` leaves for `thindist backend`.
 //!
-//! The file says what the native object depends on beside the module's own bitcode and its index, and nothing that changes
-//! without it: of a module that is imported in part it has the digest of that part and not of the module. So a build
-//! system that writes it only when it changes, and compares times, runs the backends that a content key would run.
+//! The file says what the native object depends on, and nothing that changes without it: of a module that is imported in
+//! part it has the digest of that part and not of the module. So a build system that writes it only when it changes, and
+//! compares times, runs the backends that a content key would run.
 //!
 //! lld's identifier of the module is not in it: an archive member's has an offset, which moves with every symbol that the
 //! archive's table gets (on the kernel, one function more rewrote all 1,005 files).
 //!
-//! JSON, one object, keys in this order: `schema`, `thindist` (the version that wrote it), `bitcode` and `index` (paths), `compiler` (path and identity), `arguments`, `imports` (path, and the digest of the part or
-//! of the whole), `extra_inputs` (path, where it is if not there, digest), `working_directory_depth`, `elf_machine`. A reader refuses another schema or version:
-//! the file is made anew by the next thin link, and is no place to keep anything.
+//! JSON, one object, keys in this order: `schema`, `thindist` (the version that wrote it), `bitcode` and `index` (a path
+//! and a digest each), `compiler` (path and identity), `arguments`, `imports` (path, and the digest of the part or of the
+//! whole), `extra_inputs` (path, where it is if not there, digest), `working_directory_depth`, `elf_machine`. A reader
+//! refuses another schema or version: the file is made anew by the next thin link, and is no place to keep anything.
 
 use crate::action::{Action, ExtraInput, ImportedModule};
 use crate::digest::Digest;
@@ -26,8 +27,12 @@ pub struct JobFile {
     thindist: String,
     /// The module's bitcode.
     pub bitcode: String,
+    /// Its digest at the thin link.
+    pub bitcode_content: Digest,
     /// Its canonical individual index.
     pub index: String,
+    /// Its digest.
+    pub index_content: Digest,
     /// The compiler.
     pub compiler: Compiler,
     /// The compiler's arguments.
@@ -133,7 +138,9 @@ impl JobFile {
             schema: SCHEMA,
             thindist: version.to_owned(),
             bitcode: places.bitcode.to_owned(),
+            bitcode_content: action.module,
             index: places.index.to_owned(),
+            index_content: action.index,
             compiler: Compiler { path: places.compiler.to_owned(), identity: action.compiler },
             arguments: action.arguments.clone(),
             imports: imports.collect(),
@@ -235,7 +242,6 @@ mod tests {
     fn what_is_not_imported_does_not_change_it() {
         let (mut action, file) = sample();
         action.imports[1].bitcode = Digest::of(b"edited elsewhere");
-        action.module = Digest::of(b"edited as well");
         let imports = ["c.o".to_owned(), "d.o".to_owned()];
         let places = Places {
             bitcode: "m.o",

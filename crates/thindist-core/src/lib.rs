@@ -28,5 +28,6 @@ pub mod module_flags;
 pub mod paths;
 pub mod plan;
 pub mod promoted_names;
+pub mod recorded;
 mod summaries;
 pub mod symbol_order;

@@ -12,6 +12,7 @@ use crate::import_facts::ImportFacts;
 use crate::index::{self, ModuleName, NewHash};
 use crate::link_line::Refusal;
 use crate::promoted_names::{ModuleHash, PromotedNames, stable_hashes, suffix};
+use crate::recorded::RecordedFlags;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A selected bitcode module, as far as the plan needs it.
@@ -25,6 +26,8 @@ pub struct Module {
     pub bitcode: Digest,
     /// Its path, the same in every checkout and after every edit: see [`crate::promoted_names`].
     pub path: String,
+    /// The flags that it was compiled with, if its backend is to heed them.
+    pub recorded: Option<RecordedFlags>,
 }
 
 /// One backend compilation with all that makes it up.

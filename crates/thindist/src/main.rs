@@ -16,6 +16,7 @@ mod stats;
 mod steps;
 mod tools;
 mod verify;
+mod what_changed;
 
 use failure::{Failure, Result};
 use std::ffi::OsString;
@@ -37,6 +38,8 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
   thindist backend [-o FILE] JOB…         native objects from job files
   thindist distribute [options] JOB.json  as the distributor of an lld >= 21 (DTLTO): --thinlto-distributor=
   thindist cc <compiler> <arguments>      a compiler whose ThinLTO backends (-fthinlto-index=) come from the stores
+  thindist what-changed OLD NEW           which functions of native objects, or of directories of them, differ, and why:
+                                          exit 0 none, 1 some, 2 could not run
   thindist cache stats|gc|verify|clear    the local stores
   thindist doctor                         what thindist finds on this machine
   thindist help settings                  flags, environment variables, thindist.toml
@@ -68,6 +71,7 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
         "cc" => steps::cc(words),
+        "what-changed" => what_changed::run(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),
         "doctor" => doctor::run(),
         "help" if words.next().is_some_and(|topic| topic == "settings") => print(&settings::help()),

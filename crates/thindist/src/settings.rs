@@ -35,6 +35,14 @@ pub(crate) const REGISTRY: &[Setting] = &[
         help: "suffixes of local symbols that imports promote: `hash` of their module (default), as in-process, or `stable` under edits",
     },
     Setting {
+        name: "backend_flags",
+        help: "`parity` (default): the link's, as in-process; `per-module`: those that each file was compiled with as well",
+    },
+    Setting {
+        name: "compile_commands",
+        help: "the compile_commands.json that has them (default: Kbuild's .NAME.o.cmd beside each object)",
+    },
+    Setting {
         name: "jobs",
         help: "backends of one link at a time (default: --thinlto-jobs, --threads, -jN of make without a jobserver, or all cores)",
     },
@@ -50,6 +58,10 @@ pub(crate) const REGISTRY: &[Setting] = &[
     },
     Setting { name: "memo", help: "`0`: do not remember whole links, only backend compilations" },
     Setting { name: "verify", help: "`1`: distribute compiles each job once more, plainly, and compares the objects" },
+    Setting {
+        name: "keep_native",
+        help: "a directory for the native objects of the link, each with its job beside it: for `thindist what-changed`",
+    },
     Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
 ];
 
@@ -181,7 +193,26 @@ impl Settings {
         self.cache_size()?;
         self.never_falls_back()?;
         self.promoted_names()?;
+        self.has_flags_per_module()?;
         ["jobs", "slots"].into_iter().try_for_each(|name| self.count(name).map(drop))
+    }
+
+    /// Each backend heeds the flags of its own file.
+    pub(crate) fn has_flags_per_module(&self) -> Result<bool> {
+        match self.get("backend_flags") {
+            None | Some("parity") => Ok(false),
+            Some("per-module") => Ok(true),
+            Some(other) => {
+                Err(Failure::new(format_args!("THINDIST_BACKEND_FLAGS={other}: expected `parity` or `per-module`")))
+            }
+        }
+    }
+
+    /// What is asked for that in-process ThinLTO does not have, in words.
+    pub(crate) fn beyond_in_process(&self) -> Result<String> {
+        let names = (self.promoted_names()? == PromotedNames::Stable).then_some("stable names");
+        let flags = self.has_flags_per_module()?.then_some("each file's own flags");
+        Ok(names.into_iter().chain(flags).collect::<Vec<_>>().join(" and "))
     }
 
     pub(crate) fn promoted_names(&self) -> Result<PromotedNames> {
@@ -194,12 +225,12 @@ impl Settings {
         }
     }
 
-    /// For `what`, in which not every name is ours to choose.
-    pub(crate) fn reject_stable_names(&self, what: &str) -> Result<()> {
-        match self.promoted_names()? {
-            PromotedNames::Hash => Ok(()),
-            PromotedNames::Stable => Err(Failure::new(format_args!("promoted names cannot be stable in {what}"))
-                .hint("link with ld.thindist, or leave THINDIST_PROMOTED_NAMES=stable out")),
+    /// For `what`, which is in-process' in every part that is not ours.
+    pub(crate) fn reject_beyond_in_process(&self, what: &str) -> Result<()> {
+        match self.beyond_in_process()? {
+            nothing if nothing.is_empty() => Ok(()),
+            something => Err(Failure::new(format_args!("{something}: not possible in {what}"))
+                .hint("link with ld.thindist, or leave THINDIST_PROMOTED_NAMES and THINDIST_BACKEND_FLAGS out")),
         }
     }
 

@@ -42,6 +42,10 @@ fn could_not_run(failure: Failure) -> Failure {
 
 fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
     let (mut session, survey) = link::open(settings, words)?;
+    if session.settings.has_flags_per_module()? {
+        return Err(Failure::new("with each file's own flags objects are not those of in-process: nothing to compare")
+            .hint("leave THINDIST_BACKEND_FLAGS=per-module out to compare the rest"));
+    }
     if !survey.has_bitcode() {
         return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
     }

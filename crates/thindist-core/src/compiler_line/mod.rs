@@ -5,7 +5,7 @@
 mod options;
 
 use crate::action::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
-use crate::backend_flags::names_a_file;
+use crate::backend_flags::Mllvm;
 use crate::link_line::Refusal;
 use options::{Found, Meaning};
 
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
     }
 
     fn keep_llvm(&mut self, word: &str, option: &str) -> Result<(), Refusal> {
-        if names_a_file(option) {
+        if Mllvm::of(option) == Mllvm::NamesFile {
             let reason = "it seems to name a file, which would be an undeclared input";
             return Err(refuse(&format!("{word} {option}"), reason));
         }

@@ -17,7 +17,6 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
-use thindist_core::promoted_names::PromotedNames;
 use ways::{Bench, Measured};
 
 const USAGE: &str = "usage: thindist compare [--rounds N] [--format text|json] -- <lld arguments>";
@@ -85,10 +84,7 @@ fn format(word: Option<OsString>) -> Result<Format> {
 }
 
 fn measure(session: &mut Session, rounds: usize, modules: usize) -> Result<Report> {
-    if session.settings.promoted_names()? == PromotedNames::Stable {
-        return Err(Failure::new("outputs with stable promoted names are not in-process'")
-            .hint("leave THINDIST_PROMOTED_NAMES=stable out: what a link costs does not depend on it"));
-    }
+    session.settings.reject_beyond_in_process("a comparison with in-process")?;
     LinkFlags::of(&session.line).map_err(|refusal| link::only_in_process(link::Stop::Refused(refusal)))?;
     let directory = session.make_directory("compare")?;
     let output = directory.join(file_name(session.line.output()));

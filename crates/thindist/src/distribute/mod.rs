@@ -50,7 +50,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let (job_file, more) = read_words(settings.strip_flags(words.collect())?)?;
     let jobs = read_jobs(&job_file)?;
     // Regular LTO and lld's own cache are lld's here, and keep in-process' names.
-    settings.reject_stable_names("a link by DTLTO")?;
+    settings.reject_beyond_in_process("a link by DTLTO")?;
     let linker = Linker::of(&job_file, &jobs);
     let workspace = Workspace::open(settings)?;
     if let Some(linker) = &linker {

@@ -149,5 +149,5 @@ fn read(compiler: &Tool, path: &str, digested: Option<&(Digest, FileStamp)>) -> 
     let facts = link::read_facts(compiler, path, &bytes)?;
     let absolute = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
     let source = Source::File { path: absolute, stamp: Some(stamp) };
-    Ok((Module { identifier: path.to_owned(), path: path.to_owned(), facts, bitcode }, source))
+    Ok((Module { identifier: path.to_owned(), path: path.to_owned(), recorded: None, facts, bitcode }, source))
 }

@@ -81,7 +81,7 @@ impl Plain<'_> {
             word if word == index_option => joined("-fthinlto-index=", index),
             _ => OsString::from(self.file_of(&word).unwrap_or(word)),
         };
-        let mut arguments: Vec<OsString> = self.flags.arguments(facts).into_iter().map(own).collect();
+        let mut arguments: Vec<OsString> = self.flags.arguments(facts, None).into_iter().map(own).collect();
         arguments.push("-Wno-unused-command-line-argument".into());
         arguments.extend(self.jobs.extra.iter().map(OsString::from));
         Ok(arguments)

@@ -6,6 +6,7 @@ use super::extra_inputs::NamedFiles;
 use super::imported;
 use super::order::BitcodeSymbols;
 use super::parallel;
+use super::recorded;
 use super::session::{InputDigests, Session, Workspace};
 use super::stop::Stop;
 use super::survey::{Content, Survey};
@@ -53,6 +54,8 @@ pub(crate) struct Planned {
     pub(crate) new_suffixes: BTreeMap<String, String>,
     /// Imported identifiers of each job, by rank: for diagnostics.
     imported: Vec<Vec<String>>,
+    /// The path of each job's module, the same in every checkout, and those of its imports.
+    pub(crate) paths: Vec<(String, Vec<String>)>,
 }
 
 impl Planned {
@@ -122,6 +125,7 @@ fn read_candidate(
             facts,
             bitcode: digest,
             path: stable_path(place, trace_name),
+            recorded: None,
         },
         source,
         trace_name: trace_name.to_owned(),
@@ -198,8 +202,9 @@ pub(crate) fn plan(
     let symbols = candidates.iter().map(|candidate| (candidate.module.identifier.clone(), candidate.symbols.clone()));
     let symbols = symbols.collect();
     check_wrapped(session, &candidates, &trace)?;
-    let (modules, sources) = select(candidates, thin)?;
+    let (mut modules, sources) = select(candidates, thin)?;
     plan::check_triples(&modules).map_err(mixed_targets)?;
+    let records = recorded::add(session, flags, &mut modules)?;
     if let Some(module) = modules.iter().find(|module| !is_proven(&module.facts.triple)) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
         return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
@@ -207,9 +212,10 @@ pub(crate) fn plan(
     let plan = Plan::new(&modules, session.settings.promoted_names()?);
     let common = Common { compiler: session.clang.identity, flags, named: &[] };
     let indexes = thin_indexes(thin)?;
-    let PlannedJobs { jobs, named_files, imported, new_suffixes } =
+    let PlannedJobs { jobs, mut named_files, imported, new_suffixes, paths } =
         plan_jobs(session, &plan, &modules, &sources, indexes, &common)?;
-    Ok(Planned { jobs, has_regular_part, yielding, symbols, named_files, imported, new_suffixes })
+    named_files.extend(records);
+    Ok(Planned { jobs, has_regular_part, yielding, symbols, named_files, imported, new_suffixes, paths })
 }
 
 /// The jobs of a plan.
@@ -222,6 +228,8 @@ pub(crate) struct PlannedJobs {
     pub(crate) imported: Vec<Vec<String>>,
     /// Of promoted names in-process: ours, where they are others.
     pub(crate) new_suffixes: BTreeMap<String, String>,
+    /// The path of each job's module, the same in every checkout, and those of its imports.
+    pub(crate) paths: Vec<(String, Vec<String>)>,
 }
 
 /// What all backends of a link have in common.
@@ -256,9 +264,10 @@ pub(crate) fn plan_jobs(
         let Some(own) = modules.get(draft.module) else { continue };
         let mut extra_inputs = named.resolve(&workspace.state, &own.identifier, &draft.named_files)?;
         extra_inputs.extend_from_slice(&declared);
-        let arguments = common.flags.arguments(&own.facts);
+        let arguments = common.flags.arguments(&own.facts, own.recorded.as_ref());
         let backend = plan.backend(draft, extra_inputs, common.compiler, arguments).map_err(stop)?;
         planned.imported.push(identifiers(modules, &backend.imports));
+        planned.paths.push((own.path.clone(), names(modules, &backend.imports, |module| &module.path)));
         planned.jobs.push(job(&own.identifier, backend, sources, &named)?);
     }
     planned.named_files = named.paths().collect();
@@ -329,7 +338,11 @@ pub(crate) fn stop(error: plan::PlanError) -> Stop {
 }
 
 pub(crate) fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
-    positions.iter().filter_map(|position| modules.get(*position)).map(|module| module.identifier.clone()).collect()
+    names(modules, positions, |module| &module.identifier)
+}
+
+fn names(modules: &[Module], positions: &[usize], name: impl Fn(&Module) -> &String) -> Vec<String> {
+    positions.iter().filter_map(|position| modules.get(*position)).map(|module| name(module).clone()).collect()
 }
 
 /// Adds to an action where its inputs are on this host.

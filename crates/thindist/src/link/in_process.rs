@@ -10,7 +10,6 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use thindist_core::link_line::{Refusal, response_file};
-use thindist_core::promoted_names::PromotedNames;
 
 /// Becomes lld. Comes back only if it cannot be run.
 pub(crate) fn exec(lld: &Path, words: &ForLld) -> Failure {
@@ -52,11 +51,11 @@ pub(crate) fn fall_back(
     if let (Some(path), false) = (settings.get("stats"), settings.never_falls_back()?) {
         stats.append_to(Path::new(path))?;
     }
-    let instead = match settings.promoted_names()? {
-        PromotedNames::Hash => "linking in-process",
-        PromotedNames::Stable => "linking in-process (without stable names)",
+    let instead = match settings.beyond_in_process()? {
+        nothing if nothing.is_empty() => "linking in-process".to_owned(),
+        something => format!("linking in-process without {something}"),
     };
-    leave_to_lld(settings, lld, words, refusal, instead)
+    leave_to_lld(settings, lld, words, refusal, &instead)
 }
 
 /// Has lld do what it was called for, with one warning that says so, or refuses to.

@@ -28,7 +28,7 @@ const IMPORTS: &str = ".imports";
 /// Does the thin link of `line`, which [`LinkLine::index_only`] is of.
 pub(crate) fn run(settings: Settings, line: LinkLine, survey: &Survey, lld: &Path, words: &ForLld) -> Result<ExitCode> {
     // An index has room for one hash, and that has to tell of what is imported.
-    settings.reject_stable_names("a thin link for a build's own backends")?;
+    settings.reject_beyond_in_process("a thin link for a build's own backends")?;
     let session = Session::open(settings.clone(), line, lld)?;
     match write(&session, survey) {
         Err(Stop::Refused(refusal)) => {

@@ -50,12 +50,16 @@ impl Memo {
             .map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(0));
         let kept = inputs.clone();
         // What a wrapper around lld leads to nobody tells; backends do not depend on it, their indexes are in their keys.
-        if !session.line.has_one_output() || !session.settings.is_on("memo") || session.lld.is_wrapper {
+        // Kept native objects are a second output.
+        let is_off = !session.settings.is_on("memo") || session.settings.get("keep_native").is_some();
+        if !session.line.has_one_output() || is_off || session.lld.is_wrapper {
             return Self { inputs: kept, began_ns, key: None };
         }
         let mut hasher = Hasher::default();
         text(&mut hasher, &format!("link memo {VERSION} {}", env!("CARGO_PKG_VERSION")));
-        text(&mut hasher, session.settings.get("promoted_names").unwrap_or_default());
+        for setting in ["promoted_names", "backend_flags", "compile_commands"] {
+            text(&mut hasher, session.settings.get(setting).unwrap_or_default());
+        }
         hasher.update(session.lld.identity.hash());
         hasher.update(session.clang.identity.hash());
         for word in session.line.arguments().iter().flat_map(|argument| &argument.words) {

@@ -12,6 +12,7 @@ mod final_step;
 mod imported;
 mod in_process;
 mod index_only;
+mod kept;
 mod kind;
 mod lld_run;
 mod loaded;
@@ -22,6 +23,7 @@ mod order;
 mod overlap;
 mod parallel;
 mod placing;
+mod recorded;
 mod script_patterns;
 mod scripts;
 mod search;
@@ -51,6 +53,7 @@ pub(crate) use backends::{Common, Planned, PlannedJobs, identifiers, job, mixed_
 pub(crate) use execution::{Batch, build as run_backends, build_again, outcomes, report_failures};
 pub(crate) use extra_inputs::NamedFiles;
 pub(crate) use imported::facts as import_facts;
+pub(crate) use kind::read_kind;
 pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use loaded::files as native_files;
 pub(crate) use native_objects::gone_again;
@@ -200,6 +203,7 @@ fn build(
     let (thin, planned) = plan(session, survey, inputs, timer)?;
     stats.modules = planned.len();
     let natives = native_objects::build(session, &planned, &mut stats.backends)?;
+    kept::keep(session, &planned, &natives.objects)?;
     timer.phase("backends");
     let mut linked = final_step::run(session, survey, &thin, &planned, &natives)?;
     if session.line.warnings() != Warnings::Silent {

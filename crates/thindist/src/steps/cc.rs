@@ -43,7 +43,7 @@ pub(crate) fn run(mut words: impl Iterator<Item = OsString>) -> Result<ExitCode>
         return Err(call.exec());
     }
     let settings = Settings::load()?;
-    settings.reject_stable_names("a build that calls the backends itself")?;
+    settings.reject_beyond_in_process("a build that calls the backends itself")?;
     match call.line() {
         Ok(line) => carry(&call, &line, settings),
         Err(refusal) => call.straight(&settings, &refusal),
@@ -258,7 +258,7 @@ fn read_module(workspace: &Workspace, name: &str, line: &BackendLine, compiler: 
         ))
         .hint(format_args!("compile all of it with one compiler: clang {major}, or clang {}", compiler.major)));
     }
-    let module = Module { identifier: name.to_owned(), path: name.to_owned(), facts, bitcode };
+    let module = Module { identifier: name.to_owned(), path: name.to_owned(), recorded: None, facts, bitcode };
     Ok((module, Source::File { path, stamp: Some(stamp) }))
 }
 

@@ -16,25 +16,25 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// What is added to a module's path: its canonical individual index.
-const INDEX_SUFFIX: &str = ".thinlto.bc";
+pub(crate) const INDEX_SUFFIX: &str = ".thinlto.bc";
 /// Its job file.
-const JOB_SUFFIX: &str = ".thinlto.job";
+pub(crate) const JOB_SUFFIX: &str = ".thinlto.job";
 
 /// What its native object has in place of `.o`: Kbuild's own name.
-const NATIVE_SUFFIX: &str = ".thinlto-native.o";
+pub(crate) const NATIVE_SUFFIX: &str = ".thinlto-native.o";
 
 /// `x.o` becomes `x.thinlto-native.o`.
-fn native_path(bitcode: &str, suffix: &str) -> PathBuf {
+pub(crate) fn native_path(bitcode: &str, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", bitcode.strip_suffix(".o").unwrap_or(bitcode)))
 }
 
 /// The value of an option, which is the next word.
-fn value(option: &str, words: &mut impl Iterator<Item = OsString>, usage: &str) -> Result<String> {
+pub(crate) fn value(option: &str, words: &mut impl Iterator<Item = OsString>, usage: &str) -> Result<String> {
     let word = words.next().ok_or_else(|| Failure::new(format_args!("{option} needs a value")).hint(usage))?;
     word.into_string().map_err(|word| Failure::new(format_args!("{option}: {} is no UTF-8", word.display())))
 }
 
-fn unknown(word: &str, usage: &str) -> Failure {
+pub(crate) fn unknown(word: &str, usage: &str) -> Failure {
     Failure::new(format_args!("unknown argument `{word}`")).hint(usage)
 }
 

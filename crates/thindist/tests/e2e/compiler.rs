@@ -76,10 +76,10 @@ fn an_object_is_plain_clangs_on_llds_own_index(sandbox: &Sandbox) {
 fn stable_names_are_refused(sandbox: &Sandbox) {
     chain(sandbox);
     let thin = sandbox.ld(&format!("-r --thinlto-index-only=list {CHAIN_OBJECTS}"));
-    thin.env("THINDIST_PROMOTED_NAMES", "stable").run().exits(1).says("promoted names cannot be stable");
+    thin.env("THINDIST_PROMOTED_NAMES", "stable").run().exits(1).says("stable names: not possible");
     thin_link(sandbox);
     let backend = cc(sandbox, &backend("main", "main.n.o")).env("THINDIST_PROMOTED_NAMES", "stable");
-    backend.run().exits(1).says("promoted names cannot be stable").says("ld.thindist");
+    backend.run().exits(1).says("stable names: not possible").says("ld.thindist");
 }
 
 fn debug_information_has_no_directory_of_ours(sandbox: &Sandbox) {

@@ -16,9 +16,12 @@ mod options;
 mod profiles;
 mod programs;
 mod promoted_names;
+mod recorded_flags;
 mod regressions;
+mod rust;
 mod steps;
 mod verify;
+mod what_changed;
 
 use testkit::Sandbox;
 

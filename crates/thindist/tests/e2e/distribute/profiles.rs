@@ -24,5 +24,5 @@ fn stable_names_are_refused() {
     let sandbox = sandbox();
     chain(&sandbox);
     let link = dtlto(&sandbox, &format!("-shared {CHAIN_OBJECTS} -o out")).env("THINDIST_PROMOTED_NAMES", "stable");
-    link.run().exits(1).says("promoted names cannot be stable").says("ld.thindist");
+    link.run().exits(1).says("stable names: not possible").says("ld.thindist");
 }

@@ -1,0 +1,165 @@
+//! `thindist what-changed [--format text|json] OLD NEW`: which functions of native objects differ, and why.
+//!
+//! OLD and NEW are two objects, or two directories of them: kept by THINDIST_KEEP_NATIVE, or the outputs of steps. For tools that
+//! make live patches: a function that only got another name needs no patch, and one that changed because of an import was
+//! edited nowhere in its own file. As `diff`: exit code 0 for the same, 1 for different, 2 for trouble.
+
+mod compare;
+mod image;
+mod report;
+mod why;
+
+use crate::failure::{Failure, Result, io};
+use compare::{Difference, Status};
+use report::{Format, Line, Report};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: thindist what-changed [--format text|json] [--suffix .thinlto-native.o] OLD NEW";
+/// Exit code 2: the comparison could not be made.
+const COULD_NOT_RUN: u8 = 2;
+
+struct Options {
+    format: Format,
+    suffix: String,
+    old: PathBuf,
+    new: PathBuf,
+}
+
+pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+    let report = Options::read(words).and_then(|options| {
+        let report = compare(&options)?;
+        report.print(options.format)?;
+        Ok(report)
+    });
+    let report = report.map_err(|failure| failure.code(COULD_NOT_RUN))?;
+    Ok(if report.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Options {
+    fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
+        let (mut format, mut suffix) = (Format::Text, crate::steps::NATIVE_SUFFIX.to_owned());
+        let mut paths = Vec::new();
+        while let Some(word) = words.next() {
+            match word.to_str() {
+                Some("--format") => format = Format::read(&crate::steps::value("--format", &mut words, USAGE)?, USAGE)?,
+                Some("--suffix") => suffix = crate::steps::value("--suffix", &mut words, USAGE)?,
+                Some(other) if other.starts_with('-') => return Err(crate::steps::unknown(other, USAGE)),
+                _ => paths.push(PathBuf::from(word)),
+            }
+        }
+        let [old, new] =
+            paths.try_into().map_err(|_| Failure::new("expected two objects or directories").hint(USAGE))?;
+        Ok(Self { format, suffix, old, new })
+    }
+}
+
+fn compare(options: &Options) -> Result<Report> {
+    let mut report = Report::default();
+    let (old, new) = (options.old.as_path(), options.new.as_path());
+    match (is_directory(old)?, is_directory(new)?) {
+        (false, false) => compare_objects(options, "", Some(old), Some(new), &mut report)?,
+        (true, true) => {
+            let (before, after) = (objects(old)?, objects(new)?);
+            if before.is_empty() && after.is_empty() {
+                return Err(Failure::new(format_args!(
+                    "no native objects below {} and {}",
+                    old.display(),
+                    new.display()
+                ))
+                .hint("keep them with THINDIST_KEEP_NATIVE=DIR, or copy the outputs of steps"));
+            }
+            for name in before.union(&after) {
+                let side = |root: &Path, names: &BTreeSet<String>| names.contains(name).then(|| root.join(name));
+                compare_objects(
+                    options,
+                    name,
+                    side(old, &before).as_deref(),
+                    side(new, &after).as_deref(),
+                    &mut report,
+                )?;
+            }
+        }
+        _ => {
+            let what = format!("{} and {}: one is a directory and the other is not", old.display(), new.display());
+            return Err(Failure::new(what).hint(USAGE));
+        }
+    }
+    Ok(report)
+}
+
+fn is_directory(path: &Path) -> Result<bool> {
+    path.metadata().map(|metadata| metadata.is_dir()).map_err(|error| io("open", path, &error))
+}
+
+/// The objects below a directory, by their names from there.
+fn objects(root: &Path) -> Result<BTreeSet<String>> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        let entries = std::fs::read_dir(&directory).map_err(|error| io("read", &directory, &error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| io("read", &directory, &error))?;
+            let (path, kind) = (entry.path(), entry.file_type().map_err(|error| io("open", entry.path(), &error))?);
+            if kind.is_dir() {
+                open.push(path);
+            } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "o") && is_native(&path)?
+            {
+                let name = path.strip_prefix(root).unwrap_or(&path);
+                found.insert(name.to_string_lossy().into_owned());
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_native(path: &Path) -> Result<bool> {
+    let file = std::fs::File::open(path).map_err(|error| io("open", path, &error))?;
+    let kind = crate::link::read_kind(&file).map_err(|error| io("read", path, &error))?;
+    Ok(kind == thindist_core::file_kind::FileKind::ElfRelocatable)
+}
+
+fn compare_objects(
+    options: &Options,
+    name: &str,
+    old: Option<&Path>,
+    new: Option<&Path>,
+    report: &mut Report,
+) -> Result<()> {
+    let read = |path: Option<&Path>| {
+        path.map_or_else(|| Ok(Vec::new()), |path| std::fs::read(path).map_err(|error| io("read", path, &error)))
+    };
+    let (before, after) = (read(old)?, read(new)?);
+    report.objects += 1;
+    if before == after {
+        return Ok(());
+    }
+    let (before, after) = (definitions(old, &before)?, definitions(new, &after)?);
+    report.definitions += after.len();
+    let differences = compare::compare(&before, &after);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let causes = match (old, new) {
+        (Some(old), Some(new)) => why::causes(old, new, &options.suffix)?,
+        (None, _) => vec!["new object".to_owned()],
+        (_, None) => vec!["object removed".to_owned()],
+    };
+    let line = |difference: Difference| {
+        let is_renamed = difference.status == Status::Renamed;
+        let causes = if is_renamed { vec!["name".to_owned()] } else { causes.clone() };
+        Line { object: name.to_owned(), difference, causes }
+    };
+    report.lines.extend(differences.into_iter().map(line));
+    Ok(())
+}
+
+fn definitions(path: Option<&Path>, bytes: &[u8]) -> Result<Vec<image::Definition>> {
+    let Some(path) = path else { return Ok(Vec::new()) };
+    image::definitions(bytes).map_err(|error| {
+        Failure::new(format_args!("{}: {error}", path.display()))
+            .hint("expected a native object of 64 bits, or a directory of such")
+    })
+}
