@@ -328,3 +328,33 @@ fn read_hash(record: &Record<'_>) -> Result<ModuleHash, IndexError> {
     let words: Option<Vec<u32>> = record.values.iter().map(|value| u32::try_from(*value).ok()).collect();
     words.and_then(|words| words.try_into().ok()).ok_or(IndexError::Malformed("module hash"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is read back of a name that LLVM writes as 8 bits each of numbers with a sign, from bit `at` of a word on.
+    fn garbled(name: &str, at: usize) -> String {
+        let mut bits = vec![false; at + name.len() * 8 + 32];
+        for (place, byte) in name.bytes().enumerate() {
+            let written = if byte > 127 { 0xffff_ff00 | u32::from(byte) } else { u32::from(byte) };
+            for bit in (0..32).filter(|bit| written >> bit & 1 == 1) {
+                bits[at + place * 8 + bit] = true;
+            }
+        }
+        let byte = |bits: &[bool]| (0..8).fold(0_u8, |byte, bit| byte | u8::from(bits[bit]) << bit);
+        bits[at..at + name.len() * 8].chunks(8).map(|bits| char::from(byte(bits))).collect()
+    }
+
+    #[test]
+    fn names_that_llvm_garbles_are_known_again() {
+        for name in ["größe/größe.o", "测试/a.o", "/a/ö/m.o"] {
+            for at in [0, 5, 19, 31] {
+                assert!(may_mean(&garbled(name, at), name), "{name}");
+                assert!(!may_mean(&garbled(name, at), &name.replace(".o", ".oo")), "{name}");
+            }
+        }
+        assert!(!may_mean(&garbled("größe/m.o", 0), "größe/m.p"));
+        assert!(may_mean("a.o", "a.o") && !may_mean("c.o", "a.o"), "ASCII is never garbled");
+    }
+}

@@ -327,8 +327,14 @@ impl<'a> Plan<'a> {
     }
 
     fn position(&self, own: &Module, identifier: &str) -> Result<usize, PlanError> {
-        self.meant(identifier)
-            .ok_or_else(|| PlanError::UnknownImport { module: own.identifier.clone(), imported: identifier.to_owned() })
+        self.meant(identifier).ok_or_else(|| match self.modules.iter().find(|module| !module.identifier.is_ascii()) {
+            Some(module) => PlanError::Refused(Refusal {
+                option: module.identifier.clone(),
+                reason: "LLVM garbles names in indexes that are not ASCII, and which module is meant cannot be told"
+                    .to_owned(),
+            }),
+            None => PlanError::UnknownImport { module: own.identifier.clone(), imported: identifier.to_owned() },
+        })
     }
 
     /// The module that an index means by a name.

@@ -77,8 +77,11 @@ fn paths_that_are_not_ascii(sandbox: &Sandbox) {
         assert_eq!(sandbox.link(&line(names)).modules, 2);
         sandbox.verify_identical(&line(names));
     }
-    // The last bytes of a name end up in the next record: no reader can tell what that was.
-    std::fs::rename(sandbox.path("b.o"), sandbox.path("ö")).unwrap();
-    let run = sandbox.ld(&line(["größe/größe.o", "ö"])).ok();
-    assert_eq!((run.lines_with("warning: "), run.lines_with("ö")), (1, 1), "{run}");
+    // The last bytes of a name end up in the next record: no reader can tell what that was. And of two names that differ
+    // only where both are garbled none can tell which is meant.
+    for other in ["ö", "größe/grüße.o"] {
+        std::fs::copy(sandbox.path("b.o"), sandbox.path(other)).unwrap();
+        let run = sandbox.ld(&line(["größe/größe.o", other])).ok();
+        assert_eq!((run.lines_with("warning: "), run.stderr.lines().count()), (1, 1), "{run}");
+    }
 }
