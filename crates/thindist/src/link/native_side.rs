@@ -74,15 +74,25 @@ impl NativeSide {
         let libraries = placing.remaining(survey, &all)?;
         let mut placed = placing.place(&early)?;
         let excluded = ExcludedLibraries::of(session, planned)?;
-        for (number, object) in objects.iter().enumerate() {
+        let keeps_groups = session.line.output_kind() == OutputKind::Relocatable;
+        let late_groups = late.iter().flatten().flat_map(|native| &native.groups);
+        let shared = shared_groups(natives.iter().chain(&tables).flat_map(|object| &object.groups).chain(late_groups));
+        for (number, (object, table)) in objects.iter().zip(&tables).enumerate() {
             if let Some(natives) = late.get(number) {
                 placed.extend(placing.place(natives)?);
             }
+            let edited = overlap::with_all_groups(&object.path, table, &shared, keeps_groups)?;
             let archive = object.archive.as_deref().filter(|archive| excluded.has(archive));
-            placed.push(placing.lto_object(&object.path, &object.shown, archive)?);
+            placed.push(placing.lto_object(&object.path, &object.shown, archive, edited.as_deref())?);
         }
         Ok(Self { loaded: placed, libraries, symbols: order.names, names: placing.names, renamed: placing.renamed })
     }
+}
+
+/// Groups that several files have.
+fn shared_groups<'a>(groups: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    groups.filter(|group| !seen.insert(*group)).cloned().collect()
 }
 
 fn read_lto_object(object: &LtoObject) -> Result<ObjectSymbols> {
@@ -125,7 +135,7 @@ fn edit<'a>(
             None => None,
         };
         of_natives.extend(read.symbols.groups.iter().cloned());
-        natives.push(Native { candidate: *candidate, edited });
+        natives.push(Native { candidate: *candidate, edited, groups: Vec::new() });
     }
     Ok(natives)
 }
@@ -147,7 +157,7 @@ fn late<'a>(planned: &Planned, order: &Order<'a>) -> std::result::Result<Vec<Vec
             let reason = format!("it and bitcode both define `{group}`, and it is loaded for an LTO object");
             return Err(Stop::Refused(Refusal { option: candidate.trace_name().to_owned(), reason }));
         }
-        Ok(Native { candidate: *candidate, edited: None })
+        Ok(Native { candidate: *candidate, edited: None, groups: symbols.groups })
     };
     order.late.iter().map(|natives| natives.iter().map(native).collect()).collect()
 }

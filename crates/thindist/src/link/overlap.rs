@@ -8,11 +8,15 @@
 //! - a symbol that an LTO object defines weakly went to the bitcode in front: LTO drops what does not prevail. The weak
 //!   definition of a native that comes later becomes a reference.
 //!
+//! Code generation adds groups of its own (`DW.ref.__gxx_personality_v0`), which several LTO objects and natives may have. In-process
+//! keeps all that are in LTO objects. In copies of those they are no COMDAT groups any more.
+//!
 //! A strong definition wins from any place (the kernel's linux_banner is one). Common symbols are merged by size and
 //! alignment, groups are kept whole in a `-r` link: such links are left to in-process.
 
+use super::stop::Stop;
 use super::symbol_tables::{ObjectSymbols, damaged, signature};
-use crate::failure::Result;
+use crate::failure::{Result, io};
 use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _, SymbolTable};
 use object::{Endianness, elf};
 use std::collections::BTreeSet;
@@ -99,6 +103,23 @@ pub(crate) fn without_losses(
     Ok(Ok(Some(edited)))
 }
 
+/// An LTO object with all of its groups kept, where another file has one of them.
+pub(crate) fn with_all_groups(
+    path: &Path,
+    object: &ObjectSymbols,
+    elsewhere: &BTreeSet<String>,
+    keeps_groups: bool,
+) -> std::result::Result<Option<Vec<u8>>, Stop> {
+    let Some(group) = object.groups.iter().find(|group| elsewhere.contains(*group)) else { return Ok(None) };
+    let bytes = std::fs::read(path).map_err(|error| io("read", path, &error))?;
+    if keeps_groups || !matches!(object::FileKind::parse(bytes.as_slice()), Ok(object::FileKind::Elf64)) {
+        let option = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let reason = format!("it and another object have the group `{group}`, and the output keeps groups");
+        return Err(Stop::Refused(Refusal { option, reason }));
+    }
+    Ok(Some(Editor::open_groups(&bytes, elsewhere).map_err(|error| damaged(path, &error))?))
+}
+
 struct Editor<'a> {
     bytes: Vec<u8>,
     endian: Endianness,
@@ -125,6 +146,22 @@ impl<'a> Editor<'a> {
             this.write_u64(at, section.sh_flags(endian).0 | elf::SHF_EXCLUDE.0);
         }
         this.symbols(&table, &excluded, original)?;
+        Ok(this.bytes)
+    }
+
+    /// Groups of these names are no COMDAT groups any more.
+    fn open_groups(original: &[u8], groups: &BTreeSet<String>) -> object::read::Result<Vec<u8>> {
+        let header = Header::parse(original)?;
+        let endian = header.endian()?;
+        let nothing = InBitcode::default();
+        let mut this = Editor { bytes: original.to_vec(), endian, bitcode: &nothing };
+        let sections = header.sections(endian, original)?;
+        let table = sections.symbols(endian, original, elf::SHT_SYMTAB)?;
+        for section in sections.iter() {
+            if section.group(endian, original)?.is_some() && groups.contains(&signature(endian, section, &table)?) {
+                this.write_u32(section.sh_offset(endian), 0);
+            }
+        }
         Ok(this.bytes)
     }
 

@@ -1,6 +1,6 @@
 //! The native side of the final line: what is loaded, what is left of each library.
 
-use super::archives::{ArchiveContent, Member, Place};
+use super::archives::{ArchiveContent, Member};
 use super::loaded::Candidate;
 use super::scripts::Script;
 use super::session::Session;
@@ -21,6 +21,8 @@ pub(crate) struct Native<'a> {
     pub(crate) candidate: Candidate<'a>,
     /// What it is there, if that is not what it is in its file.
     pub(crate) edited: Option<Vec<u8>>,
+    /// COMDAT groups of a member that is loaded for an LTO object.
+    pub(crate) groups: Vec<String>,
 }
 
 /// Files for the final line that are written for it.
@@ -75,15 +77,26 @@ impl<'a> Placing<'a> {
             .collect()
     }
 
-    /// An LTO object, whose name in-process is `shown`; as a member of an archive of this name, if one is given.
-    pub(crate) fn lto_object(&mut self, object: &Path, shown: &str, archive: Option<&str>) -> Result<Loaded> {
-        let text = object.to_string_lossy().into_owned();
+    /// An LTO object, whose name in-process is `shown`; as a member of an archive of this name, if one is given. `edited`:
+    /// what it is in the final link, if that is not what it is in its file.
+    pub(crate) fn lto_object(
+        &mut self,
+        object: &Path,
+        shown: &str,
+        archive: Option<&str>,
+        edited: Option<&[u8]>,
+    ) -> Result<Loaded> {
+        let mut text = object.to_string_lossy().into_owned();
         let Some(archive) = archive else {
+            if let Some(bytes) = edited {
+                text = self.write("lto", &text, bytes)?;
+            }
             self.names.add(&text, shown);
             self.renamed.push((FileName::of(None, shown), FileName::of(None, &text)));
             return Ok(Loaded::Object(text));
         };
-        let bytes = std::fs::read(object).map_err(|error| io("read", object, &error))?;
+        let bytes = edited.map_or_else(|| std::fs::read(object), |bytes| Ok(bytes.to_vec()));
+        let bytes = bytes.map_err(|error| io("read", object, &error))?;
         let name = object.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let path = self.write("lto", archive, &archive_writer::regular(&[(&name, &bytes)]))?;
         self.names.add(&format!("{path}({name})"), shown);
@@ -101,12 +114,7 @@ impl<'a> Placing<'a> {
         let path = self.write(directory, original, &archive_writer::regular(&named))?;
         for native in members {
             let Candidate::Member { member, .. } = native.candidate else { continue };
-            // lld knows a thin archive's member by its path.
-            let name = match &member.place {
-                Place::File(path) => path.to_string_lossy().into_owned(),
-                Place::Part { .. } => member.name.clone(),
-            };
-            self.renamed.push((FileName::of(Some(original), name), FileName::of(Some(&path), &member.name)));
+            self.renamed.push((FileName::of(Some(original), &member.name), FileName::of(Some(&path), &member.name)));
         }
         Ok(path)
     }
@@ -190,6 +198,7 @@ impl<'a> Placing<'a> {
             .map(|(index, member)| Native {
                 candidate: Candidate::Member { archive: path, index, member },
                 edited: None,
+                groups: Vec::new(),
             })
             .collect();
         if left.is_empty() {

@@ -1,4 +1,5 @@
-//! Link lines of every shape: the output is in-process's, and a program that comes of it does the same.
+//! Link lines that take more than a row of the table in `link_lines`: the output is in-process's, and a program that comes
+//! of it does the same.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, pair};
@@ -10,10 +11,7 @@ on_each_llvm!(
     response_files_with_quotes_that_name_others,
     regular_archives_give_the_members_that_are_needed,
     a_dynamic_executable_through_clangs_driver,
-    a_position_independent_executable,
-    a_fully_static_executable,
     a_shared_object,
-    a_constructor_in_a_native_archive_member_is_not_lost,
     a_plain_gnu_linker_line_with_llvmgold_options,
     masquerading_finds_the_real_lld_behind,
     own_flags_are_stripped_and_unknown_ones_refused,
@@ -29,7 +27,6 @@ on_each_llvm!(
     an_output_in_a_sub_directory_and_inputs_outside_of_this_one,
     paths_with_blanks,
     module_and_native_order_of_initializers,
-    regular_lto_beside_thin_lto,
     output_to_dev_null,
     maps_and_messages_name_objects_as_in_process,
     natives_of_archives_in_linker_scripts_and_maps,
@@ -116,18 +113,6 @@ fn a_dynamic_executable_through_clangs_driver(sandbox: &Sandbox) {
     assert_eq!(sandbox.tool(sandbox.path("by-driver")).ok().stdout, "3\n");
 }
 
-fn a_position_independent_executable(sandbox: &Sandbox) {
-    chain(sandbox);
-    check_program(sandbox, 4, &format!("-pie {CHAIN_OBJECTS}")).exits(0);
-}
-
-fn a_fully_static_executable(sandbox: &Sandbox) {
-    chain(sandbox);
-    let words = sandbox.linker_line(&format!("-static {CHAIN_OBJECTS}"));
-    assert_eq!(sandbox.link(&format!("{words} -o ours")).executed(), 4);
-    assert_eq!(sandbox.tool(sandbox.path("ours")).ok().stdout, "3\n");
-}
-
 fn a_shared_object(sandbox: &Sandbox) {
     sandbox.compile("-O2 -fPIC -flto=thin", "a.c", "int f(int); int exported(int x) { return f(x) + 2; }");
     sandbox.compile(
@@ -146,22 +131,6 @@ fn check_program_as_library(sandbox: &Sandbox, line: &str) {
     sandbox.clang("user.o ours -Wl,-rpath,. -o user");
     std::fs::copy(sandbox.path("ours"), sandbox.path("libours.so")).unwrap();
     sandbox.tool("./user").run().exits(37);
-}
-
-fn a_constructor_in_a_native_archive_member_is_not_lost(sandbox: &Sandbox) {
-    sandbox.bitcode(&[(
-        "main.c",
-        "int puts(const char *); extern int hook; int unused(void) { return hook; }\n\
-         int main(void) { puts(\"main\"); return 0; }",
-    )]);
-    sandbox.compile(
-        "-O2",
-        "hook.c",
-        "int puts(const char *); int hook; __attribute__((constructor)) static void early(void) { puts(\"early\"); }",
-    );
-    sandbox.bitcode(&[("other.c", "int other(void) { return 1; }")]);
-    sandbox.ar("crs libmixed.a other.o hook.o");
-    assert_eq!(check_program(sandbox, 1, "main.o libmixed.a").stdout, "early\nmain\n");
 }
 
 fn a_plain_gnu_linker_line_with_llvmgold_options(sandbox: &Sandbox) {
@@ -364,12 +333,6 @@ fn module_and_native_order_of_initializers(sandbox: &Sandbox) {
     }
     sandbox.bitcode(&[("main.c", "int main(void) { return 0; }")]);
     check_program(sandbox, 3, "four.o three.o main.o two.o one.o").exits(0);
-}
-
-fn regular_lto_beside_thin_lto(sandbox: &Sandbox) {
-    chain(sandbox);
-    sandbox.compile("-O2 -flto", "leaf.c", "int leaf(int x) { return x * 3 + 1; }");
-    check_program(sandbox, 3, CHAIN_OBJECTS).exits(0);
 }
 
 fn output_to_dev_null(sandbox: &Sandbox) {

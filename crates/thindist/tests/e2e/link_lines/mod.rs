@@ -5,6 +5,7 @@
 //! nothing. Of one that is left to in-process: one warning says why, and the output is lld's.
 
 mod bitcode_kinds;
+mod cplusplus;
 mod definitions;
 mod inputs;
 mod options;
@@ -74,7 +75,7 @@ macro_rules! rows {
 pub(crate) use rows;
 
 fn all() -> impl Iterator<Item = &'static Row> {
-    [inputs::ROWS, outputs::ROWS, options::ROWS, definitions::ROWS, bitcode_kinds::ROWS, targets::ROWS]
+    [inputs::ROWS, outputs::ROWS, options::ROWS, definitions::ROWS, cplusplus::ROWS, bitcode_kinds::ROWS, targets::ROWS]
         .into_iter()
         .flatten()
 }
