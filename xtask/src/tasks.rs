@@ -1,7 +1,7 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, kernel, test};
+use crate::{Result, apt, demo, engine, kernel, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -16,6 +16,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task { name: "bench", help: "measure side by side: `bench kernel [--rounds N] [--llvm N]`", run: bench },
     Task { name: "kernel", help: "one step of the kernel checks; alone, lists the steps", run: kernel::run },
+    Task { name: "engine", help: "real Remote Execution engines on loopback; alone, lists them", run: engine::run },
     Task { name: "install", help: "install every Debian package that the other tasks need", run: apt::run },
 ];
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::kernel::suite;
-use crate::{Result, apt, arguments, cargo, run};
+use crate::{Result, apt, arguments, cargo, engine, run};
 
 const STAGES: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if fast {
         return Ok(());
     }
+    engine::check_all()?;
     let result = suite::run_all();
     eprintln!("== everything took {:.0} s", start.elapsed().as_secs_f64());
     result

@@ -55,6 +55,12 @@ impl Failure {
     }
 }
 
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
 /// A file operation failed.
 pub(crate) fn io(action: &str, path: impl AsRef<std::path::Path>, error: &std::io::Error) -> Failure {
     let failure = Failure::new(format_args!("cannot {action} {}: {}", path.as_ref().display(), describe(error)));

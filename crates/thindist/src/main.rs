@@ -9,6 +9,7 @@ mod link;
 mod object_diff;
 mod private_line;
 mod progress;
+mod remote;
 mod settings;
 mod stats;
 mod steps;

@@ -22,6 +22,7 @@ mod shown_names;
 mod stop;
 mod survey;
 mod thin_step;
+mod verify_sample;
 mod words;
 
 use crate::failure::{Failure, Result};
@@ -41,10 +42,11 @@ pub(crate) use execution::{Batch, build as run_backends};
 pub(crate) use imported::facts as import_facts;
 pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use loaded::files as native_files;
-pub(crate) use session::{Session, Workspace};
+pub(crate) use session::{Session, Workspace, cores};
 pub(crate) use stop::Stop;
 pub(crate) use survey::Survey;
 pub(crate) use thin_step::ThinLink;
+pub(crate) use verify_sample::share as verify_share;
 pub(crate) use words::Words;
 
 /// The linker entrance: `words` are the arguments after the name `called_as`.

@@ -12,6 +12,9 @@ mod line;
 mod options;
 mod programs;
 mod regressions;
+mod remote_cache;
+mod remote_execution;
+mod remote_faults;
 mod steps;
 mod verify;
 
