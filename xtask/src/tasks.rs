@@ -1,7 +1,7 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, fuzz, kernel, serial_distributor, test};
+use crate::{Result, apt, demo, engine, fuzz, kernel, serial_distributor, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -22,6 +22,7 @@ pub(crate) const TASKS: &[Task] = &[
         help: "lld's DTLTO one job after the other, for `bench dtlto`",
         run: serial_distributor::run,
     },
+    Task { name: "engine", help: "real Remote Execution engines on loopback; alone, lists them", run: engine::run },
     Task { name: "install", help: "install every Debian package that the other tasks need", run: apt::run },
 ];
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::kernel::suite;
-use crate::{Result, apt, arguments, cargo, fuzz, run};
+use crate::{Result, apt, arguments, cargo, engine, fuzz, run};
 
 const STAGES: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     fuzz::briefly(FUZZ_SECONDS)?;
+    engine::check_all()?;
     let result = suite::run_all();
     eprintln!("== everything took {:.0} s", start.elapsed().as_secs_f64());
     result

@@ -1,9 +1,10 @@
-//! What thindist's own tests share: a sandbox with real LLVM, scripted fake compilers, the stats of a link.
+//! What thindist's own tests share: a sandbox with real LLVM, scripted fake compilers, a fake engine, the stats of a link.
 //!
 //! Nothing here skips: a tool that is missing is a failure that says what to install. Nothing here waits for time to
 //! pass: a test learns of progress through a pipe that a fake compiler writes to.
 
 mod disk;
+mod engine;
 mod fake_compiler;
 mod random;
 mod run;
@@ -11,6 +12,7 @@ mod sandbox;
 mod stats;
 
 pub use disk::SmallDisk;
+pub use engine::{Certificates, Code, FakeEngine, Fault, Offer};
 pub use fake_compiler::{Announcements, FakeCompiler, most_at_a_time};
 pub use random::Random;
 pub use run::{Run, Tool};

@@ -33,6 +33,18 @@ impl Stats {
         self.count("local_cache")
     }
 
+    /// Backends whose native object came out of a cache that others share.
+    #[must_use]
+    pub fn remote_cache(&self) -> usize {
+        self.count("remote_cache")
+    }
+
+    /// Backends that an engine ran.
+    #[must_use]
+    pub fn remote_executed(&self) -> usize {
+        self.count("remote_executed")
+    }
+
     /// Backends of a link that was remembered whole.
     #[must_use]
     pub fn memo(&self) -> usize {

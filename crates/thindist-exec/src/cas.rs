@@ -36,6 +36,12 @@ impl Cas {
         Ok(digest)
     }
 
+    /// Stores `bytes` whose digest the caller has checked, and which can be had again: not synced, so that many are quick. What
+    /// a power failure leaves of a blob is found out when it is read.
+    pub fn put_fetched(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        Temporary::with_bytes(&self.layout.tmp(), bytes)?.publish_unsynced(&self.path(digest))
+    }
+
     /// Stores a copy of a file that the caller keeps.
     pub fn put_file(&self, path: &Path) -> Result<Digest, StoreError> {
         let digest = digest_path(path)?;
@@ -144,7 +150,9 @@ impl Cas {
         Ok(good)
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
+    /// Where the blob is, if it is there. Not to be written to.
+    #[must_use]
+    pub fn path(&self, digest: &Digest) -> PathBuf {
         self.layout.path(Store::Cas, digest)
     }
 }

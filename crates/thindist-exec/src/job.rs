@@ -106,4 +106,8 @@ pub enum Origin {
     Executed,
     /// The local action cache.
     LocalCache,
+    /// A cache that others share.
+    RemoteCache,
+    /// A backend compilation on a machine of an engine.
+    RemoteExecuted,
 }

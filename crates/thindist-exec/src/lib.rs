@@ -37,7 +37,7 @@ pub use local::{Executor, LocalExecutor};
 pub use maintenance::LinkDirectory;
 pub use make_jobserver::MakeJobserver;
 pub use memory::MemoryBudget;
-pub use permit::Permit;
+pub use permit::{LocalLane, Permit};
 pub use schedule::{Limits, ProgressSink, look_up, run_all};
 pub use slots::{Slot, Slots};
 pub use state::{Estimate, FileStamp, State};

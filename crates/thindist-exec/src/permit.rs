@@ -1,7 +1,8 @@
 //! The right to run one compiler.
 
-use crate::make_jobserver::Token;
-use crate::slots::Slot;
+use crate::cancel::CancelToken;
+use crate::make_jobserver::{MakeJobserver, Token};
+use crate::slots::{RETRY_AFTER, Slot, Slots};
 use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
@@ -21,8 +22,8 @@ impl Permit {
     }
 
     /// With what else is to be given back; `place` is called when slot and token are free.
-    pub(crate) fn with(slot: Slot, token: Option<Token>, place: impl FnOnce() + Send + 'static) -> Self {
-        Self { slot: Some(slot), token, give_back_place: Some(Box::new(place)) }
+    pub(crate) fn with(slot: Option<Slot>, token: Option<Token>, place: impl FnOnce() + Send + 'static) -> Self {
+        Self { slot, token, give_back_place: Some(Box::new(place)) }
     }
 
     /// The slot, for the compiler to inherit.
@@ -38,6 +39,41 @@ impl Permit {
         if let Some(give_back) = self.give_back_place.take() {
             give_back();
         }
+    }
+}
+
+/// What bounds the compilers of this machine, for an executor that runs only some of its jobs here.
+#[derive(Debug)]
+pub struct LocalLane<'a> {
+    /// Compilers of this user on this machine.
+    pub slots: &'a Slots,
+    /// The make that runs us.
+    pub jobserver: Option<MakeJobserver>,
+}
+
+impl LocalLane<'_> {
+    /// A permit, if one is free now.
+    #[must_use]
+    pub fn try_permit(&self) -> Option<Permit> {
+        // The slot first: a token that waits for a slot would keep one of make's own jobs from running.
+        let slot = self.slots.try_acquire()?;
+        let token = match &self.jobserver {
+            Some(server) => Some(server.try_acquire()?),
+            None => None,
+        };
+        Some(Permit { slot: Some(slot), token, give_back_place: None })
+    }
+
+    /// Waits for a permit; `None` if cancelled.
+    #[must_use]
+    pub fn permit(&self, cancel: &CancelToken) -> Option<Permit> {
+        while !cancel.is_cancelled() {
+            if let Some(permit) = self.try_permit() {
+                return Some(permit);
+            }
+            let _cancelled = cancel.wait(RETRY_AFTER);
+        }
+        None
     }
 }
 

@@ -40,8 +40,8 @@ fn look_up_one(cas: &Cas, cache: &ActionCache, key: &Digest) -> Option<NativeObj
 pub struct Limits<'a> {
     /// Jobs of this link.
     pub max_jobs: usize,
-    /// Compilers of this user on this machine.
-    pub slots: &'a Slots,
+    /// Compilers of this user on this machine. `None`: what runs them bounds itself.
+    pub slots: Option<&'a Slots>,
     /// The make that runs us.
     pub jobserver: Option<MakeJobserver>,
     /// Memory.
@@ -161,7 +161,10 @@ impl<'a> Run<'a> {
     }
 
     fn try_permit(&self, index: usize, sender: &Sender<Event>) -> Option<Permit> {
-        let slot = self.limits.slots.try_acquire()?;
+        let slot = match self.limits.slots {
+            Some(slots) => Some(slots.try_acquire()?),
+            None => None,
+        };
         let token = match &self.limits.jobserver {
             Some(server) => Some(server.try_acquire()?),
             None => None,
@@ -232,10 +235,10 @@ fn execute(executor: &dyn Executor, job: &Job, permit: &mut Permit, cancel: &Can
     })
 }
 
-/// Only what was executed is new to the action cache.
+/// What comes from elsewhere than the action cache is new to it.
 fn note(cache: &ActionCache, job: &Job, outcome: &Outcome) -> Result<(), StoreError> {
     match outcome {
-        Outcome::Success(object) if object.from == Origin::Executed => cache.put(&job.action.key(), &cached(object)),
+        Outcome::Success(object) if object.from != Origin::LocalCache => cache.put(&job.action.key(), &cached(object)),
         _ => Ok(()),
     }
 }

@@ -105,7 +105,7 @@ fn fixture(slots: usize) -> Fixture {
 
 impl Fixture {
     fn limits(&self, max_jobs: usize) -> Limits<'_> {
-        Limits { max_jobs, slots: &self.slots, jobserver: None, memory: MemoryBudget::FixedKib(u64::MAX) }
+        Limits { max_jobs, slots: Some(&self.slots), jobserver: None, memory: MemoryBudget::FixedKib(u64::MAX) }
     }
 
     fn run(&self, jobs: &[Job], executor: &dyn Executor, limits: Limits<'_>) -> Vec<Outcome> {

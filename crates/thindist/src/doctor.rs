@@ -1,10 +1,12 @@
 //! `thindist doctor`: what thindist finds on this machine, and what is wrong with it.
 
 use crate::failure::Result;
+use crate::remote;
 use crate::settings::Settings;
 use crate::tools::{self, Tool};
 use std::process::ExitCode;
 use thindist_exec::{Cas, MakeJobserver, State};
+use thindist_remote::{Client, Options};
 
 pub(crate) fn run() -> Result<ExitCode> {
     let settings = Settings::load()?;
@@ -33,6 +35,11 @@ pub(crate) fn run() -> Result<ExitCode> {
         "fallback",
         settings.never_falls_back().map(|never| if never { "never".to_owned() } else { "warn".to_owned() }),
     );
+    match remote::options(&settings) {
+        Err(failure) => report("remote cache", Err(failure)),
+        Ok(Some(options)) => report("remote cache", check_engine(&options)),
+        Ok(None) => {}
+    }
     let jobserver =
         if MakeJobserver::from_env().is_some() { "in use" } else { "none (not started by make, or closed by it)" };
     report("make jobserver", Ok(jobserver.to_owned()));
@@ -41,6 +48,15 @@ pub(crate) fn run() -> Result<ExitCode> {
 
 fn describe(tool: &Tool) -> String {
     format!("{} (LLVM {}, {})", tool.path.display(), tool.major, tool.identity.hex().get(..12).unwrap_or_default())
+}
+
+/// Whether it can be reached, offers what is needed and, where it takes anything, gives a blob back.
+fn check_engine(options: &Options) -> Result<String> {
+    let client = Client::connect(options)?;
+    if client.capabilities().may_update {
+        client.round_trip(b"thindist doctor")?;
+    }
+    Ok(format!("{} ({})", options.cache, client.capabilities()))
 }
 
 /// A blob there and back.

@@ -11,6 +11,7 @@ mod object_diff;
 mod output;
 mod private_line;
 mod progress;
+mod remote;
 mod settings;
 mod stats;
 mod steps;

@@ -62,10 +62,54 @@ pub(crate) const REGISTRY: &[Setting] = &[
         name: "keep_native",
         help: "a directory for the native objects of the link, each with its job beside it: for `thindist what-changed`",
     },
+    Setting {
+        name: "remote_cache",
+        help: "grpc://HOST:PORT or grpcs://HOST:PORT of a Remote Execution API v2 cache that is asked after the local one",
+    },
+    Setting { name: "remote_executor", help: "the same of an engine that runs backends" },
+    Setting {
+        name: "remote_default_exec_properties",
+        help: "NAME=VALUE that a worker must have; several: as remote_header",
+    },
+    Setting {
+        name: "remote_toolchain",
+        help: "`shipped` (default): workers get the compiler; `installed`: they have the same under the same path",
+    },
+    Setting { name: "remote_jobs", help: "backends of one link at a time on the engine (default: 200)" },
+    Setting { name: "remote_only", help: "`1`: run backends here only if the engine fails" },
+    Setting {
+        name: "remote_local_fallback",
+        help: "`0`: what the engine fails at is an error (default: it runs here)",
+    },
+    Setting {
+        name: "remote_instance_name",
+        help: "the part of the engine that is meant (default: the one without a name)",
+    },
+    Setting {
+        name: "remote_header",
+        help: "NAME=VALUE, sent with each call; several: repeated, lines, or a list in the file",
+    },
+    Setting { name: "remote_timeout", help: "seconds that one call may take, its repetitions included (default: 60)" },
+    Setting { name: "remote_retries", help: "how often a call is repeated that failed for a moment (default: 5)" },
+    Setting { name: "remote_accept_cached", help: "`0`: do not take results of others" },
+    Setting {
+        name: "remote_verify_sample",
+        help: "share of remote results that is made here as well and must be the same, such as 0.01 (default: 0)",
+    },
+    Setting { name: "remote_upload_local_results", help: "`1`: leave results of this machine for others (default: 0)" },
+    Setting { name: "tls_certificate", help: "PEM file of the authority to trust (default: those of the system)" },
+    Setting {
+        name: "tls_client_certificate",
+        help: "PEM file with the certificate to show to a server that asks for one",
+    },
+    Setting { name: "tls_client_key", help: "PEM file with its key" },
     Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
 ];
 
 const FLAG: &str = "--thindist-";
+
+/// Settings that may have several values: kept as lines, and a flag adds one.
+const LISTS: &[&str] = &["remote_header", "remote_default_exec_properties"];
 
 /// Whether a word of a linker's line is for us.
 pub(crate) fn is_flag(word: &str) -> bool {
@@ -107,7 +151,13 @@ impl Settings {
             let value = match value {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Float(number) => number.to_string(),
                 toml::Value::Boolean(flag) => u8::from(flag).to_string(),
+                toml::Value::Array(values) if LISTS.contains(&setting.name) => {
+                    let texts = values.iter().map(|value| value.as_str());
+                    let lines: Option<Vec<&str>> = texts.collect();
+                    lines.ok_or_else(|| bad(format!("`{key}` must be a list of texts")))?.join("\n")
+                }
                 _ => return Err(bad(format!("`{key}` must be text or a number"))),
             };
             self.values.insert(setting.name, value);
@@ -134,7 +184,13 @@ impl Settings {
         let setting = REGISTRY.iter().find(|setting| setting.name == name).ok_or_else(|| {
             Failure::new(format_args!("unknown argument {word}")).hint("`thindist help settings` lists them")
         })?;
-        self.values.insert(setting.name, value.to_owned());
+        match self.values.get_mut(setting.name).filter(|_| LISTS.contains(&setting.name)) {
+            Some(lines) => {
+                lines.push('\n');
+                lines.push_str(value);
+            }
+            None => drop(self.values.insert(setting.name, value.to_owned())),
+        }
         Ok(())
     }
 
@@ -194,7 +250,9 @@ impl Settings {
         self.never_falls_back()?;
         self.promoted_names()?;
         self.has_flags_per_module()?;
-        ["jobs", "slots"].into_iter().try_for_each(|name| self.count(name).map(drop))
+        crate::remote::options(self)?;
+        crate::link::verify_share(self)?;
+        ["jobs", "slots", "remote_jobs"].into_iter().try_for_each(|name| self.count(name).map(drop))
     }
 
     /// Each backend heeds the flags of its own file.
@@ -299,5 +357,8 @@ mod tests {
         assert_eq!(settings.strip_flags(words).unwrap(), ["-r", "a.o"]);
         assert_eq!(settings.get("cache_dir"), Some("/c"));
         assert!(settings.strip_flags(vec!["--thindist-frob".to_owned()]).is_err());
+        let headers = ["--thindist-remote-header=a=1", "--thindist-remote-header=b=2"].map(str::to_owned).to_vec();
+        settings.strip_flags(headers).unwrap();
+        assert_eq!(settings.get("remote_header"), Some("a=1\nb=2"));
     }
 }

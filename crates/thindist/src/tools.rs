@@ -80,9 +80,18 @@ pub(crate) struct Tool {
     pub(crate) is_wrapper: bool,
     /// What `--version` prints.
     version: String,
+    /// The file itself.
+    real: PathBuf,
+    /// The libraries that it loads, and the loader.
+    libraries: Vec<PathBuf>,
 }
 
 impl Tool {
+    /// Every file that a machine must have to run it: itself first.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.real).chain(&self.libraries).map(PathBuf::as_path)
+    }
+
     /// Examines the tool at `path`. What costs a process is remembered under the digest of the binary.
     pub(crate) fn examine(path: &Path, state: &State) -> Result<Self> {
         let real = path.canonicalize().map_err(|error| io("find", path, &error))?;
@@ -98,7 +107,7 @@ impl Tool {
         }
         let (path, identity) = (path.to_owned(), hasher.finish());
         let is_wrapper = record.is_wrapper(&real)?;
-        Ok(Self { path, major: record.major(&real)?, identity, is_wrapper, version: record.version })
+        Ok(Self { path, major: record.major(&real)?, identity, is_wrapper, version: record.version, real, libraries })
     }
 
     /// A wrapper around a compiler with that compiler in its identity. It is looked for at each link, because the

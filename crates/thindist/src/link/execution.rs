@@ -4,11 +4,14 @@
 
 use super::lld_run;
 use super::session::{Workspace, cores};
+use super::verify_sample;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
+use crate::remote::{self, Tools};
 use crate::stats::BackendCounts;
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Mutex;
 use thindist_core::action::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Warnings;
@@ -17,8 +20,13 @@ use thindist_exec::make_jobserver::jobs_from_env;
 use thindist_exec::schedule::{Limits, look_up, run_all};
 use thindist_exec::scratch;
 use thindist_exec::{
-    Job, LocalExecutor, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, Source, WarmCompiler,
+    Estimate, Executor, Job, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome,
+    Slots, Source, WarmCompiler,
 };
+use thindist_remote::{Hybrid, RemoteExecutor};
+
+/// Backends on an engine at a time, unless a setting says otherwise: more than most have workers, so that none waits for us.
+const REMOTE_JOBS: usize = 200;
 
 /// With fewer backends than this to run, a loaded compiler does not pay for its own start.
 const WORTH_WARMING: usize = 4;
@@ -37,6 +45,13 @@ pub(crate) struct Batch<'a> {
     pub(crate) imported: &'a [Vec<String>],
 }
 
+impl<'a> Batch<'a> {
+    fn tools(&self) -> Tools<'a> {
+        let Workspace { settings, state, .. } = self.workspace;
+        Tools { settings, state, compiler: self.compiler }
+    }
+}
+
 /// The native object of every module, in the plan's order.
 pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
     let mut natives = Vec::with_capacity(batch.jobs.len());
@@ -53,18 +68,28 @@ pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec
     if !failures.is_empty() {
         return Err(report_failures(batch, &failures));
     }
+    settle(batch, &natives)?;
     tell_warnings(batch, &warnings(batch, &natives))?;
     Ok(natives)
+}
+
+/// What is due once every backend has succeeded: a share of what others made is checked, and what was made here is left for
+/// them.
+pub(crate) fn settle(batch: &Batch<'_>, natives: &[NativeObject]) -> Result<()> {
+    verify_sample::check(batch, natives)?;
+    batch.workspace.remote.upload(batch.tools(), batch.jobs.iter().zip(natives));
+    Ok(())
 }
 
 /// How each module's backend ended, in the plan's order: found in the stores, or run.
 pub(crate) fn outcomes(batch: &Batch<'_>) -> Result<Vec<Outcome>> {
     let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
-    let found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
+    let mut found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
+    batch.workspace.remote.look_up(batch.tools(), batch.jobs, &mut found)?;
     let missing: Vec<usize> =
         found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect();
     let jobs: Vec<Job> = missing.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
-    let mut outcomes = execute(batch, &jobs)?.into_iter();
+    let mut outcomes = execute(batch, &jobs, Place::Anywhere)?.into_iter();
     let ended = found.into_iter().map(|found| found.map(Outcome::Success).or_else(|| outcomes.next()));
     Ok(ended.map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect())
 }
@@ -78,12 +103,12 @@ pub(crate) fn build_again(
 ) -> Result<()> {
     let jobs: Vec<Job> = gone.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
     let mut failures = Vec::new();
-    for (index, outcome) in gone.iter().zip(execute(batch, &jobs)?) {
+    for (index, outcome) in gone.iter().zip(execute(batch, &jobs, Place::Anywhere)?) {
         match (outcome, natives.get_mut(*index)) {
             (Outcome::Success(native), Some(place)) => {
-                // What was taken from the action cache turned out to be none of its hits.
-                if place.from == Origin::LocalCache {
-                    counts.local_cache -= 1;
+                // What was taken from a cache turned out to be none of its hits.
+                if matches!(place.from, Origin::LocalCache | Origin::RemoteCache) {
+                    *count(counts, place.from) -= 1;
                 }
                 *count(counts, native.from) += 1;
                 *place = native;
@@ -94,30 +119,33 @@ pub(crate) fn build_again(
     if failures.is_empty() { Ok(()) } else { Err(report_failures(batch, &failures)) }
 }
 
-fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
+pub(crate) fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
     match from {
         Origin::Executed => &mut counts.executed,
         Origin::LocalCache => &mut counts.local_cache,
+        Origin::RemoteCache => &mut counts.remote_cache,
+        Origin::RemoteExecuted => &mut counts.remote_executed,
     }
 }
 
-fn execute(batch: &Batch<'_>, jobs: &[Job]) -> Result<Vec<Outcome>> {
+/// Where backends may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Anywhere,
+    Here,
+}
+
+pub(super) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<Vec<Outcome>> {
     if jobs.is_empty() {
         return Ok(Vec::new());
     }
-    let Batch { workspace, compiler, max_jobs, .. } = *batch;
-    let slot_count = workspace.settings.count("slots")?.unwrap_or_else(cores);
-    let slots = Slots::open(workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
-    let jobserver = MakeJobserver::from_env();
-    let of_make = if jobserver.is_none() { jobs_from_env() } else { None };
-    let unasked = || of_make.map_or_else(cores, |jobs| jobs.clamp(1, cores()));
-    let max_jobs = workspace.settings.count("jobs")?.or(max_jobs).unwrap_or_else(unasked);
+    let workspace = batch.workspace;
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let estimates = workspace.state.estimates(&names);
     // Lives as long as the runs; a link that finds everything in the stores makes none.
     let scratch = scratch::create(workspace.settings.get("scratch_dir").map(Path::new))?;
-    let executor = LocalExecutor {
-        compiler: compiler.to_owned(),
+    let local = LocalExecutor {
+        compiler: batch.compiler.to_owned(),
         environment: backend_environment(),
         work_dir: match &scratch {
             Some(scratch) => scratch.path().to_owned(),
@@ -126,17 +154,81 @@ fn execute(batch: &Batch<'_>, jobs: &[Job]) -> Result<Vec<Outcome>> {
         cas: workspace.cas.clone(),
         warm: warm_compiler(batch, jobs.len())?,
     };
-    let progress = Progress::new(batch.jobs.len(), batch.jobs.len() - jobs.len(), &estimates, max_jobs.min(slot_count));
-    let limits = Limits { max_jobs, slots: &slots, jobserver, memory: MemoryBudget::Measured };
-    let outcomes =
-        run_all(jobs, &estimates, &executor, &workspace.action_cache, limits, &progress, workspace.interrupt.token());
-    progress.close();
+    let remote = if place == Place::Here { None } else { workspace.remote.executor(batch.tools())? };
+    let outcomes = match remote {
+        Some(remote) => run_beside(batch, jobs, &estimates, &local, &remote)?,
+        None => run_here(batch, jobs, &estimates, &local)?,
+    };
     let runs = names.into_iter().zip(&outcomes).filter_map(|(name, outcome)| match outcome {
         Outcome::Success(native) => native.estimate.map(|estimate| (name, estimate)),
         _ => None,
     });
     workspace.state.remember_runs(&runs.collect::<Vec<_>>());
     Ok(outcomes)
+}
+
+/// Compilers of this machine, and how many of them at a time.
+fn places(batch: &Batch<'_>, jobserver: Option<&MakeJobserver>) -> Result<(usize, usize)> {
+    let settings = &batch.workspace.settings;
+    let slots = settings.count("slots")?.unwrap_or_else(cores);
+    let of_make = if jobserver.is_none() { jobs_from_env() } else { None };
+    let unasked = || of_make.map_or_else(cores, |jobs| jobs.clamp(1, cores()));
+    Ok((slots, settings.count("jobs")?.or(batch.max_jobs).unwrap_or_else(unasked)))
+}
+
+fn run_here(
+    batch: &Batch<'_>,
+    jobs: &[Job],
+    estimates: &[Option<Estimate>],
+    local: &LocalExecutor,
+) -> Result<Vec<Outcome>> {
+    let jobserver = MakeJobserver::from_env();
+    let (slot_count, max_jobs) = places(batch, jobserver.as_ref())?;
+    let slots = Slots::open(batch.workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
+    let limits = Limits { max_jobs, slots: Some(&slots), jobserver, memory: MemoryBudget::Measured };
+    Ok(run_within(batch, jobs, estimates, local, limits, max_jobs.min(slot_count)))
+}
+
+/// On the engine as many as it is trusted with, and here as many as there are places.
+fn run_beside(
+    batch: &Batch<'_>,
+    jobs: &[Job],
+    estimates: &[Option<Estimate>],
+    local: &LocalExecutor,
+    remote: &RemoteExecutor<'_>,
+) -> Result<Vec<Outcome>> {
+    let Workspace { settings, remote: engine, .. } = batch.workspace;
+    let jobserver = MakeJobserver::from_env();
+    let (slot_count, max_jobs) = places(batch, jobserver.as_ref())?;
+    let slots = Slots::open(settings.get("slots_dir").map(Path::new), slot_count.min(max_jobs))?;
+    let hybrid = Hybrid {
+        local,
+        lane: LocalLane { slots: &slots, jobserver },
+        beside: settings.get("remote_only").is_none_or(|value| value == "0"),
+        remote,
+        fallback: engine.falls_back(),
+        troubles: Mutex::default(),
+    };
+    let in_flight = settings.count("remote_jobs")?.unwrap_or(REMOTE_JOBS);
+    let limits = Limits { max_jobs: in_flight, slots: None, jobserver: None, memory: MemoryBudget::FixedKib(u64::MAX) };
+    let outcomes = run_within(batch, jobs, estimates, &hybrid, limits, in_flight);
+    hybrid.complaint().iter().for_each(|complaint| remote::warn(complaint));
+    Ok(outcomes)
+}
+
+fn run_within(
+    batch: &Batch<'_>,
+    jobs: &[Job],
+    estimates: &[Option<Estimate>],
+    executor: &dyn Executor,
+    limits: Limits<'_>,
+    at_a_time: usize,
+) -> Vec<Outcome> {
+    let progress = Progress::new(batch.jobs.len(), batch.jobs.len() - jobs.len(), estimates, at_a_time);
+    let Workspace { action_cache, interrupt, .. } = batch.workspace;
+    let outcomes = run_all(jobs, estimates, executor, action_cache, limits, &progress, interrupt.token());
+    progress.close();
+    outcomes
 }
 
 /// The compiler, kept loaded, unless starting it would take longer than it saves.

@@ -33,6 +33,7 @@ mod stop;
 mod survey;
 mod symbol_tables;
 mod thin_step;
+mod verify_sample;
 mod words;
 
 use crate::failure::{Failure, Result};
@@ -50,7 +51,7 @@ use thindist_core::link_line::{LinkLine, Warnings};
 
 pub(crate) use archives::Place;
 pub(crate) use backends::{Common, Planned, PlannedJobs, identifiers, job, mixed_targets, plan_jobs, read_facts};
-pub(crate) use execution::{Batch, build as run_backends, build_again, outcomes, report_failures};
+pub(crate) use execution::{Batch, build as run_backends, build_again, count, outcomes, report_failures, settle};
 pub(crate) use extra_inputs::NamedFiles;
 pub(crate) use imported::facts as import_facts;
 pub(crate) use kind::read_kind;
@@ -58,10 +59,11 @@ pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use loaded::files as native_files;
 pub(crate) use native_objects::gone_again;
 pub(crate) use parallel::map as parallel_map;
-pub(crate) use session::{Session, Workspace};
+pub(crate) use session::{Session, Workspace, cores};
 pub(crate) use stop::Stop;
 pub(crate) use survey::Survey;
 pub(crate) use thin_step::ThinLink;
+pub(crate) use verify_sample::share as verify_share;
 pub(crate) use words::Words;
 
 /// The linker entrance: `words` are the arguments after the name `called_as`.

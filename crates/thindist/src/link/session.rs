@@ -4,6 +4,7 @@
 use super::survey::Survey;
 use crate::failure::{Failure, Result, io};
 use crate::interrupt::Interrupt;
+use crate::remote::{self, Remote};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
 use crate::tools::{self, Tool};
@@ -33,6 +34,7 @@ pub(crate) struct Workspace {
     pub(crate) state: State,
     pub(crate) cas: Cas,
     pub(crate) action_cache: ActionCache,
+    pub(crate) remote: Remote,
     pub(crate) interrupt: Interrupt,
     cache_dir: PathBuf,
     directory: LinkDirectory,
@@ -75,13 +77,15 @@ impl Session {
 impl Workspace {
     pub(crate) fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
+        let options = remote::options(&settings)?;
         let interrupt = Interrupt::watch()?;
         let cache_dir = settings.cache_dir()?;
         let cas = Cas::open(&cache_dir)?;
         let action_cache = ActionCache::open(&cache_dir)?;
         let state = State::open(&cache_dir);
+        let remote = Remote::new(options, &cas, &action_cache);
         let directory = LinkDirectory::create(&cache_dir)?;
-        Ok(Self { settings, state, cas, action_cache, interrupt, cache_dir, directory })
+        Ok(Self { settings, state, cas, action_cache, remote, interrupt, cache_dir, directory })
     }
 
     /// A path in the link's own directory.
@@ -119,7 +123,7 @@ impl Workspace {
             warn(stats.append_to(Path::new(path)));
         }
         // What was added is all that can have brought the stores over their bound.
-        if stats.backends.executed > 0 {
+        if stats.backends.executed + stats.backends.remote_cache > 0 {
             let collected = self.settings.cache_size().and_then(|size| {
                 thindist_exec::maintenance::gc_now_and_then(&self.cache_dir, size).map_err(Failure::from)
             });

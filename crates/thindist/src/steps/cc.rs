@@ -26,7 +26,7 @@ use thindist_core::index::{self, IndividualIndex};
 use thindist_core::link_line::{Refusal, Warnings};
 use thindist_core::plan::{self, Module, Plan, PlanError};
 use thindist_core::promoted_names::PromotedNames;
-use thindist_exec::{Job, Origin, Outcome, Source};
+use thindist_exec::{Job, Outcome, Source};
 
 const USAGE: &str = "usage: thindist cc <compiler> <arguments>";
 
@@ -146,10 +146,8 @@ fn build(workspace: &Workspace, call: &Call, line: &BackendLine, never: bool) ->
         Some(Outcome::CompileFailed { .. }) if !never => return Ok(End::Compiler),
         other => return Err(link::report_failures(&batch, &[(0, other)]).into()),
     };
-    match native.from {
-        Origin::Executed => stats.backends.executed = 1,
-        Origin::LocalCache => stats.backends.local_cache = 1,
-    }
+    link::settle(&batch, std::slice::from_ref(&native))?;
+    *link::count(&mut stats.backends, native.from) += 1;
     output::install(workspace, &native, Path::new(&line.output))?;
     tell(&native.stderr, line, &imported);
     timer.phase("backends");

@@ -1,0 +1,81 @@
+//! An authority of a test's own, and what it has signed.
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use std::path::Path;
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
+
+/// An authority.
+pub struct Certificates {
+    certificate: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl std::fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificates").finish_non_exhaustive()
+    }
+}
+
+impl Default for Certificates {
+    fn default() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = key();
+        let certificate = params.self_signed(&key).unwrap_or_else(|error| panic!("{error}")).pem();
+        Self { certificate, issuer: Issuer::new(params, key) }
+    }
+}
+
+impl Certificates {
+    /// Writes the authority's certificate.
+    pub fn write_authority(&self, path: &Path) {
+        write(path, &self.certificate);
+    }
+
+    /// Writes a certificate and its key for a client.
+    pub fn write_client(&self, certificate: &Path, key: &Path) {
+        let (pem, key_pem) = self.sign(false);
+        write(certificate, &pem);
+        write(key, &key_pem);
+    }
+
+    /// A server named localhost.
+    #[must_use]
+    pub fn server(&self) -> ServerTlsConfig {
+        let (pem, key) = self.sign(false);
+        ServerTlsConfig::new().identity(Identity::from_pem(pem, key))
+    }
+
+    /// One that demands a certificate of this authority from its clients.
+    #[must_use]
+    pub fn demanding_server(&self) -> ServerTlsConfig {
+        self.server().client_ca_root(Certificate::from_pem(&self.certificate))
+    }
+
+    /// One whose own certificate has expired.
+    #[must_use]
+    pub fn expired_server(&self) -> ServerTlsConfig {
+        let (pem, key) = self.sign(true);
+        ServerTlsConfig::new().identity(Identity::from_pem(pem, key))
+    }
+
+    fn sign(&self, expired: bool) -> (String, String) {
+        let names = vec!["localhost".to_owned()];
+        let mut params = CertificateParams::new(names).unwrap_or_else(|error| panic!("{error}"));
+        if expired {
+            params.not_before = date_time_ymd(2000, 1, 1);
+            params.not_after = date_time_ymd(2001, 1, 1);
+        }
+        let key = key();
+        let signed = params.signed_by(&key, &self.issuer).unwrap_or_else(|error| panic!("{error}"));
+        (signed.pem(), key.serialize_pem())
+    }
+}
+
+fn key() -> KeyPair {
+    KeyPair::generate().unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}

@@ -1,0 +1,147 @@
+//! The engine as a worker: input roots are laid out, commands run, outputs kept.
+
+use super::services::Service;
+use super::store::{Fault, Store};
+use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
+use bazel_remote_apis::google::longrunning::{Operation, operation};
+use bazel_remote_apis::google::protobuf::Any;
+use bazel_remote_apis::google::rpc;
+use prost::Message;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Response, Status};
+
+type Operations = ReceiverStream<Result<Operation, Status>>;
+
+#[tonic::async_trait]
+impl api::execution_server::Execution for Service {
+    type ExecuteStream = Operations;
+    type WaitExecutionStream = Operations;
+
+    async fn execute(&self, request: Request<api::ExecuteRequest>) -> Result<Response<Operations>, Status> {
+        self.enter("Execute", &request.get_ref().instance_name, &request).await?;
+        let request = request.into_inner();
+        let name = request.action_digest.as_ref().map(|digest| digest.hash.clone()).unwrap_or_default();
+        let fault = self.store.execution_fault();
+        let (sender, receiver) = tokio::sync::mpsc::channel(4);
+        let stage = if fault == Fault::Queue {
+            api::execution_stage::Value::Queued
+        } else {
+            api::execution_stage::Value::Executing
+        };
+        let _ = sender.send(Ok(started(&name, stage))).await;
+        match fault {
+            // Whoever waits keeps the other end.
+            Fault::Queue => drop(tokio::spawn(async move { sender.closed().await })),
+            Fault::LostStreams => {}
+            _ => {
+                let store = Arc::clone(&self.store);
+                let work = move || ended(&store, &name, request.skip_cache_lookup, fault);
+                let done =
+                    tokio::task::spawn_blocking(work).await.map_err(|error| Status::internal(error.to_string()))?;
+                let _ = sender.send(Ok(done)).await;
+            }
+        }
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn wait_execution(
+        &self,
+        request: Request<api::WaitExecutionRequest>,
+    ) -> Result<Response<Operations>, Status> {
+        self.store.called("WaitExecution", &self.store.offer.instance.clone(), String::new())?;
+        let (store, name) = (Arc::clone(&self.store), request.into_inner().name);
+        let work = move || ended(&store, &name, false, Fault::None);
+        let done = tokio::task::spawn_blocking(work).await.map_err(|error| Status::internal(error.to_string()))?;
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let _ = sender.send(Ok(done)).await;
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+fn started(name: &str, stage: api::execution_stage::Value) -> Operation {
+    let metadata = api::ExecuteOperationMetadata { stage: stage as i32, ..api::ExecuteOperationMetadata::default() };
+    Operation { name: name.to_owned(), metadata: Some(any(&metadata)), done: false, result: None }
+}
+
+fn ended(store: &Store, name: &str, skip_cache: bool, fault: Fault) -> Operation {
+    let known = store.result(name).filter(|_| !skip_cache);
+    let cached_result = known.is_some();
+    let result = known.map_or_else(|| run(store, name, fault), Ok);
+    let (result, status) = match result {
+        Ok(result) => (Some(result), None),
+        Err(status) => {
+            (None, Some(rpc::Status { code: status.code() as i32, message: status.message().into(), details: vec![] }))
+        }
+    };
+    let response = api::ExecuteResponse { result, cached_result, status, ..api::ExecuteResponse::default() };
+    let result = Some(operation::Result::Response(any(&response)));
+    Operation { name: name.to_owned(), metadata: None, done: true, result }
+}
+
+fn any(message: &impl Message) -> Any {
+    Any { type_url: String::new(), value: message.encode_to_vec() }
+}
+
+fn message<T: Message + Default>(store: &Store, hash: &str) -> Result<T, Status> {
+    let bytes = store.peek(hash).ok_or_else(|| Status::failed_precondition(format!("missing blob {hash}")))?;
+    T::decode(bytes.as_slice()).map_err(|error| Status::invalid_argument(format!("{hash}: {error}")))
+}
+
+fn hash(digest: Option<&api::Digest>) -> &str {
+    digest.map_or("", |digest| &digest.hash)
+}
+
+fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Status> {
+    if let Fault::Evicting(_) = fault {
+        store.forget_blobs();
+    }
+    let action: api::Action = message(store, name)?;
+    let command: api::Command = message(store, hash(action.command_digest.as_ref()))?;
+    let root = tempfile::tempdir()?;
+    lay_out(store, hash(action.input_root_digest.as_ref()), root.path())?;
+    if fault == Fault::NoOutput {
+        return Ok(api::ActionResult::default());
+    }
+    let directory = root.path().join(&command.working_directory);
+    let (program, arguments) = command.arguments.split_first().ok_or_else(|| Status::invalid_argument("no command"))?;
+    let program = if program.starts_with('/') { program.into() } else { directory.join(program) };
+    let program = if fault == Fault::BrokenWorker { "/bin/false".into() } else { program };
+    let output = Command::new(program).args(arguments).current_dir(&directory).env_clear().output()?;
+    let mut result = api::ActionResult {
+        exit_code: output.status.code().unwrap_or(-1),
+        stderr_raw: output.stderr,
+        ..api::ActionResult::default()
+    };
+    for path in &command.output_paths {
+        let Ok(bytes) = std::fs::read(directory.join(path)) else { continue };
+        let digest = Some(store.keep(bytes));
+        result.output_files.push(api::OutputFile { path: path.clone(), digest, ..api::OutputFile::default() });
+    }
+    if result.exit_code == 0 {
+        store.put_result(name.to_owned(), result.clone())?;
+    }
+    Ok(result)
+}
+
+fn lay_out(store: &Store, tree: &str, directory: &Path) -> Result<(), Status> {
+    let tree: api::Directory = message(store, tree)?;
+    for file in &tree.files {
+        let wanted = hash(file.digest.as_ref());
+        let bytes =
+            store.peek(wanted).ok_or_else(|| Status::new(Code::FailedPrecondition, format!("missing {wanted}")))?;
+        let path = directory.join(&file.name);
+        std::fs::write(&path, bytes)?;
+        let mode = if file.is_executable { 0o555 } else { 0o444 };
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
+    }
+    for below in &tree.directories {
+        let path = directory.join(&below.name);
+        std::fs::create_dir(&path)?;
+        lay_out(store, hash(below.digest.as_ref()), &path)?;
+    }
+    Ok(())
+}

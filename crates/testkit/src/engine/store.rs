@@ -1,0 +1,233 @@
+//! What the engine has, counts, and is told to do wrong.
+
+use bazel_remote_apis::build::bazel::remote::execution::v2::{ActionResult, Digest};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tonic::{Code, Status};
+
+/// What an engine says that it offers.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Numbers of digest functions: 1 is SHA256.
+    pub digest_functions: Vec<i32>,
+    /// 0: nothing said.
+    pub max_batch_bytes: i64,
+    /// Whether zstd is offered.
+    pub zstd: bool,
+    /// Whether clients may leave results.
+    pub updates: bool,
+    /// Whether actions are executed.
+    pub executes: bool,
+    /// The instance that is served.
+    pub instance: String,
+}
+
+impl Default for Offer {
+    fn default() -> Self {
+        Self {
+            digest_functions: vec![1],
+            max_batch_bytes: 0,
+            zstd: false,
+            updates: true,
+            executes: true,
+            instance: String::new(),
+        }
+    }
+}
+
+/// How an engine fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Not at all.
+    None,
+    /// So many calls end with this status.
+    Storm(Code, usize),
+    /// Every blob has a byte changed when it is read.
+    WrongBytes,
+    /// After so many calls all connections are cut, and nobody listens any more.
+    Cut(usize),
+    /// Calls get no answer.
+    Silence,
+    /// Actions end with success and without an output.
+    NoOutput,
+    /// No action begins.
+    Queue,
+    /// The stream of an execution ends when it has begun.
+    LostStreams,
+    /// Every command fails.
+    BrokenWorker,
+    /// The result of an action is that of another one.
+    Swapped,
+    /// So many actions find that all blobs have gone since they were asked for.
+    Evicting(usize),
+}
+
+/// What a call is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Answer,
+    Cut,
+    Hang,
+}
+
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) offer: Offer,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    blobs: BTreeMap<String, Vec<u8>>,
+    results: BTreeMap<String, ActionResult>,
+    calls: BTreeMap<&'static str, usize>,
+    fault: Fault,
+    headers: String,
+    /// The sizes of blobs that came in.
+    distinct: BTreeMap<String, usize>,
+    received: usize,
+    sent: usize,
+}
+
+impl Store {
+    pub(super) fn new(offer: Offer) -> Self {
+        let state = State {
+            blobs: BTreeMap::new(),
+            results: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            fault: Fault::None,
+            headers: String::new(),
+            distinct: BTreeMap::new(),
+            received: 0,
+            sent: 0,
+        };
+        Self { offer, state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_fault(&self, fault: Fault) {
+        self.lock().fault = fault;
+    }
+
+    pub(super) fn forget_blobs(&self) {
+        self.lock().blobs.clear();
+    }
+
+    pub(super) fn calls(&self, method: &str) -> usize {
+        self.lock().calls.get(method).copied().unwrap_or(0)
+    }
+
+    pub(super) fn take_traffic(&self) -> (usize, usize) {
+        let mut state = self.lock();
+        (std::mem::take(&mut state.received), std::mem::take(&mut state.sent))
+    }
+
+    pub(super) fn size(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.blobs.len(), state.results.len())
+    }
+
+    pub(super) fn last_headers(&self) -> String {
+        self.lock().headers.clone()
+    }
+
+    /// Counts a call, and says what becomes of it.
+    pub(super) fn called(&self, method: &'static str, instance: &str, headers: String) -> Result<Next, Status> {
+        let mut state = self.lock();
+        *state.calls.entry(method).or_default() += 1;
+        state.headers = headers;
+        match state.fault {
+            Fault::Storm(code, left) if left > 0 => {
+                state.fault = Fault::Storm(code, left - 1);
+                return Err(Status::new(code, "a storm"));
+            }
+            Fault::Cut(0) => return Ok(Next::Cut),
+            Fault::Cut(left) => state.fault = Fault::Cut(left - 1),
+            Fault::Silence => return Ok(Next::Hang),
+            _ => {}
+        }
+        if instance != self.offer.instance {
+            return Err(Status::invalid_argument(format!("unknown instance `{instance}`")));
+        }
+        Ok(Next::Answer)
+    }
+
+    /// How the next execution fails.
+    pub(super) fn execution_fault(&self) -> Fault {
+        let mut state = self.lock();
+        let fault = state.fault;
+        if let Fault::Evicting(left) = fault {
+            state.fault = if left > 1 { Fault::Evicting(left - 1) } else { Fault::None };
+        }
+        fault
+    }
+
+    /// A blob for the engine's own use.
+    pub(super) fn peek(&self, hash: &str) -> Option<Vec<u8>> {
+        self.lock().blobs.get(hash).cloned()
+    }
+
+    /// Keeps what an action has made.
+    pub(super) fn keep(&self, bytes: Vec<u8>) -> Digest {
+        let digest = Digest { hash: sha256(&bytes), size_bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX) };
+        self.lock().blobs.insert(digest.hash.clone(), bytes);
+        digest
+    }
+
+    pub(super) fn distinct_bytes(&self) -> usize {
+        self.lock().distinct.values().sum()
+    }
+
+    pub(super) fn has(&self, hash: &str) -> bool {
+        self.lock().blobs.contains_key(hash)
+    }
+
+    pub(super) fn get(&self, hash: &str) -> Option<Vec<u8>> {
+        let mut state = self.lock();
+        let mut bytes = state.blobs.get(hash)?.clone();
+        state.sent += bytes.len();
+        if state.fault == Fault::WrongBytes
+            && let Some(byte) = bytes.last_mut()
+        {
+            *byte ^= 1;
+        }
+        Some(bytes)
+    }
+
+    pub(super) fn put(&self, hash: &str, bytes: Vec<u8>) -> Result<(), Status> {
+        let found = sha256(&bytes);
+        if found != hash {
+            return Err(Status::invalid_argument(format!("{hash} has the content of {found}")));
+        }
+        let mut state = self.lock();
+        state.received += bytes.len();
+        state.distinct.insert(found.clone(), bytes.len());
+        state.blobs.insert(found, bytes);
+        Ok(())
+    }
+
+    pub(super) fn result(&self, hash: &str) -> Option<ActionResult> {
+        let state = self.lock();
+        let other = || state.results.iter().find(|(key, _)| *key != hash).map(|(_, result)| result);
+        let own = state.results.get(hash);
+        if state.fault == Fault::Swapped { own.and_then(|_| other()).cloned() } else { own.cloned() }
+    }
+
+    pub(super) fn put_result(&self, hash: String, result: ActionResult) -> Result<(), Status> {
+        let mut state = self.lock();
+        let named = result.output_files.iter().filter_map(|file| file.digest.as_ref());
+        if let Some(gap) = named.into_iter().find(|digest| !state.blobs.contains_key(&digest.hash)) {
+            return Err(Status::failed_precondition(format!("the result names {}, which is not here", gap.hash)));
+        }
+        state.results.insert(hash, result);
+        Ok(())
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,171 @@
+//! Backends on machines of an engine.
+//!
+//! An action of ours becomes one of the API: a command, and an input root that holds what the local action root holds and, unless
+//! workers have a compiler of their own, the compiler. What comes back is checked as everything that comes from an engine.
+
+mod action;
+mod hybrid;
+mod operation;
+mod sent;
+mod toolchain;
+mod tree;
+
+pub(crate) use action::RemoteAction;
+pub use hybrid::Hybrid;
+pub use toolchain::{ToolFile, Toolchain};
+
+use crate::blobs::{self, Fetched};
+use crate::client::{Client, Engine};
+use crate::error::RemoteError;
+use crate::results::{ActionOutput, Text};
+use crate::retry;
+use operation::{Patience, Trouble};
+use sent::Sent;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+use thindist_core::digest::Digest;
+use thindist_exec::{CancelToken, Cas, Job, NativeObject, Origin, object_check};
+use tokio::time::{sleep, timeout};
+
+/// How soon it is noticed that the link has been cancelled.
+const CANCEL_CHECK: Duration = Duration::from_millis(50);
+/// How often an action is tried whose blobs have gone meanwhile, or whose result cannot be used.
+const ATTEMPTS: u32 = 3;
+
+/// What all actions of a run have in common.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    /// Where the compiler comes from.
+    pub toolchain: Toolchain,
+    /// What a worker must be, as name and value.
+    pub properties: Vec<(String, String)>,
+}
+
+/// Runs backends on an engine.
+#[derive(Debug)]
+pub struct RemoteExecutor<'a> {
+    client: &'a Client,
+    cas: Cas,
+    worker: Worker,
+    accept_cached: bool,
+    sent: Sent,
+    patience: Patience,
+}
+
+/// How that ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With a native object in the local CAS.
+    Success(NativeObject),
+    /// The compiler has failed there.
+    Failed {
+        /// "exit status 1".
+        status: String,
+        /// What it said.
+        stderr: Vec<u8>,
+    },
+    /// It could not be run there, or its result could not be had.
+    Unavailable(RemoteError),
+    /// The link has been cancelled.
+    Cancelled,
+}
+
+impl<'a> RemoteExecutor<'a> {
+    /// An executor of this engine, which must be one that executes.
+    pub fn new(client: &'a Client, cas: &Cas, worker: Worker, accept_cached: bool) -> Result<Self, RemoteError> {
+        client.engine().executor()?;
+        let patience = Patience::new(client.engine().timeout());
+        Ok(Self { client, cas: cas.clone(), worker, accept_cached, sent: Sent::default(), patience })
+    }
+
+    /// Runs one job.
+    pub fn run(&self, job: &Job, cancel: &CancelToken) -> Ended {
+        let action = match RemoteAction::of(job, &self.worker) {
+            Ok(action) => action,
+            Err(what) => return Ended::Unavailable(self.error(format!("{}: {what}", job.name))),
+        };
+        self.client.block_on(unless_cancelled(cancel, self.run_action(job, &action)))
+    }
+
+    fn engine(&self) -> &Engine {
+        self.client.engine()
+    }
+
+    fn error(&self, what: impl Into<String>) -> RemoteError {
+        self.engine().connection.error(what)
+    }
+
+    async fn run_action(&self, job: &Job, action: &RemoteAction) -> Ended {
+        let mut skip_cache = !self.accept_cached;
+        let mut last = String::new();
+        for number in 0..ATTEMPTS {
+            if number > 0 {
+                sleep(retry::delay(number)).await;
+            }
+            if let Err(error) = self.sent.ensure(self.engine(), &action.blobs).await {
+                return Ended::Unavailable(error);
+            }
+            match operation::run(self.engine(), &action.digest, skip_cache, &self.patience).await {
+                Ok(response) => match self.take(job, response).await {
+                    Ok(ended) => return ended,
+                    // What the action cache has is of no use, or has gone.
+                    Err(what) => {
+                        skip_cache = true;
+                        last = what;
+                    }
+                },
+                Err(Trouble::Missing(what)) => {
+                    self.sent.forget(&action.blobs, &what);
+                    last = what;
+                }
+                Err(Trouble::Error(error)) => return Ended::Unavailable(error),
+            }
+        }
+        Ended::Unavailable(self.error(format!("{}: {last}", job.name)))
+    }
+
+    /// The result as far as it can be used; an error if it is worth another try.
+    async fn take(&self, job: &Job, response: crate::api::ExecuteResponse) -> Result<Ended, String> {
+        let cached = response.cached_result;
+        let result = response.result.ok_or("it gave no result")?;
+        if result.exit_code != 0 {
+            let status = format!("exit status {}", result.exit_code);
+            return Ok(Ended::Failed { status, stderr: result.stderr_raw });
+        }
+        let output = ActionOutput::read(result).ok_or("it gave no native object")?;
+        let wanted: BTreeSet<Digest> = output.blobs().filter(|blob| !self.cas.contains(blob)).collect();
+        let (fetched, failed) = blobs::download(self.engine(), wanted).await;
+        if let Some(error) = failed {
+            return Ok(Ended::Unavailable(error));
+        }
+        let content = |digest: &Digest| match fetched.get(digest) {
+            Some(Fetched::Good(bytes)) => Ok(bytes.to_vec()),
+            Some(Fetched::Missing) => Err(format!("its result names {digest}, which it does not have")),
+            Some(Fetched::Wrong) => Err(format!("its blob {digest} has another content")),
+            None => self.cas.read(digest).ok().flatten().ok_or_else(|| format!("{digest} has gone from the local CAS")),
+        };
+        let stderr = match output.stderr {
+            Text::Inline(text) => text,
+            Text::Blob(digest) => content(&digest)?,
+        };
+        let object = content(&output.object)?;
+        object_check::check(&object, job.action.elf_machine).map_err(|what| format!("its native object is {what}"))?;
+        self.cas.put_fetched(&output.object, &object).map_err(|error| error.to_string())?;
+        let from = if cached { Origin::RemoteCache } else { Origin::RemoteExecuted };
+        Ok(Ended::Success(NativeObject { digest: output.object, stderr, from, estimate: None }))
+    }
+}
+
+async fn unless_cancelled(cancel: &CancelToken, work: impl Future<Output = Ended>) -> Ended {
+    let mut work = pin!(work);
+    loop {
+        if let Ok(ended) = timeout(CANCEL_CHECK, &mut work).await {
+            return ended;
+        }
+        if cancel.is_cancelled() {
+            return Ended::Cancelled;
+        }
+    }
+}

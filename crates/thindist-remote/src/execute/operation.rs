@@ -1,0 +1,186 @@
+//! One execution on an engine: started, waited for, taken up again when its stream is lost.
+
+use crate::api;
+use crate::client::Engine;
+use crate::connection::MAX_MESSAGE;
+use crate::error::RemoteError;
+use crate::retry;
+use api::execution_client::ExecutionClient;
+use bazel_remote_apis::google::longrunning::{Operation, operation};
+use prost::Message as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use thindist_core::digest::Digest;
+use tokio::time::{Instant, sleep, timeout_at};
+use tonic::{Code, Status, Streaming};
+
+/// A backend may take so many times the time that a call may.
+const EXECUTION: u32 = 20;
+
+/// How long an engine may be silent. Its queue is long for good reasons, so what counts is that something moves.
+#[derive(Debug)]
+pub(super) struct Patience {
+    limit: Duration,
+    last_news: Mutex<Instant>,
+}
+
+impl Patience {
+    pub(super) fn new(limit: Duration) -> Self {
+        Self { limit, last_news: Mutex::new(Instant::now()) }
+    }
+
+    /// An action has begun or ended.
+    fn news(&self) {
+        *self.last_news.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn until(&self, executing: bool) -> Instant {
+        let limit = if executing { self.limit * EXECUTION } else { self.limit };
+        *self.last_news.lock().unwrap_or_else(PoisonError::into_inner) + limit
+    }
+}
+
+/// Why an execution has no result.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The engine does not have all of the action. Its words may name what.
+    Missing(String),
+    /// Anything else.
+    Error(RemoteError),
+}
+
+/// What one stream has come to.
+enum Step {
+    Done(Box<api::ExecuteResponse>),
+    /// It ended early.
+    Lost,
+    /// Nothing has moved for too long.
+    Silent,
+}
+
+/// Executes the action and waits for its end.
+pub(super) async fn run(
+    engine: &Engine,
+    action: &Digest,
+    skip_cache: bool,
+    patience: &Patience,
+) -> Result<api::ExecuteResponse, Trouble> {
+    let mut name = String::new();
+    let mut number = 0;
+    // The first to be started must not be measured by what happened before.
+    patience.news();
+    loop {
+        let step = match open(engine, action, skip_cache, &name).await {
+            Ok(mut stream) => follow(&mut stream, &mut name, patience).await,
+            Err(status) => Err(status),
+        };
+        let status = match step {
+            Ok(Step::Done(response)) => return judge(engine, *response),
+            Ok(Step::Silent) => {
+                return Err(Trouble::Error(
+                    engine.close("Execute: no action has begun or ended within remote_timeout"),
+                ));
+            }
+            Ok(Step::Lost) => Status::unavailable("the stream ended early"),
+            Err(status) => status,
+        };
+        match status.code() {
+            // It does not know the operation any more: from the beginning.
+            Code::NotFound if !name.is_empty() => name.clear(),
+            Code::DeadlineExceeded if !name.is_empty() => continue,
+            code if retry::may_pass(code) => {}
+            _ => return Err(trouble(engine, &status)),
+        }
+        if number >= engine.retries() {
+            return Err(trouble(engine, &status));
+        }
+        sleep(retry::delay(number)).await;
+        number += 1;
+    }
+}
+
+async fn open(engine: &Engine, action: &Digest, skip_cache: bool, name: &str) -> Result<Streaming<Operation>, Status> {
+    let connection = engine.executor().map_err(|error| Status::failed_precondition(error.to_string()))?;
+    if connection.is_closed() {
+        return Err(Status::aborted("not asked any more after its last failure"));
+    }
+    let (channel, envelope) = connection.stream();
+    let mut client = ExecutionClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
+    let stream = if name.is_empty() {
+        let request = api::ExecuteRequest {
+            instance_name: engine.instance.to_string(),
+            skip_cache_lookup: skip_cache,
+            action_digest: Some(api::digest(action)),
+            digest_function: api::DIGEST_FUNCTION,
+            inline_stderr: true,
+            ..api::ExecuteRequest::default()
+        };
+        client.execute(envelope.request(request, Some(action))).await?
+    } else {
+        let request = api::WaitExecutionRequest { name: name.to_owned() };
+        client.wait_execution(envelope.request(request, Some(action))).await?
+    };
+    Ok(stream.into_inner())
+}
+
+async fn follow(stream: &mut Streaming<Operation>, name: &mut String, patience: &Patience) -> Result<Step, Status> {
+    let mut executing = false;
+    loop {
+        let until = patience.until(executing);
+        let Ok(message) = timeout_at(until, stream.message()).await else {
+            // Others may have had news meanwhile.
+            if patience.until(executing) > until {
+                continue;
+            }
+            return Ok(Step::Silent);
+        };
+        let Some(operation) = message? else { return Ok(Step::Lost) };
+        name.clone_from(&operation.name);
+        let now_executing = stage(&operation) == Some(api::execution_stage::Value::Executing as i32);
+        if operation.done || now_executing != executing {
+            patience.news();
+        }
+        executing = now_executing;
+        if operation.done {
+            return done(operation);
+        }
+    }
+}
+
+fn stage(operation: &Operation) -> Option<i32> {
+    let metadata = operation.metadata.as_ref()?;
+    Some(api::ExecuteOperationMetadata::decode(metadata.value.as_slice()).ok()?.stage)
+}
+
+fn done(operation: Operation) -> Result<Step, Status> {
+    match operation.result {
+        Some(operation::Result::Response(any)) => api::ExecuteResponse::decode(any.value.as_slice())
+            .map(|response| Step::Done(Box::new(response)))
+            .map_err(|error| Status::data_loss(format!("not an ExecuteResponse: {error}"))),
+        Some(operation::Result::Error(status)) => Err(Status::new(Code::from(status.code), status.message)),
+        None => Err(Status::data_loss("an operation that is done without a result")),
+    }
+}
+
+fn judge(engine: &Engine, response: api::ExecuteResponse) -> Result<api::ExecuteResponse, Trouble> {
+    match &response.status {
+        Some(status) if status.code != Code::Ok as i32 => {
+            // Violations are in the details; digests in them are text.
+            let details: String =
+                status.details.iter().map(|any| String::from_utf8_lossy(&any.value).into_owned()).collect();
+            let message = format!("{} {details}", status.message);
+            Err(trouble(engine, &Status::new(Code::from(status.code), message)))
+        }
+        _ => Ok(response),
+    }
+}
+
+/// Servers say in at least four ways that a blob is missing.
+fn trouble(engine: &Engine, status: &Status) -> Trouble {
+    match status.code() {
+        Code::NotFound | Code::FailedPrecondition | Code::Internal => {
+            Trouble::Missing(format!("Execute: {}", status.message()))
+        }
+        _ => Trouble::Error(engine.refused("Execute", status)),
+    }
+}

@@ -1,0 +1,27 @@
+//! Backend actions and the Remote Execution API v2: results found in a cache that others share, backends run on other machines.
+//!
+//! [`Options`] say where and how, a [`Client`] speaks the API, a [`RemoteCache`] brings what it finds into the local
+//! stores, a [`RemoteExecutor`] what it has made.
+//! The async runtime lives in [`Client`] and is not seen outside: whoever calls gets an answer or an error, and waits no
+//! longer than its deadline. Nothing here knows of linking.
+
+mod address;
+mod api;
+mod blobs;
+mod cache;
+mod capabilities;
+mod client;
+mod connection;
+mod error;
+mod execute;
+mod options;
+mod results;
+mod retry;
+
+pub use address::Address;
+pub use cache::{Found, RemoteCache};
+pub use capabilities::Capabilities;
+pub use client::Client;
+pub use error::RemoteError;
+pub use execute::{Ended, Hybrid, RemoteExecutor, ToolFile, Toolchain, Worker};
+pub use options::{Header, Options, Tls};

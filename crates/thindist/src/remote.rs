@@ -1,0 +1,203 @@
+//! Engines of the user's settings: connected to when they are first needed, and given up with one warning.
+//!
+//! Whatever an engine does, the link goes on with what this machine has.
+
+use crate::failure::{Failure, Result};
+use crate::link::cores;
+use crate::settings::Settings;
+use crate::tools::Tool;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+use thindist_core::digest::Digest;
+use thindist_exec::{ActionCache, Cas, Job, NativeObject, Origin, State};
+use thindist_remote::{
+    Address, Client, Header, Options, RemoteCache, RemoteError, RemoteExecutor, Tls, ToolFile, Toolchain, Worker,
+};
+
+/// As Bazel has it.
+const TIMEOUT: u64 = 60;
+/// As Bazel has it.
+const RETRIES: u32 = 5;
+
+/// What the settings say; `None` without an engine.
+pub(crate) fn options(settings: &Settings) -> Result<Option<Options>> {
+    let address = |name| settings.get(name).map(|value| Address::parse(name, value)).transpose();
+    let executor = address("remote_executor")?;
+    // Who executes keeps what is needed for it.
+    let Some(cache) = address("remote_cache")?.or_else(|| executor.clone()) else { return Ok(None) };
+    let headers = settings.get("remote_header").unwrap_or_default().lines();
+    let path = |name| settings.get(name).map(Path::new);
+    Ok(Some(Options {
+        cache,
+        executor,
+        exec_properties: properties(settings)?,
+        local_fallback: settings.is_on("remote_local_fallback"),
+        instance_name: settings.get("remote_instance_name").unwrap_or_default().to_owned(),
+        headers: headers
+            .filter(|line| !line.trim().is_empty())
+            .map(|line| Header::parse("remote_header", line))
+            .collect::<std::result::Result<_, _>>()?,
+        tls: Tls::read(path("tls_certificate"), path("tls_client_certificate"), path("tls_client_key"))?,
+        timeout: timeout(settings)?,
+        retries: retries(settings)?,
+        accept_cached: settings.is_on("remote_accept_cached"),
+        upload_local_results: settings.get("remote_upload_local_results").is_some_and(|value| value != "0"),
+    }))
+}
+
+/// `NAME=VALUE` lines.
+fn properties(settings: &Settings) -> Result<Vec<(String, String)>> {
+    let lines = settings.get("remote_default_exec_properties").unwrap_or_default().lines();
+    let pair = |line: &str| {
+        let (name, value) = line
+            .split_once('=')
+            .ok_or_else(|| Failure::new(format_args!("remote_default_exec_properties={line}: expected NAME=VALUE")))?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    lines.filter(|line| !line.trim().is_empty()).map(pair).collect()
+}
+
+/// How a worker comes by the compiler.
+fn toolchain(settings: &Settings, state: &State, compiler: &Path) -> Result<Toolchain> {
+    match settings.get("remote_toolchain") {
+        None | Some("shipped") => {}
+        Some("installed") => return Ok(Toolchain::Installed(compiler.display().to_string())),
+        Some(other) => {
+            return Err(Failure::new(format_args!("remote_toolchain={other}: expected `shipped` or `installed`")));
+        }
+    }
+    let tool = Tool::examine(compiler, state)?;
+    if tool.is_wrapper {
+        let what = format_args!("{} is a wrapper: what it runs cannot be shipped to a worker", compiler.display());
+        return Err(Failure::new(what).hint("name the compiler itself with THINDIST_CLANG, or set remote_toolchain"));
+    }
+    let paths: Vec<&Path> = tool.files().collect();
+    let digests = state.digest_files(&paths.iter().map(|path| path.to_path_buf()).collect::<Vec<_>>(), cores());
+    let mut files = Vec::with_capacity(paths.len());
+    for (path, digest) in paths.into_iter().zip(digests) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        files.push(ToolFile { name, path: path.to_owned(), digest: digest?.0 });
+    }
+    let loader = files.iter().map(|file| &file.name).find(|name| name.starts_with("ld-") || name.starts_with("ld.so"));
+    let (Some(loader), Some(first)) = (loader.cloned(), files.first().map(|file| file.name.clone())) else {
+        return Err(Failure::new(format_args!("{}: the loader of its libraries is not known", compiler.display())));
+    };
+    Ok(Toolchain::Shipped { files, loader, compiler: first })
+}
+
+/// Seconds, with or without the letter that Bazel takes.
+fn timeout(settings: &Settings) -> Result<Duration> {
+    let Some(text) = settings.get("remote_timeout") else { return Ok(Duration::from_secs(TIMEOUT)) };
+    match text.strip_suffix('s').unwrap_or(text).parse() {
+        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
+        _ => Err(Failure::new(format_args!("remote_timeout={text}: expected seconds, above 0"))),
+    }
+}
+
+fn retries(settings: &Settings) -> Result<u32> {
+    let Some(text) = settings.get("remote_retries") else { return Ok(RETRIES) };
+    text.parse().map_err(|_| Failure::new(format_args!("remote_retries={text}: expected a whole number")))
+}
+
+impl From<RemoteError> for Failure {
+    fn from(error: RemoteError) -> Self {
+        Self::new(error)
+    }
+}
+
+/// What a worker is told of the compiler with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tools<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) state: &'a State,
+    pub(crate) compiler: &'a Path,
+}
+
+/// The engine of one run.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    options: Option<Options>,
+    cas: Cas,
+    action_cache: ActionCache,
+    /// `None` once it has turned out that there is none to be had.
+    cache: OnceLock<Option<RemoteCache>>,
+}
+
+impl Remote {
+    pub(crate) fn new(options: Option<Options>, cas: &Cas, action_cache: &ActionCache) -> Self {
+        Self { options, cas: cas.clone(), action_cache: action_cache.clone(), cache: OnceLock::new() }
+    }
+
+    /// Fills the gaps in `found` as far as the engine can.
+    pub(crate) fn look_up(&self, tools: Tools<'_>, jobs: &[Job], found: &mut [Option<NativeObject>]) -> Result<()> {
+        let missing = || jobs.iter().zip(found.iter()).filter(|(_, found)| found.is_none()).map(|(job, _)| job);
+        let Some(options) = self.options.as_ref().filter(|options| options.accept_cached) else { return Ok(()) };
+        let wanted: Vec<&Job> = missing().collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let Some(cache) = self.connected(options, tools) else { return Ok(()) };
+        let fetched = cache.look_up(&wanted)?;
+        fetched.complaints.iter().for_each(|complaint| warn(complaint));
+        let gaps = found.iter_mut().filter(|found| found.is_none());
+        gaps.zip(fetched.natives).for_each(|(gap, native)| *gap = native);
+        Ok(())
+    }
+
+    /// Leaves what was made for this link for others, if that is wanted: also what the engine has made, under the key that
+    /// others ask first.
+    pub(crate) fn upload<'a>(&self, tools: Tools<'_>, natives: impl Iterator<Item = (&'a Job, &'a NativeObject)>) {
+        let Some(options) = self.options.as_ref().filter(|options| options.upload_local_results) else { return };
+        let made = natives.filter(|(_, native)| matches!(native.from, Origin::Executed | Origin::RemoteExecuted));
+        let made: Vec<(Digest, NativeObject)> = made.map(|(job, native)| (job.action.key(), native.clone())).collect();
+        if made.is_empty() {
+            return;
+        }
+        match self.connected(options, tools).map(|cache| cache.upload(&made)) {
+            Some(Err(error)) if !error.is_known() => warn(&error.to_string()),
+            _ => {}
+        }
+    }
+
+    /// An executor on the engine, if the settings name one and it can be had.
+    pub(crate) fn executor(&self, tools: Tools<'_>) -> Result<Option<RemoteExecutor<'_>>> {
+        let Some(options) = self.options.as_ref().filter(|options| options.executor.is_some()) else {
+            return Ok(None);
+        };
+        let connected = self.connected(options, tools).and_then(|cache| Some((cache, cache.worker.clone()?)));
+        match connected {
+            Some((cache, worker)) => {
+                Ok(Some(RemoteExecutor::new(&cache.client, &self.cas, worker, options.accept_cached)?))
+            }
+            None if options.local_fallback => Ok(None),
+            None => Err(Failure::new("backends cannot run on the engine, and remote_local_fallback is off")),
+        }
+    }
+
+    /// Whether what the engine fails at runs here.
+    pub(crate) fn falls_back(&self) -> bool {
+        self.options.as_ref().is_none_or(|options| options.local_fallback)
+    }
+
+    fn connected(&self, options: &Options, tools: Tools<'_>) -> Option<&RemoteCache> {
+        let connect = || self.connect(options, tools).map_err(|failure| warn(&failure.to_string())).ok();
+        self.cache.get_or_init(connect).as_ref()
+    }
+
+    fn connect(&self, options: &Options, tools: Tools<'_>) -> Result<RemoteCache> {
+        let worker = match options.executor {
+            Some(_) => Some(Worker {
+                toolchain: toolchain(tools.settings, tools.state, tools.compiler)?,
+                properties: options.exec_properties.clone(),
+            }),
+            None => None,
+        };
+        let client = Client::connect(options)?;
+        Ok(RemoteCache { client, cas: self.cas.clone(), action_cache: self.action_cache.clone(), worker })
+    }
+}
+
+pub(crate) fn warn(what: &str) {
+    eprintln!("thindist: warning: {what}; going on without it");
+}

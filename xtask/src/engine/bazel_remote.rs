@@ -1,0 +1,41 @@
+//! bazel-remote: a store and an action cache, built from its Go module.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::project::Home;
+use crate::{Result, files, run};
+
+use super::Engine;
+
+const MODULE: &str = "github.com/buchgr/bazel-remote/v2";
+const VERSION: &str = "v2.6.2";
+
+pub(super) const ENGINE: Engine = Engine { name: "bazel-remote", executes: false, provide, command };
+
+/// By a module of our own that requires it: `go install` wants the list of all versions, which not every proxy serves.
+fn provide(home: &Home) -> Result<()> {
+    let program = program(home);
+    if program.is_file() {
+        return Ok(());
+    }
+    let directory = home.dir.join("module");
+    files::make_dir(&directory)?;
+    files::write(&directory.join("go.mod"), format!("module engine\n\ngo 1.24\n\nrequire {MODULE} {VERSION}\n"))?;
+    let mut go = Command::new("go");
+    go.current_dir(&directory).args(["build", "-mod=mod", "-o"]).arg(&program).arg(MODULE);
+    run::logged("build bazel-remote", &mut go, &home.log("build"))
+        .map(drop)
+        .map_err(|error| format!("{error}\nbazel-remote needs Go 1.24 or newer"))
+}
+
+fn program(home: &Home) -> std::path::PathBuf {
+    home.dir.join("bin/bazel-remote")
+}
+
+fn command(home: &Home, data: &Path, port: u16) -> Command {
+    let mut command = Command::new(program(home));
+    command.arg("--dir").arg(data).args(["--max_size", "2", "--http_address", "127.0.0.1:0"]);
+    command.args(["--grpc_address", &format!("127.0.0.1:{port}")]);
+    command
+}

