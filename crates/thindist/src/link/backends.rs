@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use thindist_core::backend_flags::{LinkFlags, is_proven};
-use thindist_core::bitcode::{self, ModuleFacts};
+use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::ir_symbols::{self, IrSymbols};
 use thindist_core::link_line::Refusal;
@@ -186,6 +186,7 @@ pub(crate) fn plan(
         modules.push(candidate.module);
         sources.push(candidate.source);
     }
+    check_nothing_is_lost(thin, by_identifier.values(), &trace)?;
     plan::check_triples(&modules).map_err(mixed_targets)?;
     if let Some(module) = modules.iter().find(|module| !is_proven(&module.facts.triple)) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
@@ -228,6 +229,27 @@ fn check_wrapped(session: &Session, candidates: &[Candidate], trace: &BTreeSet<&
         Some(symbol) => Err(Stop::Refused(Refusal {
             option: format!("--wrap={}", symbol.name),
             reason: "bitcode defines it, and it is weak in-process only".to_owned(),
+        })),
+    }
+}
+
+/// A module that lld has loaded and not listed would be in no object: lld has taken the file for something else than we.
+fn check_nothing_is_lost<'a>(
+    thin: &ThinLink,
+    not_listed: impl Iterator<Item = &'a Candidate>,
+    trace: &BTreeSet<&str>,
+) -> std::result::Result<(), Stop> {
+    let loaded = |candidate: &&Candidate| {
+        candidate.module.facts.kind == LtoKind::Thin && trace.contains(candidate.trace_name.as_str())
+    };
+    // Of members with one name some may be loaded and some not.
+    let listed =
+        |name: &str| thin.modules.iter().any(|module| module.identifier.starts_with(name.trim_end_matches(')')));
+    match not_listed.filter(loaded).map(|candidate| &candidate.trace_name).find(|name| !listed(name)) {
+        None => Ok(()),
+        Some(name) => Err(Stop::Refused(Refusal {
+            option: name.to_owned(),
+            reason: "lld has loaded this bitcode, but not as a module of ThinLTO".to_owned(),
         })),
     }
 }
