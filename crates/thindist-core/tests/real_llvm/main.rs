@@ -8,6 +8,8 @@ mod bitcode;
 #[cfg(test)]
 mod import_facts;
 #[cfg(test)]
+mod ir_symbols;
+#[cfg(test)]
 mod rename;
 #[cfg(test)]
 mod tools;

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use thindist_core::asm_inputs::AsmInput;
 use thindist_core::backend_flags::{LinkFlags, is_proven};
-use thindist_core::bitcode::{self, ModuleFacts};
+use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts::ImportFacts;
 use thindist_core::ir_symbols::{self, IrSymbols};
@@ -202,6 +202,7 @@ pub(crate) fn plan(
     let symbols = candidates.iter().map(|candidate| (candidate.module.identifier.clone(), candidate.symbols.clone()));
     let symbols = symbols.collect();
     check_wrapped(session, &candidates, &trace)?;
+    check_nothing_is_lost(thin, &candidates, &trace)?;
     let (mut modules, sources) = select(candidates, thin)?;
     plan::check_triples(&modules).map_err(mixed_targets)?;
     let records = recorded::add(session, flags, &mut modules)?;
@@ -326,6 +327,29 @@ fn check_wrapped(session: &Session, candidates: &[Candidate], trace: &BTreeSet<&
         Some(symbol) => Err(Stop::Refused(Refusal {
             option: format!("--wrap={}", symbol.name),
             reason: "bitcode defines it, and it is weak in-process only".to_owned(),
+        })),
+    }
+}
+
+/// A module that lld has loaded and not listed would be in no object: lld has taken the file for something else than we.
+fn check_nothing_is_lost(
+    thin: &ThinLink,
+    candidates: &[Candidate],
+    trace: &BTreeSet<&str>,
+) -> std::result::Result<(), Stop> {
+    let selected: BTreeSet<&str> = thin.modules.iter().map(|module| module.identifier.as_str()).collect();
+    let mut not_listed = candidates.iter().filter(|candidate| !selected.contains(candidate.module.identifier.as_str()));
+    let loaded = |candidate: &&Candidate| {
+        candidate.module.facts.kind == LtoKind::Thin && trace.contains(candidate.trace_name.as_str())
+    };
+    // Of members with one name some may be loaded and some not.
+    let listed =
+        |name: &str| thin.modules.iter().any(|module| module.identifier.starts_with(name.trim_end_matches(')')));
+    match not_listed.find(|candidate| loaded(candidate) && !listed(&candidate.trace_name)) {
+        None => Ok(()),
+        Some(candidate) => Err(Stop::Refused(Refusal {
+            option: candidate.trace_name.clone(),
+            reason: "lld has loaded this bitcode, but not as a module of ThinLTO".to_owned(),
         })),
     }
 }
