@@ -18,7 +18,7 @@ use thindist_core::bitcode::{self, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Refusal;
 use thindist_core::paths;
-use thindist_core::plan::{self, Backend, Module, Plan};
+use thindist_core::plan::{self, Backend, Imports, Module, Plan};
 use thindist_exec::{Job, Source};
 
 /// A bitcode input that the thin link may select.
@@ -182,32 +182,15 @@ pub(crate) fn plan(
         .any(|candidate| candidate.module.facts.has_regular_part && trace.contains(candidate.trace_name.as_str()));
     let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
     let yielding = linked.flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
-    let mut by_identifier: BTreeMap<String, Candidate> =
-        candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
-    let (mut modules, mut sources) = (Vec::new(), Vec::new());
-    for selected in &thin.modules {
-        let candidate = by_identifier
-            .remove(&selected.identifier)
-            .ok_or_else(|| Stop::Refused(thin_step::unknown_module(&selected.identifier)))?;
-        modules.push(candidate.module);
-        sources.push(candidate.source);
-    }
-    plan::check_triples(&modules).map_err(mixed_targets)?;
+    let (mut modules, sources) = selected(candidates, thin)?;
+    check_targets(&modules)?;
     let records = recorded::add(session, flags, &mut modules)?;
-    if let Some(module) = modules.iter().find(|module| !is_proven(&module.facts.triple)) {
-        let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
-        return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
-    }
     let mut named = NamedFiles::default();
     let declared = named.declare(session, flags.files())?;
     let mut planned = Planned { has_regular_part, yielding, ..Planned::default() };
     let plan = Plan::new(&modules, flags, session.clang.identity, session.settings.promoted_names()?);
-    let mut indexes = Vec::with_capacity(modules.len());
-    for (position, selected) in thin.modules.iter().enumerate() {
-        let bytes = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
-        indexes.push((plan.imports(position, &bytes).map_err(stop)?, bytes));
-    }
-    let new_suffixes = plan.new_suffixes(indexes.iter().map(|(imports, _)| imports));
+    let indexes = read_indexes(&plan, thin)?;
+    planned.new_suffixes = plan.new_suffixes(indexes.iter().map(|(imports, _)| imports));
     let facts = imported::of_plan(&session.state, indexes.iter().map(|(imports, _)| imports), &modules, &sources)?;
     for (selected, (imports, index)) in thin.modules.iter().zip(indexes) {
         let draft = plan.draft(&imports, &index, &facts).map_err(stop)?;
@@ -220,8 +203,34 @@ pub(crate) fn plan(
         planned.jobs.push(job(&selected.identifier, backend, &sources, &named)?);
     }
     planned.named_files = named.paths().chain(records).collect();
-    planned.new_suffixes = new_suffixes;
     Ok(planned)
+}
+
+/// The modules that the thin link has selected, in its order, and where each is.
+fn selected(candidates: Vec<Candidate>, thin: &ThinLink) -> std::result::Result<(Vec<Module>, Vec<Source>), Stop> {
+    let mut by_identifier: BTreeMap<String, Candidate> =
+        candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
+    let take = |selected: &thin_step::ThinModule| {
+        let candidate = by_identifier.remove(&selected.identifier);
+        let candidate = candidate.ok_or_else(|| Stop::Refused(thin_step::unknown_module(&selected.identifier)))?;
+        Ok((candidate.module, candidate.source))
+    };
+    thin.modules.iter().map(take).collect()
+}
+
+fn check_targets(modules: &[Module]) -> std::result::Result<(), Stop> {
+    plan::check_triples(modules).map_err(mixed_targets)?;
+    let Some(module) = modules.iter().find(|module| !is_proven(&module.facts.triple)) else { return Ok(()) };
+    let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
+    Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }))
+}
+
+fn read_indexes(plan: &Plan<'_>, thin: &ThinLink) -> std::result::Result<Vec<(Imports, Vec<u8>)>, Stop> {
+    let read = |(position, selected): (usize, &thin_step::ThinModule)| {
+        let bytes = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
+        Ok((plan.imports(position, &bytes).map_err(stop)?, bytes))
+    };
+    thin.modules.iter().enumerate().map(read).collect()
 }
 
 fn stop(error: plan::PlanError) -> Stop {
