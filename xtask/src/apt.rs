@@ -40,7 +40,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn everything() -> Vec<String> {
-    [llvm(19), llvm(22), kernel()].concat()
+    [llvm(19), llvm(22), build_systems(), kernel()].concat()
+}
+
+/// What the tests build small projects with, beside cargo and make.
+pub(crate) fn build_systems() -> Vec<String> {
+    ["cmake", "g++", "meson", "ninja-build"].map(String::from).to_vec()
 }
 
 pub(crate) fn kernel() -> Vec<String> {

@@ -1,6 +1,7 @@
 //! thindist: distributed ThinLTO. The entrances; each is a file.
 
 mod cache_command;
+mod cargo;
 mod compare;
 mod doctor;
 mod failure;
@@ -32,6 +33,12 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
   thindist thin-link --list FILE -- <lld arguments>
                                           the plan as files: an index and a job beside each module
   thindist backend [-o FILE] JOB…         native objects from job files
+  thindist final-link --list FILE -- <lld arguments>
+                                          the output from them: the same line and list as thin-link's
+  thindist emit ninja|make|json -o FILE -- <lld arguments>
+                                          these steps as a build graph
+  thindist cargo [--with-c] <cargo's arguments>
+                                          cargo with thindist as the linker; --with-c: C and C++ as well
   thindist cache stats|gc|verify|clear    the local stores
   thindist doctor                         what thindist finds on this machine
   thindist help settings                  flags, environment variables, thindist.toml
@@ -58,6 +65,9 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "compare" => compare::run(words),
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
+        "final-link" => steps::final_link(words),
+        "emit" => steps::emit(words),
+        "cargo" => cargo::run(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),
         "doctor" => doctor::run(),
         "help" if words.next().is_some_and(|topic| topic == "settings") => print(&settings::help()),

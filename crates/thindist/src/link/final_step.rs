@@ -1,15 +1,13 @@
 //! The final link, and putting its output in place.
 
-use super::backends::Planned;
 use super::lld_run;
 use super::loaded;
-use super::native_objects::NativeObjects;
 use super::session::Session;
 use super::shown_names::ShownNames;
 use super::stop::Stop;
 use super::survey::Survey;
-use super::thin_step::ThinLink;
 use crate::failure::{Result, io};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use thindist_core::final_line;
@@ -25,16 +23,26 @@ pub(crate) struct Linked {
     pub(crate) read: Vec<PathBuf>,
 }
 
+/// What the steps before have to tell the final link.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    /// The names of the files that the thin link has loaded, in order.
+    pub(crate) trace: &'a [String],
+    /// Symbols that linked bitcode defines weakly or commonly.
+    pub(crate) yielding: &'a BTreeSet<String>,
+    pub(crate) regular_object: Option<&'a Path>,
+    /// The modules' native objects, with their names in-process.
+    pub(crate) natives: &'a [PathBuf],
+    /// Their paths in-process.
+    pub(crate) shown: &'a [String],
+    /// What the thin link has said already.
+    pub(crate) said: &'a [String],
+}
+
 /// Links.
-pub(crate) fn run(
-    session: &Session,
-    survey: &Survey,
-    thin: &ThinLink,
-    planned: &Planned,
-    natives: &NativeObjects,
-) -> std::result::Result<Linked, Stop> {
-    let mut side = loaded::natives(session, survey, &thin.trace, &planned.yielding)?;
-    let objects = lto_objects(session, thin, planned, natives, &mut side.names);
+pub(crate) fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result::Result<Linked, Stop> {
+    let mut side = loaded::natives(session, survey, parts.trace, parts.yielding)?;
+    let objects = lto_objects(session, parts, &mut side.names);
     let output = Path::new(session.line.output());
     let is_special = output.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
     let file = if is_special {
@@ -52,30 +60,27 @@ pub(crate) fn run(
     words.push(format!("--dependency-file={dependencies}"));
     let run = lld_run::lld(session, "final.rsp", &words)?;
     print(&side.names.show_bytes(&run.stdout))?;
-    let said = readable(&side.names, &run.stderr, &thin.diagnostics);
+    let said = readable(&side.names, &run.stderr, parts.said);
     lld_run::print(&said);
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
     rename_in_reports(session, &side.names)?;
-    let mut diagnostics = thin.diagnostics.clone();
+    let mut diagnostics = parts.said.to_vec();
     diagnostics.extend(said);
     Ok(Linked { file, diagnostics, read: read_dependencies(session, &dependencies)? })
 }
 
 /// The LTO objects in in-process' order.
-fn lto_objects(
-    session: &Session,
-    thin: &ThinLink,
-    planned: &Planned,
-    natives: &NativeObjects,
-    names: &mut ShownNames,
-) -> Vec<String> {
-    let regular = planned.has_regular_part.then_some(&thin.regular_object);
+fn lto_objects(session: &Session, parts: &Parts<'_>, names: &mut ShownNames) -> Vec<String> {
+    let regular = parts.regular_object;
     let regular_name = format!("{}.lto.o", session.line.output());
-    let paths: Vec<String> =
-        regular.into_iter().chain(&natives.paths).map(|path| path.to_string_lossy().into_owned()).collect();
-    let shown = regular.map(|_| &regular_name).into_iter().chain(&natives.shown);
+    let paths: Vec<String> = regular
+        .into_iter()
+        .chain(parts.natives.iter().map(PathBuf::as_path))
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect();
+    let shown = regular.map(|_| &regular_name).into_iter().chain(parts.shown);
     paths.iter().zip(shown).for_each(|(path, shown)| names.add(path, shown));
     paths
 }

@@ -40,6 +40,19 @@ pub(crate) fn natives(
     trace: &[String],
     in_bitcode: &BTreeSet<String>,
 ) -> std::result::Result<Natives, Stop> {
+    let loaded = apart_from_bitcode(survey, trace, in_bitcode)?;
+    let members: BTreeSet<(&str, usize)> = loaded.iter().filter_map(Candidate::member).collect();
+    let mut names = ShownNames::of(session);
+    let libraries = remaining(session, survey, &members, &loaded, &mut names)?;
+    Ok(Natives { loaded: place(session, &loaded, &mut names)?, libraries, names })
+}
+
+/// The native inputs that lld has loaded, in its order; none may share a definition with bitcode.
+fn apart_from_bitcode<'a>(
+    survey: &'a Survey,
+    trace: &[String],
+    in_bitcode: &BTreeSet<String>,
+) -> std::result::Result<Vec<Candidate<'a>>, Stop> {
     let loaded = in_order(survey, trace)?;
     for candidate in &loaded {
         if let Some(bytes) = candidate.object()?
@@ -48,10 +61,7 @@ pub(crate) fn natives(
             return Err(Stop::Refused(refusal));
         }
     }
-    let members: BTreeSet<(&str, usize)> = loaded.iter().filter_map(Candidate::member).collect();
-    let mut names = ShownNames::of(session);
-    let libraries = remaining(session, survey, &members, &loaded, &mut names)?;
-    Ok(Natives { loaded: place(session, &loaded, &mut names)?, libraries, names })
+    Ok(loaded)
 }
 
 /// The native inputs that lld has loaded, in its order.
@@ -80,20 +90,17 @@ fn in_order<'a>(survey: &'a Survey, trace: &[String]) -> std::result::Result<Vec
     Ok(loaded)
 }
 
-/// The files of the loaded natives, for a build system that links them itself.
-pub(crate) fn files(survey: &Survey, trace: &[String]) -> std::result::Result<Vec<PathBuf>, Stop> {
-    let file = |candidate: Candidate<'_>| match candidate {
-        Candidate::Object(surveyed) => Ok(PathBuf::from(&surveyed.path)),
-        Candidate::Member { member, archive, .. } => match &member.place {
-            Place::File(path) => Ok(path.clone()),
-            Place::Part { .. } => {
-                Err(Failure::new(format_args!("{archive}: its member {} is native, and no file", member.name))
-                    .hint("a build system that links by itself needs files: make it a thin archive (ar T)")
-                    .into())
-            }
-        },
+/// Where the loaded natives are, for a build system that links them itself.
+pub(crate) fn files(
+    survey: &Survey,
+    trace: &[String],
+    in_bitcode: &BTreeSet<String>,
+) -> std::result::Result<Vec<Place>, Stop> {
+    let place = |candidate: Candidate<'_>| match candidate {
+        Candidate::Object(surveyed) => Place::File(PathBuf::from(&surveyed.path)),
+        Candidate::Member { member, .. } => member.place.clone(),
     };
-    in_order(survey, trace)?.into_iter().map(file).collect()
+    Ok(apart_from_bitcode(survey, trace, in_bitcode)?.into_iter().map(place).collect())
 }
 
 /// A file in the trace that the survey does not know must come from a library or a script, which the final link reads

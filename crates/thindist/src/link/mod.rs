@@ -27,23 +27,25 @@ mod words;
 use crate::failure::{Failure, Result};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
-use final_step::Linked;
+use final_step::Parts;
 use native_objects::NativeObjects;
-use session::InputDigests;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::link_line::{LinkLine, Warnings};
 
 pub(crate) use backends::Planned;
 pub(crate) use execution::{Batch, build as run_backends};
+pub(crate) use final_step::Linked;
 pub(crate) use imported::facts as import_facts;
 pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use loaded::files as native_files;
-pub(crate) use session::{Session, Workspace};
+pub(crate) use native_objects::NativeFiles;
+pub(crate) use session::{InputDigests, Session, Workspace};
 pub(crate) use stop::Stop;
-pub(crate) use survey::Survey;
+pub(crate) use survey::{Content, Place, Survey};
 pub(crate) use thin_step::ThinLink;
 pub(crate) use words::Words;
 
@@ -52,7 +54,7 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let words = Words::read(&mut settings, words)?;
     let lld = crate::tools::find_lld(&settings, called_as)?;
-    let Words { for_lld: words, expanded: Some(expanded) } = words else {
+    let Words { for_lld: words, expanded: Some(expanded), .. } = words else {
         return Err(in_process::exec(&lld, &words.for_lld));
     };
     let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
@@ -167,6 +169,26 @@ pub(crate) fn only_in_process(stop: Stop) -> Failure {
     }
 }
 
+/// The final link alone, of native objects that somebody else has made from the plan.
+pub(crate) fn finish(
+    session: &Session,
+    survey: &Survey,
+    trace: &[String],
+    regular_object: Option<&Path>,
+    natives: &NativeFiles,
+) -> std::result::Result<Linked, Stop> {
+    // Which natives overlap with bitcode the thin link has seen.
+    let parts = Parts {
+        trace,
+        yielding: &BTreeSet::new(),
+        regular_object,
+        natives: &natives.paths,
+        shown: &natives.shown,
+        said: &[],
+    };
+    final_step::run(session, survey, &parts)
+}
+
 /// Thin link, plan, backends, final link.
 fn build(
     session: &Session,
@@ -179,7 +201,15 @@ fn build(
     stats.modules = planned.len();
     let natives = native_objects::build(session, &planned, &mut stats.backends)?;
     timer.phase("backends");
-    let mut linked = final_step::run(session, survey, &thin, &planned, &natives)?;
+    let parts = Parts {
+        trace: &thin.trace,
+        yielding: &planned.yielding,
+        regular_object: planned.has_regular_part.then_some(thin.regular_object.as_path()),
+        natives: &natives.paths,
+        shown: &natives.shown,
+        said: &thin.diagnostics,
+    };
+    let mut linked = final_step::run(session, survey, &parts)?;
     if session.line.warnings() != Warnings::Silent {
         linked.diagnostics.extend(execution::warnings(&planned.batch(session), &natives.objects));
     }

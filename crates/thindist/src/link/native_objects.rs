@@ -6,10 +6,10 @@
 use super::backends::Planned;
 use super::execution;
 use super::session::Session;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, io};
 use crate::stats::BackendCounts;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thindist_exec::NativeObject;
 
 /// The native objects of a plan, in its order.
@@ -20,6 +20,27 @@ pub(crate) struct NativeObjects {
     pub(crate) paths: Vec<PathBuf>,
     /// Its path in-process.
     pub(crate) shown: Vec<String>,
+}
+
+/// Native objects that are files of somebody else's, under their names in-process.
+#[derive(Debug)]
+pub(crate) struct NativeFiles {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) shown: Vec<String>,
+}
+
+impl NativeFiles {
+    /// Of modules by their identifiers and native objects.
+    pub(crate) fn of<'a>(session: &Session, modules: impl Iterator<Item = (&'a str, &'a Path)>) -> Result<Self> {
+        let (shown, files): (Vec<String>, Vec<&Path>) =
+            modules.map(|(identifier, file)| (lto_object_path(session.line.output(), identifier), file)).unzip();
+        let paths = places(session, &shown)?;
+        for (path, file) in paths.iter().zip(files) {
+            let file = std::path::absolute(file).map_err(|error| io("find", file, &error))?;
+            std::os::unix::fs::symlink(file, path).map_err(|error| io("create", path, &error))?;
+        }
+        Ok(Self { paths, shown })
+    }
 }
 
 /// Takes them from the stores or has them made.

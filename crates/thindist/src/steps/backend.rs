@@ -20,13 +20,15 @@ use thindist_core::job_file::{JobFile, Taken};
 use thindist_core::link_line::Warnings;
 use thindist_exec::{FileStamp, Job, NativeObject, Source};
 
-const USAGE: &str = "usage: thindist backend [-o FILE] [--suffix .thinlto-native.o] FILE.thinlto.job…";
+const USAGE: &str = "usage: thindist backend [-o FILE] [--suffix .thinlto-native.o] [--if-changed] FILE.thinlto.job…";
 const AGAIN: &str = "run `thindist thin-link` again";
 
 /// The command's own options.
 struct Options {
     output: Option<PathBuf>,
     suffix: String,
+    /// Leave an object that is the same: for a build system that looks at its time afterwards, as ninja's restat does.
+    if_changed: bool,
     jobs: Vec<PathBuf>,
 }
 
@@ -45,11 +47,12 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
 
 impl Options {
     fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
-        let mut options = Self { output: None, suffix: NATIVE_SUFFIX.to_owned(), jobs: Vec::new() };
+        let mut options = Self { output: None, suffix: NATIVE_SUFFIX.to_owned(), if_changed: false, jobs: Vec::new() };
         while let Some(word) = words.next() {
             match word.to_str() {
                 Some("-o") => options.output = Some(PathBuf::from(value("-o", &mut words, USAGE)?)),
                 Some("--suffix") => options.suffix = value("--suffix", &mut words, USAGE)?,
+                Some("--if-changed") => options.if_changed = true,
                 Some(other) if other.starts_with('-') => return Err(unknown(other, USAGE)),
                 _ => options.jobs.push(PathBuf::from(word)),
             }
@@ -95,7 +98,7 @@ fn build(workspace: &Workspace, options: &Options) -> Result<()> {
     stats.modules = jobs.len();
     let natives = link::run_backends(&batch, &mut stats.backends)?;
     for (native, output) in natives.iter().zip(&outputs) {
-        install(workspace, native, output)?;
+        install(workspace, native, output, options.if_changed)?;
     }
     timer.phase("backends");
     workspace.record(stats, &timer);
@@ -103,12 +106,12 @@ fn build(workspace: &Workspace, options: &Options) -> Result<()> {
 }
 
 /// A copy: the build system's file is its own, and nothing may write to what the CAS has.
-fn install(workspace: &Workspace, native: &NativeObject, output: &Path) -> Result<()> {
+fn install(workspace: &Workspace, native: &NativeObject, output: &Path, if_changed: bool) -> Result<()> {
     let bytes = workspace.cas.read(&native.digest)?.ok_or_else(|| {
         Failure::new(format_args!("the native object for {} has gone from the CAS", output.display()))
             .hint("something clears the cache at this moment; try again when that has ended")
     })?;
-    output::write(output, &bytes)
+    if if_changed { output::write_if_changed(output, &bytes).map(drop) } else { output::write(output, &bytes) }
 }
 
 fn read(workspace: &Workspace, path: &Path) -> Result<Read> {

@@ -3,7 +3,7 @@
 use crate::failure::{Result, io};
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// Writes `bytes` to `path`, whole or not at all, unless they are there already. Says whether it did.
@@ -27,6 +27,22 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).map_err(|error| failed(&error))?;
     file.persist(path).map_err(|error| failed(&error.error))?;
     Ok(())
+}
+
+/// Whether there is a file at `path` with the content and the mode of `new`.
+pub(super) fn same(new: &Path, path: &Path) -> Result<bool> {
+    let (Ok(there), Ok(made)) = (path.metadata(), new.metadata()) else { return Ok(false) };
+    if there.len() != made.len() || there.mode() != made.mode() {
+        return Ok(false);
+    }
+    let read = |path: &Path| fs::read(path).map_err(|error| io("read", path, &error));
+    Ok(read(path)? == read(new)?)
+}
+
+/// Makes the directory that a file goes into.
+pub(super) fn make_parent(path: &Path) -> Result<()> {
+    let directory = path.parent().unwrap_or(path);
+    fs::create_dir_all(directory).map_err(|error| io("create", directory, &error))
 }
 
 /// Removes a file that is of no use any more; that it is not there is as good.

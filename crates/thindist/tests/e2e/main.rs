@@ -4,14 +4,17 @@
 
 mod bad_input;
 mod cache;
+mod cmake;
 mod compare;
 mod concurrency;
 mod crash;
 mod edits;
+mod emit;
 mod line;
 mod options;
 mod programs;
 mod regressions;
+mod rust;
 mod steps;
 mod verify;
 

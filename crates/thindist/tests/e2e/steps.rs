@@ -1,4 +1,4 @@
-//! A link as steps of make: thin-link, one backend a module, the final link by lld.
+//! A link as steps of make: thin-link, one backend a module, the final link by lld or by final-link.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};
@@ -13,6 +13,9 @@ on_each_llvm!(
     an_unchanged_thin_link_writes_nothing,
     a_symbol_more_in_an_archive_changes_no_other_job,
     members_of_an_archive_are_unpacked,
+    final_link_gives_the_output_of_the_link,
+    final_link_of_another_line_or_changed_inputs_is_refused,
+    members_of_one_name_have_files_of_their_own,
     what_belonged_to_a_removed_module_goes,
     a_job_whose_import_has_changed_is_refused,
     jobs_of_another_version_or_none_at_all,
@@ -114,15 +117,85 @@ fn members_of_an_archive_are_unpacked(sandbox: &Sandbox) {
     thin_link(sandbox, "main.o --whole-archive rest.a").ok();
     let list = String::from_utf8(sandbox.read("list")).unwrap();
     assert_eq!(list.lines().filter(|line| line.starts_with("list.members/")).count(), 3, "{list}");
-    for job in list.lines().map(|native| native.replace(".thinlto-native.o", ".o.thinlto.job")) {
-        sandbox.tool("thindist").args("backend").arg(&job).ok();
-    }
+    run_backends(sandbox);
     let objects: Vec<&str> = list.lines().collect();
     assert!(objects.iter().all(|object| sandbox.path(object).is_file()), "{list}");
-    // A native member is no file that a build system could link.
+    // A native member as well: the list names files.
     sandbox.compile("-O2", "native.c", "int native = 1;");
     sandbox.ar("crs rest.a native.o");
-    thin_link(sandbox, "main.o --whole-archive rest.a").run().exits(1).says("native.o is native").says("thin archive");
+    thin_link(sandbox, "main.o --whole-archive rest.a").ok();
+    assert_eq!(sandbox.read("list.members/rest.a/native.o"), sandbox.read("native.o"));
+    assert_eq!(make(sandbox), 0, "an archive's other members are no part of a module's name or job");
+}
+
+/// Runs the backend of every job in the work directory that has no object yet.
+fn run_backends(sandbox: &Sandbox) {
+    for job in sandbox.files_below("work").iter().filter(|path| path.to_string_lossy().ends_with(".thinlto.job")) {
+        sandbox.tool("thindist").args("backend").arg(job).ok();
+    }
+}
+
+fn final_link(sandbox: &Sandbox, line: &str) -> Tool {
+    sandbox.tool("thindist").args(&format!("final-link --list list -- {line}"))
+}
+
+/// A program: start files, an archive with native and bitcode members, libraries.
+fn final_link_gives_the_output_of_the_link(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.compile("-O2 -fPIC", "native.c", "int alone(int); int native(int x) { return alone(x) + 1; }");
+    sandbox.ar("crs rest.a middle.o native.o alone.o leaf.o");
+    let words = sandbox.linker_line("-pie main.o rest.a -Wl,-u,native -o program");
+    let stats = sandbox.link(&words);
+    assert_eq!(stats.executed(), 4);
+    let linked = sandbox.read("program");
+    std::fs::remove_file(sandbox.path("program")).unwrap();
+    sandbox.tool("thindist").args(&format!("thin-link --list list -- {words}")).ok();
+    final_link(sandbox, &words).run().exits(1).says("main.thinlto-native.o").says("thindist backend");
+    run_backends(sandbox);
+    final_link(sandbox, &words).ok().says_nothing();
+    assert!(sandbox.read("program") == linked, "the steps' output is not the link's");
+    assert_eq!(sandbox.tool(sandbox.path("program")).ok().stdout, "3\n");
+    // Nothing changed: nobody who depends on it has to run.
+    let before = sandbox.path("program").metadata().unwrap().modified().unwrap();
+    final_link(sandbox, &words).ok();
+    assert_eq!(sandbox.path("program").metadata().unwrap().modified().unwrap(), before);
+    // Another object of a module is another output.
+    edit(sandbox, "main.c", "int middle(int); int main(void) { return middle(2) == 17 ? 0 : 7; }\n");
+    sandbox.tool("thindist").args(&format!("thin-link --list list -- {words}")).ok();
+    run_backends(sandbox);
+    final_link(sandbox, &words).ok();
+    sandbox.tool(sandbox.path("program")).run().exits(7);
+}
+
+fn final_link_of_another_line_or_changed_inputs_is_refused(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.compile("-O2", "native.c", "int native = 1;");
+    let line = format!("-r -o out.o {CHAIN_OBJECTS} native.o");
+    final_link(sandbox, &line).run().exits(1).says("list.final").says("thin-link");
+    thin_link(sandbox, &format!("{CHAIN_OBJECTS} native.o")).ok();
+    run_backends(sandbox);
+    final_link(sandbox, &format!("{line} --build-id")).run().exits(1).says("list.final").says("another line");
+    sandbox.compile("-O2", "native.c", "int native = 2;");
+    final_link(sandbox, &line).run().exits(1).says("native.o has changed").says("thin-link` again");
+    sandbox.write("list.final", "{");
+    final_link(sandbox, &line).run().exits(1).says("list.final").says("thin-link` again");
+    sandbox.tool("thindist").args("final-link -- -r main.o").run().exits(1).says("no --list").says("usage: ");
+    assert!(!sandbox.path("out.o").exists());
+}
+
+fn members_of_one_name_have_files_of_their_own(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.make_directory(sandbox.path("d"));
+    std::fs::rename(sandbox.path("leaf.o"), sandbox.path("d/alone.o")).unwrap();
+    sandbox.ar("cqs rest.a alone.o middle.o d/alone.o");
+    thin_link(sandbox, "main.o --whole-archive rest.a").ok();
+    let list = String::from_utf8(sandbox.read("list")).unwrap();
+    let natives = ["alone", "middle", "alone-2"].map(|name| format!("list.members/rest.a/{name}.thinlto-native.o\n"));
+    assert_eq!(list, format!("main.thinlto-native.o\n{}", natives.concat()));
+    assert_eq!(make(sandbox), 4);
+    let made = sandbox.read("out.o");
+    sandbox.link("-r -o out.o main.o --whole-archive rest.a");
+    assert!(sandbox.read("out.o") == made, "make's output is not the link's");
 }
 
 fn what_belonged_to_a_removed_module_goes(sandbox: &Sandbox) {
