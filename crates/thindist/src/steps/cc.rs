@@ -150,7 +150,7 @@ fn build(workspace: &Workspace, call: &Call, line: &BackendLine, never: bool) ->
         Origin::Executed => stats.backends.executed = 1,
         Origin::LocalCache => stats.backends.local_cache = 1,
     }
-    output::install(workspace, &native, Path::new(&line.output))?;
+    output::install(workspace, &native, Path::new(&line.output), false)?;
     tell(&native.stderr, line, &imported);
     timer.phase("backends");
     workspace.record(stats, &timer);

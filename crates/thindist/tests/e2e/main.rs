@@ -4,12 +4,14 @@
 
 mod bad_input;
 mod cache;
+mod cmake;
 mod compare;
 mod compiler;
 mod concurrency;
 mod crash;
 mod distribute;
 mod edits;
+mod emit;
 mod line;
 mod link_lines;
 mod options;
@@ -17,6 +19,7 @@ mod profiles;
 mod programs;
 mod promoted_names;
 mod regressions;
+mod rust;
 mod steps;
 mod verify;
 
