@@ -40,8 +40,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn everything() -> Vec<String> {
-    // libFuzzer, which the fuzz targets bring along, is C++.
-    [llvm(19), llvm(22), kernel(), ["g++", "qemu-user"].map(String::from).to_vec()].concat()
+    [llvm(19), llvm(22), build_systems(), kernel(), vec!["qemu-user".to_owned()]].concat()
+}
+
+/// What the tests build small projects with, beside cargo and make. The fuzz targets want g++, too: the libFuzzer that they
+/// bring along is C++.
+pub(crate) fn build_systems() -> Vec<String> {
+    ["cmake", "g++", "meson", "ninja-build"].map(String::from).to_vec()
 }
 
 pub(crate) fn kernel() -> Vec<String> {

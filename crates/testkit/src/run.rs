@@ -72,7 +72,8 @@ impl Tool {
 }
 
 fn missing(command: &Command, error: &std::io::Error) -> String {
-    let debian = "clang-19 lld-19 llvm-19 clang-22 lld-22 llvm-22 make qemu-user util-linux";
+    let debian =
+        "clang-19 lld-19 llvm-19 clang-22 lld-22 llvm-22 make ninja-build cmake meson g++ qemu-user util-linux";
     format!("this test needs {} (Debian packages: {debian}): {error}", command.get_program().display())
 }
 

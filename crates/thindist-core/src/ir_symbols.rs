@@ -6,6 +6,8 @@
 
 use crate::bitstream::{self, Block, BlockInfo, Item, Record};
 use crate::symbol_order::{Definition, Symbol};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 const STRTAB_BLOCK: u32 = 23;
 const SYMTAB_BLOCK: u32 = 25;
@@ -35,8 +37,19 @@ mod flag {
     pub(super) const FORMAT_SPECIFIC: u32 = 1 << 11;
 }
 
+/// What a linker sees of the bitcode of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BitcodeSymbols {
+    /// Of every bitcode candidate, by its identifier; `None` where nobody knows.
+    pub candidates: BTreeMap<String, Option<IrSymbols>>,
+    /// Symbols that linked bitcode defines weakly or commonly.
+    pub yielding: BTreeSet<String>,
+}
+
 /// What a linker sees of a bitcode file.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IrSymbols {
     /// In the order of the table.
     pub symbols: Vec<Symbol>,

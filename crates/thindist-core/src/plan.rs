@@ -400,10 +400,20 @@ fn levels_above(path: &str) -> u32 {
 
 /// All modules must be for one target: in-process LTO would mix them in silence, or fail far from the cause.
 ///
+/// The vendor is no part of it: code generation for ELF does not look at it, rustc says `unknown` where a distribution's
+/// clang says `pc`, and each backend gets its own module's.
+///
 /// # Errors
 /// Names the first module whose triple differs, and the one that it differs from.
 pub fn check_triples(modules: &[Module]) -> Result<(), MixedTriples> {
-    check_equal(modules, str::to_owned)
+    check_equal(modules, without_vendor)
+}
+
+fn without_vendor(triple: &str) -> String {
+    match triple.split('-').collect::<Vec<_>>().as_slice() {
+        [architecture, _, rest @ ..] if rest.len() >= 2 => format!("{architecture}-{}", rest.join("-")),
+        _ => triple.to_owned(),
+    }
 }
 
 /// All candidates must be for one machine, selected or not: lld will refuse them too, but says no more than that one is
@@ -473,5 +483,14 @@ mod tests {
     fn diagnostics_name_the_modules_again() {
         let text = explain_names("error: import-000000.bc and module.bc", "a.o", &["lib.a(b.o at 8)"]);
         assert_eq!(text, "error: lib.a(b.o at 8) and a.o");
+    }
+
+    #[test]
+    fn vendors_are_of_one_target() {
+        let same = |a: &str, b: &str| without_vendor(a) == without_vendor(b);
+        assert!(same("x86_64-pc-linux-gnu", "x86_64-unknown-linux-gnu"));
+        assert!(!same("x86_64-pc-linux-gnu", "x86_64-pc-linux-musl"));
+        assert!(!same("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"));
+        assert!(!same("x86_64-linux", "x86_64-elf"));
     }
 }

@@ -9,6 +9,7 @@
 //! somebody refers to a symbol of it. What is known of a symbol is only what loading depends on. The thin link's trace says
 //! whether the result is right: [`Resolution::agrees_with`].
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How a file has a symbol.
@@ -22,8 +23,9 @@ pub enum Definition {
     Common,
 }
 
-/// A global symbol of one file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A global symbol of one file. In JSON a word: a letter for each property, a blank, and the name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Symbol {
     /// Its name with its version, as lld enters it.
     pub name: String,
@@ -33,6 +35,47 @@ pub struct Symbol {
     pub weak: bool,
     /// Not of default visibility.
     pub hidden: bool,
+}
+
+impl Symbol {
+    /// Whether another file's definition may take its place.
+    #[must_use]
+    pub fn gives_way(&self) -> bool {
+        match self.definition {
+            Definition::Undefined => false,
+            Definition::Defined => self.weak,
+            Definition::Common => true,
+        }
+    }
+}
+
+impl From<Symbol> for String {
+    fn from(symbol: Symbol) -> Self {
+        let definition = match symbol.definition {
+            Definition::Undefined => 'U',
+            Definition::Defined => 'D',
+            Definition::Common => 'C',
+        };
+        let (weak, hidden) = (if symbol.weak { "w" } else { "" }, if symbol.hidden { "h" } else { "" });
+        format!("{definition}{weak}{hidden} {}", symbol.name)
+    }
+}
+
+impl TryFrom<String> for Symbol {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Self, String> {
+        let unknown = || format!("`{word}` is no symbol");
+        let (properties, name) = word.split_once(' ').ok_or_else(unknown)?;
+        let definition = match properties.get(..1) {
+            Some("U") => Definition::Undefined,
+            Some("D") => Definition::Defined,
+            Some("C") => Definition::Common,
+            _ => return Err(unknown()),
+        };
+        let has = |letter| properties.contains(letter);
+        Ok(Self { name: name.to_owned(), definition, weak: has('w'), hidden: has('h') })
+    }
 }
 
 /// What kind of file it is.

@@ -1,6 +1,7 @@
 //! thindist: distributed ThinLTO. The entrances; each is a file.
 
 mod cache_command;
+mod cargo;
 mod compare;
 mod distribute;
 mod doctor;
@@ -37,6 +38,12 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
   thindist thin-link --list FILE -- <lld arguments>
                                           the plan as files: an index and a job beside each module
   thindist backend [-o FILE] JOB…         native objects from job files
+  thindist final-link --list FILE -- <lld arguments>
+                                          the output from them: the same line and list as thin-link's
+  thindist emit ninja|make|json -o FILE -- <lld arguments>
+                                          these steps as a build graph
+  thindist cargo [--with-c] <cargo's arguments>
+                                          cargo with thindist as the linker; --with-c: C and C++ as well
   thindist distribute [options] JOB.json  as the distributor of an lld >= 21 (DTLTO): --thinlto-distributor=
   thindist cc <compiler> <arguments>      a compiler whose ThinLTO backends (-fthinlto-index=) come from the stores
   thindist what-changed OLD NEW           which functions of native objects, or of directories of them, differ, and why:
@@ -73,6 +80,9 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "backend" => steps::backend(words),
         "cc" => steps::cc(words),
         "what-changed" => what_changed::run(words),
+        "final-link" => steps::final_link(words),
+        "emit" => steps::emit(words),
+        "cargo" => cargo::run(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),
         "doctor" => doctor::run(),
         "help" if words.next().is_some_and(|topic| topic == "settings") => print(&settings::help()),

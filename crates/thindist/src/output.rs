@@ -4,7 +4,7 @@ use crate::failure::{Failure, Result, io};
 use crate::link::Workspace;
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use thindist_exec::NativeObject;
 
@@ -31,13 +31,29 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Whether there is a file at `path` with the content and the mode of `new`.
+pub(crate) fn same(new: &Path, path: &Path) -> Result<bool> {
+    let (Ok(there), Ok(made)) = (path.metadata(), new.metadata()) else { return Ok(false) };
+    if there.len() != made.len() || there.mode() != made.mode() {
+        return Ok(false);
+    }
+    let read = |path: &Path| fs::read(path).map_err(|error| io("read", path, &error));
+    Ok(read(path)? == read(new)?)
+}
+
+/// Makes the directory that a file goes into.
+pub(crate) fn make_parent(path: &Path) -> Result<()> {
+    let directory = path.parent().unwrap_or(path);
+    fs::create_dir_all(directory).map_err(|error| io("create", directory, &error))
+}
+
 /// Puts a native object at `path`. A copy: the build system's file is its own, and nothing may write to what the CAS has.
-pub(crate) fn install(workspace: &Workspace, native: &NativeObject, path: &Path) -> Result<()> {
+pub(crate) fn install(workspace: &Workspace, native: &NativeObject, path: &Path, if_changed: bool) -> Result<()> {
     let bytes = workspace.cas.read(&native.digest)?.ok_or_else(|| {
         Failure::new(format_args!("the native object for {} has gone from the CAS", path.display()))
             .hint("something clears the cache at this moment; try again when that has ended")
     })?;
-    write(path, &bytes)
+    if if_changed { write_if_changed(path, &bytes).map(drop) } else { write(path, &bytes) }
 }
 
 /// Removes a file that is of no use any more; that it is not there is as good.

@@ -194,6 +194,11 @@ impl Settings {
         Ok(())
     }
 
+    /// Gives a setting a value if it has none.
+    pub(crate) fn set_default(&mut self, name: &'static str, value: &str) {
+        self.values.entry(name).or_insert_with(|| value.to_owned());
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         debug_assert!(REGISTRY.iter().any(|setting| setting.name == name), "{name} is not in the registry");
         self.values.get(name).map(String::as_str)

@@ -134,6 +134,11 @@ impl LinkLine {
         &self.arguments
     }
 
+    /// The words of the line.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.arguments.iter().flat_map(|argument| &argument.words).map(String::as_str)
+    }
+
     /// Each option in order with its value, or the empty string where it has none.
     pub fn options(&self) -> impl DoubleEndedIterator<Item = (&Spec, &str)> {
         self.arguments.iter().filter_map(|argument| match &argument.kind {

@@ -4,7 +4,6 @@ use super::archives::{Member, Place};
 use super::execution::Batch;
 use super::extra_inputs::NamedFiles;
 use super::imported;
-use super::order::BitcodeSymbols;
 use super::parallel;
 use super::recorded;
 use super::session::{InputDigests, Session, Workspace};
@@ -21,7 +20,7 @@ use thindist_core::backend_flags::{LinkFlags, is_proven};
 use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts::ImportFacts;
-use thindist_core::ir_symbols::{self, IrSymbols};
+use thindist_core::ir_symbols::{self, BitcodeSymbols, IrSymbols};
 use thindist_core::link_line::Refusal;
 use thindist_core::paths;
 use thindist_core::plan::{self, Backend, Imports, Module, Plan};
@@ -44,10 +43,8 @@ pub(crate) struct Planned {
     pub(crate) jobs: Vec<Job>,
     /// Regular LTO's object belongs into the final link.
     pub(crate) has_regular_part: bool,
-    /// Symbols that linked bitcode defines weakly or commonly.
-    pub(crate) yielding: BTreeSet<String>,
-    /// What lld sees of each candidate.
-    pub(crate) symbols: BitcodeSymbols,
+    /// What lld sees of the candidates.
+    pub(crate) bitcode: BitcodeSymbols,
     /// Files that assembly named.
     pub(crate) named_files: Vec<PathBuf>,
     /// What suffixes of promoted names in-process are here, where names are stable.
@@ -200,7 +197,7 @@ pub(crate) fn plan(
     let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
     let yielding = linked.flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
     let symbols = candidates.iter().map(|candidate| (candidate.module.identifier.clone(), candidate.symbols.clone()));
-    let symbols = symbols.collect();
+    let bitcode = BitcodeSymbols { candidates: symbols.collect(), yielding };
     check_wrapped(session, &candidates, &trace)?;
     check_nothing_is_lost(thin, &candidates, &trace)?;
     let (mut modules, sources) = select(candidates, thin)?;
@@ -216,7 +213,7 @@ pub(crate) fn plan(
     let PlannedJobs { jobs, mut named_files, imported, new_suffixes, paths } =
         plan_jobs(session, &plan, &modules, &sources, indexes, &common)?;
     named_files.extend(records);
-    Ok(Planned { jobs, has_regular_part, yielding, symbols, named_files, imported, new_suffixes, paths })
+    Ok(Planned { jobs, has_regular_part, bitcode, named_files, imported, new_suffixes, paths })
 }
 
 /// The jobs of a plan.

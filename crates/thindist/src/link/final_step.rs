@@ -1,20 +1,18 @@
 //! The final link, and putting its output in place.
 
-use super::backends::Planned;
 use super::lld_run;
-use super::native_objects::NativeObjects;
 use super::native_side::{LtoObject, NativeSide};
 use super::script_patterns;
 use super::session::Session;
 use super::shown_names::ShownNames;
 use super::stop::Stop;
 use super::survey::Survey;
-use super::thin_step::ThinLink;
 use crate::failure::{Result, io};
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use thindist_core::final_line::{self, FinalLink};
+use thindist_core::ir_symbols::BitcodeSymbols;
 
 /// The final link's output, not yet in its place.
 #[derive(Debug)]
@@ -27,16 +25,23 @@ pub(crate) struct Linked {
     pub(crate) read: Vec<PathBuf>,
 }
 
+/// What the steps before have to tell the final link.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    /// The names of the files that the thin link has loaded, in order.
+    pub(crate) trace: &'a [String],
+    /// What it saw of bitcode.
+    pub(crate) bitcode: &'a BitcodeSymbols,
+    pub(crate) regular_object: Option<&'a Path>,
+    /// The modules' native objects in lld's order, with their names in-process.
+    pub(crate) natives: &'a [LtoObject],
+    /// What the thin link has said already.
+    pub(crate) said: &'a [String],
+}
+
 /// Links.
-pub(crate) fn run(
-    session: &Session,
-    survey: &Survey,
-    thin: &ThinLink,
-    planned: &Planned,
-    natives: &NativeObjects,
-) -> std::result::Result<Linked, Stop> {
-    let objects = lto_objects(session, thin, planned, natives);
-    let mut side = NativeSide::of(session, survey, thin, planned, &objects)?;
+pub(crate) fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result::Result<Linked, Stop> {
+    let mut side = NativeSide::of(session, survey, parts, &lto_objects(session, parts))?;
     let output = Path::new(session.line.output());
     let is_special = output.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
     let file = if is_special {
@@ -49,8 +54,9 @@ pub(crate) fn run(
         _ => session.line.output().to_owned(),
     };
     side.names.add(&target, session.line.output());
-    let parts = FinalLink { loaded: &side.loaded, libraries: &side.libraries, symbols: &side.symbols, output: &target };
-    let mut words = final_line::final_link(&session.line, &parts);
+    let inputs =
+        FinalLink { loaded: &side.loaded, libraries: &side.libraries, symbols: &side.symbols, output: &target };
+    let mut words = final_line::final_link(&session.line, &inputs);
     let dependencies = session.text_path("out.d")?;
     words.push(format!("--dependency-file={dependencies}"));
     let run = match &file {
@@ -60,13 +66,13 @@ pub(crate) fn run(
     let read = if run.success() { read_dependencies(session, &dependencies)? } else { Vec::new() };
     script_patterns::check(&read, &side.renamed)?;
     print(&side.names.show_bytes(&without_traces(&run.stdout, &side.symbols)))?;
-    let said = readable(&side.names, &run.stderr, &thin.diagnostics);
+    let said = readable(&side.names, &run.stderr, parts.said);
     lld_run::print(&said);
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
     rename_in_reports(session, &side.names)?;
-    let mut diagnostics = thin.diagnostics.clone();
+    let mut diagnostics = parts.said.to_vec();
     diagnostics.extend(said);
     Ok(Linked { file, diagnostics, read })
 }
@@ -87,26 +93,13 @@ fn in_its_place(session: &Session, file: &Path, words: &[String]) -> Result<lld_
 }
 
 /// The LTO objects in in-process' order.
-fn lto_objects(session: &Session, thin: &ThinLink, planned: &Planned, natives: &NativeObjects) -> Vec<LtoObject> {
-    let regular = planned.has_regular_part.then(|| LtoObject {
-        path: thin.regular_object.clone(),
+fn lto_objects(session: &Session, parts: &Parts<'_>) -> Vec<LtoObject> {
+    let regular = parts.regular_object.map(|path| LtoObject {
+        path: path.to_owned(),
         shown: format!("{}.lto.o", session.line.output()),
         archive: None,
     });
-    let modules = natives.paths.iter().zip(&natives.shown).zip(&planned.jobs);
-    let modules = modules.map(|((path, shown), job)| LtoObject {
-        path: path.clone(),
-        shown: shown.clone(),
-        archive: archive_of(&job.name).map(str::to_owned),
-    });
-    regular.into_iter().chain(modules).collect()
-}
-
-/// The archive in an identifier of the form `archive(member at offset)`.
-fn archive_of(identifier: &str) -> Option<&str> {
-    let (before, offset) = identifier.strip_suffix(')')?.rsplit_once(" at ")?;
-    let is_offset = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());
-    is_offset.then(|| before.rsplit_once('(').map(|(archive, _)| archive)).flatten()
+    regular.into_iter().chain(parts.natives.iter().cloned()).collect()
 }
 
 /// lld's standard output without what it says of symbols that it was given only for their order.
@@ -212,14 +205,6 @@ mod tests {
     #[test]
     fn dependencies() {
         assert_eq!(unescape("a\\ b$$c\\#"), "a b$c#");
-    }
-
-    #[test]
-    fn archives_in_identifiers() {
-        assert_eq!(archive_of("d/l.a(m.o at 78)"), Some("d/l.a"));
-        assert_eq!(archive_of("d/l(1).a(m.o at 78)"), Some("d/l(1).a"));
-        assert_eq!(archive_of("a(b).o"), None);
-        assert_eq!(archive_of("a(b at c)"), None);
     }
 
     #[test]

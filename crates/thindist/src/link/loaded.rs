@@ -44,20 +44,13 @@ pub(crate) fn in_order<'a>(survey: &'a Survey, trace: &[String]) -> std::result:
     Ok(loaded)
 }
 
-/// The files of the loaded natives, for a build system that links them itself.
-pub(crate) fn files(survey: &Survey, trace: &[String]) -> std::result::Result<Vec<PathBuf>, Stop> {
-    let file = |candidate: Candidate<'_>| match candidate {
-        Candidate::Object(surveyed) => Ok(PathBuf::from(&surveyed.path)),
-        Candidate::Member { member, archive, .. } => match &member.place {
-            Place::File(path) => Ok(path.clone()),
-            Place::Part { .. } => {
-                Err(Failure::new(format_args!("{archive}: its member {} is native, and no file", member.name))
-                    .hint("a build system that links by itself needs files: make it a thin archive (ar T)")
-                    .into())
-            }
-        },
+/// Where the loaded natives are, for a build system that links them itself.
+pub(crate) fn files(survey: &Survey, trace: &[String]) -> std::result::Result<Vec<Place>, Stop> {
+    let place = |candidate: Candidate<'_>| match candidate {
+        Candidate::Object(surveyed) => Place::File(PathBuf::from(&surveyed.path)),
+        Candidate::Member { member, .. } => member.place.clone(),
     };
-    in_order(survey, trace)?.into_iter().filter(Candidate::is_native).map(file).collect()
+    Ok(in_order(survey, trace)?.into_iter().filter(Candidate::is_native).map(place).collect())
 }
 
 /// A file in the trace that the survey does not know is a library, which the final link reads again. A member of an archive on

@@ -9,6 +9,7 @@ use super::final_step::{self, Linked};
 use super::lld_run;
 use super::session::{InputDigests, Session};
 use crate::failure::{Result, io};
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -63,7 +64,7 @@ impl Memo {
         hasher.update(session.lld.identity.hash());
         hasher.update(session.clang.identity.hash());
         for word in session.line.arguments().iter().flat_map(|argument| &argument.words) {
-            text(&mut hasher, word);
+            text(&mut hasher, &without_random(word));
         }
         add(&mut hasher, inputs);
         Self { inputs: kept, began_ns, key: Some(hasher.finish()) }
@@ -153,10 +154,23 @@ fn text(hasher: &mut Hasher, text: &str) {
 
 fn add(hasher: &mut Hasher, files: &InputDigests) {
     hasher.update(&(files.len() as u64).to_le_bytes());
-    for (path, (digest, _)) in files {
-        text(hasher, &path.to_string_lossy());
+    let named = files.iter().map(|(path, (digest, _))| (without_random(&path.to_string_lossy()), digest));
+    // Sorted by the names that are hashed.
+    for (path, digest) in named.collect::<BTreeSet<_>>() {
+        text(hasher, &path);
         hasher.update(digest.hash());
     }
+}
+
+/// A path or word without the random part of the directory in which rustc keeps an object or two while it links: no output
+/// holds it, and a link with another one is the same link.
+fn without_random(word: &str) -> String {
+    let is_random = |component: &str| {
+        let rest = component.strip_prefix("rustc").unwrap_or_default();
+        rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let components = word.split('/').map(|component| if is_random(component) { "rustc*" } else { component });
+    components.collect::<Vec<_>>().join("/")
 }
 
 /// lld's outputs are executable as far as the umask allows.
@@ -166,4 +180,18 @@ fn make_executable(session: &Session, file: &std::path::Path) -> Result<()> {
     let permissions =
         made.and_then(|made| made.metadata()).map_err(|error| io("create", &probe, &error))?.permissions();
     std::fs::set_permissions(file, permissions).map_err(|error| io("change the mode of", file, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rustcs_directory_has_no_random_name() {
+        assert_eq!(without_random("/t/deps/rustcfEQvlX/symbols.o"), "/t/deps/rustc*/symbols.o");
+        assert_eq!(without_random("-L/t/rustcAb1234/raw-dylibs"), "-L/t/rustc*/raw-dylibs");
+        for other in ["rustc.o", "/t/rustc/a.o", "/t/rustc-12345/a.o", "/t/librustcabcdef.rlib", "-o", ""] {
+            assert_eq!(without_random(other), other);
+        }
+    }
 }

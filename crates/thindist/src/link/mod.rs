@@ -39,9 +39,7 @@ mod words;
 use crate::failure::{Failure, Result};
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
-use final_step::Linked;
 use native_objects::NativeObjects;
-use session::InputDigests;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -53,15 +51,17 @@ pub(crate) use archives::Place;
 pub(crate) use backends::{Common, Planned, PlannedJobs, identifiers, job, mixed_targets, plan_jobs, read_facts};
 pub(crate) use execution::{Batch, build as run_backends, build_again, count, outcomes, report_failures, settle};
 pub(crate) use extra_inputs::NamedFiles;
+pub(crate) use final_step::{Linked, Parts, run as final_link};
 pub(crate) use imported::facts as import_facts;
 pub(crate) use kind::read_kind;
 pub(crate) use lld_run::{lines, lld, print};
 pub(crate) use loaded::files as native_files;
-pub(crate) use native_objects::gone_again;
+pub(crate) use native_objects::{files as native_object_files, gone_again};
+pub(crate) use native_side::check_order;
 pub(crate) use parallel::map as parallel_map;
-pub(crate) use session::{Session, Workspace, cores};
+pub(crate) use session::{InputDigests, Session, Workspace, cores};
 pub(crate) use stop::Stop;
-pub(crate) use survey::Survey;
+pub(crate) use survey::{Content, Survey};
 pub(crate) use thin_step::ThinLink;
 pub(crate) use verify_sample::share as verify_share;
 pub(crate) use words::Words;
@@ -71,7 +71,7 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let words = Words::read(&mut settings, words)?;
     let lld = crate::tools::find_lld(&settings, called_as)?;
-    let Words { for_lld: words, expanded: Some(expanded) } = words else {
+    let Words { for_lld: words, expanded: Some(expanded), .. } = words else {
         return Err(in_process::exec(&lld, &words.for_lld));
     };
     let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
@@ -149,7 +149,7 @@ pub(crate) fn distribute(
     let (planned, linked, natives) = build(session, survey, &inputs, stats, timer)?;
     let names = planned.jobs.iter().map(|job| job.name.clone());
     Ok(Distributed {
-        natives: names.zip(natives.paths).collect(),
+        natives: names.zip(natives.files.into_iter().map(|file| file.path)).collect(),
         regular_object: planned.has_regular_part.then(|| session.path("thin/regular.o")),
         output: linked.file,
         new_suffixes: planned.new_suffixes,
@@ -207,7 +207,14 @@ fn build(
     let natives = native_objects::build(session, &planned, &mut stats.backends)?;
     kept::keep(session, &planned, &natives.objects)?;
     timer.phase("backends");
-    let mut linked = final_step::run(session, survey, &thin, &planned, &natives)?;
+    let parts = Parts {
+        trace: &thin.trace,
+        bitcode: &planned.bitcode,
+        regular_object: planned.has_regular_part.then_some(thin.regular_object.as_path()),
+        natives: &natives.files,
+        said: &thin.diagnostics,
+    };
+    let mut linked = final_step::run(session, survey, &parts)?;
     if session.line.warnings() != Warnings::Silent {
         linked.diagnostics.extend(execution::warnings(&planned.batch(session), &natives.objects));
     }

@@ -5,11 +5,12 @@
 
 use super::backends::Planned;
 use super::execution;
+use super::native_side::LtoObject;
 use super::session::Session;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, io};
 use crate::stats::BackendCounts;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use thindist_core::paths;
 use thindist_exec::NativeObject;
 
@@ -18,26 +19,38 @@ use thindist_exec::NativeObject;
 pub(crate) struct NativeObjects {
     pub(crate) objects: Vec<NativeObject>,
     /// Where each is, with its name in-process: linker scripts see that.
-    pub(crate) paths: Vec<PathBuf>,
-    /// Its path in-process.
-    pub(crate) shown: Vec<String>,
+    pub(crate) files: Vec<LtoObject>,
+}
+
+/// Native objects that are files of somebody else's, under their names in-process: `modules` are identifiers and files.
+pub(crate) fn files<'a>(
+    session: &Session,
+    modules: impl Iterator<Item = (&'a str, &'a Path)>,
+) -> Result<Vec<LtoObject>> {
+    let (identifiers, files): (Vec<&str>, Vec<&Path>) = modules.unzip();
+    let places = places(session, &identifiers)?;
+    for (place, file) in places.iter().zip(files) {
+        let file = std::path::absolute(file).map_err(|error| io("find", file, &error))?;
+        std::os::unix::fs::symlink(file, &place.path).map_err(|error| io("create", &place.path, &error))?;
+    }
+    Ok(places)
 }
 
 /// Takes them from the stores or has them made.
 pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCounts) -> Result<NativeObjects> {
     let mut objects = execution::build(&planned.batch(session), counts)?;
-    let shown: Vec<String> = planned.jobs.iter().map(|job| lto_object_path(session.line.output(), &job.name)).collect();
-    let paths = places(session, &shown)?;
+    let identifiers: Vec<&str> = planned.jobs.iter().map(|job| job.name.as_str()).collect();
+    let files = places(session, &identifiers)?;
     let all: Vec<usize> = (0..objects.len()).collect();
-    let gone = materialize(session, &objects, &paths, &all)?;
+    let gone = materialize(session, &objects, &files, &all)?;
     if !gone.is_empty() {
         execution::build_again(&planned.batch(session), &gone, &mut objects, counts)?;
-        let gone = materialize(session, &objects, &paths, &gone)?;
+        let gone = materialize(session, &objects, &files, &gone)?;
         if let Some(job) = gone.first().and_then(|index| planned.jobs.get(*index)) {
             return Err(gone_again(&job.name));
         }
     }
-    Ok(NativeObjects { objects, paths, shown })
+    Ok(NativeObjects { objects, files })
 }
 
 pub(crate) fn gone_again(module: &str) -> Failure {
@@ -45,14 +58,17 @@ pub(crate) fn gone_again(module: &str) -> Failure {
         .hint("something clears the cache during this link; link again when that has ended")
 }
 
-/// A path for each native object; the directories are made.
-fn places(session: &Session, shown: &[String]) -> Result<Vec<PathBuf>> {
-    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut places = Vec::with_capacity(shown.len());
-    for name in shown.iter().map(|path| file_name(path)) {
-        let copy = taken.entry(name).or_default();
-        places.push(session.path(format!("native/{copy}/{name}")));
+/// A path for the native object of each module; the directories are made.
+fn places(session: &Session, identifiers: &[&str]) -> Result<Vec<LtoObject>> {
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let mut places = Vec::with_capacity(identifiers.len());
+    for identifier in identifiers {
+        let shown = lto_object_path(session.line.output(), identifier);
+        let name = file_name(&shown);
+        let copy = taken.entry(name.to_owned()).or_default();
+        let path = session.path(format!("native/{copy}/{name}"));
         *copy += 1;
+        places.push(LtoObject { path, shown, archive: archive_of(identifier).map(str::to_owned) });
     }
     for copy in 0..taken.into_values().max().unwrap_or(0) {
         session.make_directory(format!("native/{copy}"))?;
@@ -61,11 +77,16 @@ fn places(session: &Session, shown: &[String]) -> Result<Vec<PathBuf>> {
 }
 
 /// Puts those `wanted` into their places. Gives those that the CAS does not have any more.
-fn materialize(session: &Session, objects: &[NativeObject], paths: &[PathBuf], wanted: &[usize]) -> Result<Vec<usize>> {
+fn materialize(
+    session: &Session,
+    objects: &[NativeObject],
+    files: &[LtoObject],
+    wanted: &[usize],
+) -> Result<Vec<usize>> {
     let mut gone = Vec::new();
     for &index in wanted {
-        let (Some(object), Some(path)) = (objects.get(index), paths.get(index)) else { continue };
-        if !session.cas.link_to(&object.digest, path)? {
+        let (Some(object), Some(file)) = (objects.get(index), files.get(index)) else { continue };
+        if !session.cas.link_to(&object.digest, &file.path)? {
             gone.push(index);
         }
     }
@@ -79,6 +100,13 @@ pub(crate) fn lto_object_path(output: &str, identifier: &str) -> String {
     let directory = identifier.strip_suffix(name).unwrap_or_default();
     // As LLVM's `remove_dots`.
     paths::clean(&format!("{directory}{}.lto.{stem}.o", file_name(output)))
+}
+
+/// The archive in an identifier of the form `archive(member at offset)`.
+fn archive_of(identifier: &str) -> Option<&str> {
+    let (before, offset) = identifier.strip_suffix(')')?.rsplit_once(" at ")?;
+    let is_offset = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());
+    is_offset.then(|| before.rsplit_once('(').map(|(archive, _)| archive)).flatten()
 }
 
 fn file_name(path: &str) -> &str {
@@ -97,5 +125,13 @@ mod tests {
         check("a.out", "../../main.o", "../../a.out.lto.main.o");
         check("a.out", "/../x/main", "/x/a.out.lto.main.o");
         check("vmlinux.o", "k/vmlinux.a(main.o at 416)", "k/vmlinux.o.lto.vmlinux.a(main.o at 416).o");
+    }
+
+    #[test]
+    fn archives_in_identifiers() {
+        assert_eq!(archive_of("d/l.a(m.o at 78)"), Some("d/l.a"));
+        assert_eq!(archive_of("d/l(1).a(m.o at 78)"), Some("d/l(1).a"));
+        assert_eq!(archive_of("a(b).o"), None);
+        assert_eq!(archive_of("a(b at c)"), None);
     }
 }

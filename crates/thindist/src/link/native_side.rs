@@ -3,7 +3,7 @@
 //! The parts know one another's results: what natives lose depends on what LTO objects define, which members come late depends
 //! on what those refer to, and what is left of an archive depends on both.
 
-use super::backends::Planned;
+use super::final_step::Parts;
 use super::loaded::{self, Candidate};
 use super::order::{self, Order};
 use super::overlap::{self, InBitcode};
@@ -14,15 +14,15 @@ use super::shown_names::ShownNames;
 use super::stop::Stop;
 use super::survey::Survey;
 use super::symbol_tables::{self, ObjectSymbols};
-use super::thin_step::ThinLink;
 use crate::failure::{Result, io};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use thindist_core::final_line::{Library, Loaded};
+use thindist_core::ir_symbols::BitcodeSymbols;
 use thindist_core::link_line::{OutputKind, Refusal};
 
 /// An object that LTO has made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct LtoObject {
     pub(crate) path: PathBuf,
     /// Its path in-process.
@@ -56,24 +56,23 @@ impl NativeSide {
     pub(crate) fn of(
         session: &Session,
         survey: &Survey,
-        thin: &ThinLink,
-        planned: &Planned,
+        parts: &Parts<'_>,
         objects: &[LtoObject],
     ) -> std::result::Result<Self, Stop> {
-        let loaded = loaded::in_order(survey, &thin.trace)?;
+        let loaded = loaded::in_order(survey, parts.trace)?;
         let tables = parallel::map(objects, read_lto_object)?;
         let read = parallel::map(&loaded, read_native)?;
-        let early = edit(session, planned, &loaded, &read, &tables)?;
+        let early = edit(session, parts.bitcode, &loaded, &read, &tables)?;
         let natives: Vec<ObjectSymbols> = read.into_iter().map(|read| read.symbols).collect();
-        let mut order = order::find(session, survey, &thin.trace, &planned.symbols, &tables, &natives)?;
+        let mut order = order::find(session, survey, parts.trace, parts.bitcode, &tables, &natives)?;
         let asked_for: BTreeSet<&str> = session.line.values(&["y", "trace-symbol"]).collect();
         order.names.retain(|name| !asked_for.contains(name.as_str()));
-        let late = late(planned, &order)?;
+        let late = late(parts.bitcode, &order)?;
         let mut placing = Placing::of(session);
         let all: Vec<&Native<'_>> = early.iter().chain(late.iter().flatten()).collect();
         let libraries = placing.remaining(survey, &all)?;
         let mut placed = placing.place(&early)?;
-        let excluded = ExcludedLibraries::of(session, planned)?;
+        let excluded = ExcludedLibraries::of(session, parts)?;
         let keeps_groups = session.line.output_kind() == OutputKind::Relocatable;
         let late_groups = late.iter().flatten().flat_map(|native| &native.groups);
         let shared = shared_groups(natives.iter().chain(&tables).flat_map(|object| &object.groups).chain(late_groups));
@@ -109,29 +108,29 @@ fn read_native(candidate: &Candidate<'_>) -> Result<Read> {
 /// The loaded natives without what they lose to bitcode.
 fn edit<'a>(
     session: &Session,
-    planned: &Planned,
+    bitcode: &BitcodeSymbols,
     loaded: &[Candidate<'a>],
     read: &[Read],
     objects: &[ObjectSymbols],
 ) -> std::result::Result<Vec<Native<'a>>, Stop> {
     let keeps_groups = session.line.output_kind() == OutputKind::Relocatable;
-    let mut bitcode = InBitcode::of(objects, keeps_groups);
+    let mut before = InBitcode::of(objects, keeps_groups);
     let mut of_natives = BTreeSet::new();
     let mut natives = Vec::new();
     for (candidate, read) in loaded.iter().zip(read) {
         if !candidate.is_native() {
-            if let Some(Some(symbols)) = planned.symbols.get(candidate.identifier()) {
-                bitcode.add_bitcode(symbols, &of_natives);
+            if let Some(Some(symbols)) = bitcode.candidates.get(candidate.identifier()) {
+                before.add_bitcode(symbols, &of_natives);
             }
             continue;
         }
         let name = candidate.trace_name();
-        let group = read.symbols.groups.iter().find(|group| planned.yielding.contains(*group)).cloned();
-        if let Some(shared) = group.or_else(|| bitcode.may_take(&read.symbols)) {
-            known_or_refused(planned, name, &shared)?;
+        let group = read.symbols.groups.iter().find(|group| bitcode.yielding.contains(*group)).cloned();
+        if let Some(shared) = group.or_else(|| before.may_take(&read.symbols)) {
+            known_or_refused(bitcode, name, &shared)?;
         }
         let edited = match &read.bytes {
-            Some(bytes) => overlap::without_losses(name, bytes, &read.symbols, &bitcode)?.map_err(Stop::Refused)?,
+            Some(bytes) => overlap::without_losses(name, bytes, &read.symbols, &before)?.map_err(Stop::Refused)?,
             None => None,
         };
         of_natives.extend(read.symbols.groups.iter().cloned());
@@ -140,9 +139,29 @@ fn edit<'a>(
     Ok(natives)
 }
 
+/// Refuses the natives of a link that a build system does by itself, all natives first, if any of them defines what in-process
+/// bitcode may define.
+pub(crate) fn check_order(
+    survey: &Survey,
+    trace: &[String],
+    bitcode: &BitcodeSymbols,
+) -> std::result::Result<(), Stop> {
+    let groups = bitcode.candidates.values().flatten().flat_map(|known| &known.groups);
+    let yielding: BTreeSet<&String> = groups.chain(&bitcode.yielding).collect();
+    for candidate in loaded::in_order(survey, trace)?.iter().filter(|candidate| candidate.is_native()) {
+        let symbols = read_native(candidate)?.symbols;
+        if let Some(shared) = symbols.giving_way().find(|name| yielding.contains(name)) {
+            let reason =
+                format!("it and bitcode both define `{shared}`, and which definition is taken depends on their order");
+            return Err(Stop::Refused(Refusal { option: candidate.trace_name().to_owned(), reason }));
+        }
+    }
+    Ok(())
+}
+
 /// Whose definition it is depends on those of all bitcode.
-fn known_or_refused(planned: &Planned, native: &str, shared: &str) -> std::result::Result<(), Stop> {
-    if planned.symbols.values().all(Option::is_some) {
+fn known_or_refused(bitcode: &BitcodeSymbols, native: &str, shared: &str) -> std::result::Result<(), Stop> {
+    if bitcode.candidates.values().all(Option::is_some) {
         return Ok(());
     }
     let reason = format!("it and bitcode both define `{shared}`, and some bitcode has no table of its symbols");
@@ -150,10 +169,10 @@ fn known_or_refused(planned: &Planned, native: &str, shared: &str) -> std::resul
 }
 
 /// The members that are loaded for each LTO object. They come behind all bitcode, so that no group of theirs is taken.
-fn late<'a>(planned: &Planned, order: &Order<'a>) -> std::result::Result<Vec<Vec<Native<'a>>>, Stop> {
+fn late<'a>(bitcode: &BitcodeSymbols, order: &Order<'a>) -> std::result::Result<Vec<Vec<Native<'a>>>, Stop> {
     let native = |candidate: &Candidate<'a>| {
         let symbols = read_native(candidate)?.symbols;
-        if let Some(group) = symbols.groups.iter().find(|group| planned.yielding.contains(*group)) {
+        if let Some(group) = symbols.groups.iter().find(|group| bitcode.yielding.contains(*group)) {
             let reason = format!("it and bitcode both define `{group}`, and it is loaded for an LTO object");
             return Err(Stop::Refused(Refusal { option: candidate.trace_name().to_owned(), reason }));
         }
@@ -168,10 +187,10 @@ struct ExcludedLibraries {
 }
 
 impl ExcludedLibraries {
-    fn of(session: &Session, planned: &Planned) -> std::result::Result<Self, Stop> {
+    fn of(session: &Session, parts: &Parts<'_>) -> std::result::Result<Self, Stop> {
         let values = session.line.values(&["exclude-libs"]);
         let names: BTreeSet<String> = values.flat_map(|value| value.split([',', ':'])).map(str::to_owned).collect();
-        if planned.has_regular_part && !names.is_empty() {
+        if parts.regular_object.is_some() && !names.is_empty() {
             let reason = "regular LTO makes one object of members and others".to_owned();
             return Err(Stop::Refused(Refusal { option: "--exclude-libs".to_owned(), reason }));
         }

@@ -7,15 +7,12 @@ use super::session::Session;
 use super::survey::{Content, Survey, Surveyed};
 use super::symbol_tables::{self, ObjectSymbols};
 use crate::failure::Result;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use thindist_core::file_kind::FileKind;
-use thindist_core::ir_symbols::IrSymbols;
+use thindist_core::ir_symbols::BitcodeSymbols;
 use thindist_core::link_line::LinkLine;
 use thindist_core::symbol_order::{Definition, File, Kind, Resolution, Symbol};
-
-/// Symbols of every bitcode candidate, by its identifier; `None` where they are not known.
-pub(crate) type BitcodeSymbols = BTreeMap<String, Option<IrSymbols>>;
 
 /// What is known of the order. All of it is empty where lld has loaded other files than foreseen.
 #[derive(Debug, Default)]
@@ -135,7 +132,7 @@ fn file_input(surveyed: &Surveyed) -> Option<Input<'_>> {
 fn read(input: &Input<'_>, bitcode: &BitcodeSymbols) -> Result<Option<File>> {
     let mut soname = None;
     let symbols = match input.source {
-        Source::Bitcode { identifier } => match bitcode.get(identifier).and_then(Option::as_ref) {
+        Source::Bitcode { identifier } => match bitcode.candidates.get(identifier).and_then(Option::as_ref) {
             Some(known) => known.symbols.clone(),
             None => return Ok(None),
         },

@@ -43,11 +43,7 @@ pub(crate) struct InBitcode {
 impl InBitcode {
     /// What the LTO objects of a link tell.
     pub(crate) fn of(objects: &[ObjectSymbols], keeps_groups: bool) -> Self {
-        let giving_way = objects.iter().flat_map(|object| &object.symbols).filter(|symbol| match symbol.definition {
-            Definition::Undefined => false,
-            Definition::Defined => symbol.weak,
-            Definition::Common => true,
-        });
+        let giving_way = objects.iter().flat_map(|object| &object.symbols).filter(|symbol| symbol.gives_way());
         Self { weak: giving_way.map(|symbol| symbol.name.clone()).collect(), keeps_groups, ..Self::default() }
     }
 

@@ -112,6 +112,14 @@ impl Survey {
         modules
     }
 
+    /// Files that are bitcode.
+    pub(crate) fn bitcode_files(&self) -> impl Iterator<Item = PathBuf> {
+        self.bitcode().into_values().filter_map(|(_, place)| match place {
+            Place::File(path) => Some(path),
+            Place::Part { .. } => None,
+        })
+    }
+
     /// Every file whose content the link depends on, as far as the line tells.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = self.read_files.clone();

@@ -15,6 +15,13 @@ pub(crate) struct ObjectSymbols {
     pub(crate) groups: Vec<String>,
 }
 
+impl ObjectSymbols {
+    /// Names that another file's definition may take from it: weak and common symbols, groups.
+    pub(crate) fn giving_way(&self) -> impl Iterator<Item = &String> {
+        self.symbols.iter().filter(|symbol| symbol.gives_way()).map(|symbol| &symbol.name).chain(&self.groups)
+    }
+}
+
 /// What a linker sees of a shared object.
 #[derive(Debug, Default)]
 pub(crate) struct SharedSymbols {

@@ -11,6 +11,8 @@ use thindist_core::link_line::response_file;
 pub(crate) struct Words {
     /// For lld, if it does the whole link.
     pub(crate) for_lld: ForLld,
+    /// Flags of ours, which are in neither.
+    pub(crate) own: Vec<String>,
     /// Response files expanded. `None`: some are no text, which lld may know what to do with.
     pub(crate) expanded: Option<Vec<String>>,
 }
@@ -29,17 +31,22 @@ impl Words {
     pub(crate) fn read(settings: &mut Settings, given: Vec<OsString>) -> Result<Self> {
         let text: Option<Vec<String>> = given.iter().map(|word| word.to_str().map(str::to_owned)).collect();
         let Some(expanded) = text.map_or(Ok(None), |text| expand_response_files(&text))? else {
-            return Ok(Self { for_lld: ForLld::AsGiven(settings.strip_flags(given)?), expanded: None });
+            return Ok(Self {
+                for_lld: ForLld::AsGiven(settings.strip_flags(given)?),
+                own: Vec::new(),
+                expanded: None,
+            });
         };
         let is_own = |word: &&OsString| word.to_str().is_some_and(settings::is_flag);
         let (all, on_the_line) = (expanded.len(), given.iter().filter(is_own).count());
+        let own = expanded.iter().filter(|word| settings::is_flag(word)).cloned().collect();
         let expanded = settings.strip_flags(expanded)?;
         let for_lld = if all - expanded.len() == on_the_line {
             ForLld::AsGiven(given.into_iter().filter(|word| !is_own(&word)).collect())
         } else {
             ForLld::Expanded(expanded.clone())
         };
-        Ok(Self { for_lld, expanded: Some(expanded) })
+        Ok(Self { for_lld, own, expanded: Some(expanded) })
     }
 }
 

@@ -23,13 +23,15 @@ use thindist_core::link_line::Warnings;
 use thindist_core::promoted_names::PromotedNames;
 use thindist_exec::{FileStamp, Job, Source};
 
-const USAGE: &str = "usage: thindist backend [-o FILE] [--suffix .thinlto-native.o] FILE.thinlto.job…";
+const USAGE: &str = "usage: thindist backend [-o FILE] [--suffix .thinlto-native.o] [--if-changed] FILE.thinlto.job…";
 const AGAIN: &str = "run `thindist thin-link` again";
 
 /// The command's own options.
 struct Options {
     output: Option<PathBuf>,
     suffix: String,
+    /// Leave an object that is the same: for a build system that looks at its time afterwards, as ninja's restat does.
+    if_changed: bool,
     jobs: Vec<PathBuf>,
 }
 
@@ -48,11 +50,12 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
 
 impl Options {
     fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
-        let mut options = Self { output: None, suffix: NATIVE_SUFFIX.to_owned(), jobs: Vec::new() };
+        let mut options = Self { output: None, suffix: NATIVE_SUFFIX.to_owned(), if_changed: false, jobs: Vec::new() };
         while let Some(word) = words.next() {
             match word.to_str() {
                 Some("-o") => options.output = Some(PathBuf::from(value("-o", &mut words, USAGE)?)),
                 Some("--suffix") => options.suffix = value("--suffix", &mut words, USAGE)?,
+                Some("--if-changed") => options.if_changed = true,
                 Some(other) if other.starts_with('-') => return Err(unknown(other, USAGE)),
                 _ => options.jobs.push(PathBuf::from(word)),
             }
@@ -98,7 +101,7 @@ fn build(workspace: &Workspace, options: &Options) -> Result<()> {
     stats.modules = jobs.len();
     let natives = link::run_backends(&batch, &mut stats.backends)?;
     for (native, output) in natives.iter().zip(&outputs) {
-        output::install(workspace, native, output)?;
+        output::install(workspace, native, output, options.if_changed)?;
     }
     timer.phase("backends");
     workspace.record(stats, &timer);

@@ -148,7 +148,7 @@ fn build(workspace: &Workspace, call: &Call, line: &BackendLine, never: bool) ->
     };
     link::settle(&batch, std::slice::from_ref(&native))?;
     *link::count(&mut stats.backends, native.from) += 1;
-    output::install(workspace, &native, Path::new(&line.output))?;
+    output::install(workspace, &native, Path::new(&line.output), false)?;
     tell(&native.stderr, line, &imported);
     timer.phase("backends");
     workspace.record(stats, &timer);

@@ -1,14 +1,19 @@
-//! A link as steps of somebody else's build graph: `thindist thin-link` leaves the plan as files, one job a module, and
-//! `thindist backend` runs one of them. The build system runs them in between, links at the end, and decides by the
-//! files' times what is out of date; so each file is written only if it changes. `thindist cc` is for a graph that calls the
-//! compiler on an index by itself.
+//! A link as steps of somebody else's build graph: `thindist thin-link` leaves the plan as files, one job a module,
+//! `thindist backend` runs one of them, and `thindist final-link` links their objects. The build system runs them, and
+//! decides by the files' times what is out of date; so each file is written only if it changes. `thindist cc` is for a graph
+//! that calls the compiler on an index by itself.
 
 mod backend;
 mod cc;
+mod emit;
+mod final_link;
+mod places;
 mod thin_link;
 
 pub(crate) use backend::run as backend;
 pub(crate) use cc::run as cc;
+pub(crate) use emit::run as emit;
+pub(crate) use final_link::run as final_link;
 pub(crate) use thin_link::run as thin_link;
 
 use crate::failure::{Failure, Result};
@@ -20,12 +25,21 @@ pub(crate) const INDEX_SUFFIX: &str = ".thinlto.bc";
 /// Its job file.
 pub(crate) const JOB_SUFFIX: &str = ".thinlto.job";
 
+/// What the list's name gets: what the final link needs of the thin link.
+const FINAL_SUFFIX: &str = ".final";
+
 /// What its native object has in place of `.o`: Kbuild's own name.
 pub(crate) const NATIVE_SUFFIX: &str = ".thinlto-native.o";
 
 /// `x.o` becomes `x.thinlto-native.o`.
 pub(crate) fn native_path(bitcode: &str, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", bitcode.strip_suffix(".o").unwrap_or(bitcode)))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// The value of an option, which is the next word.

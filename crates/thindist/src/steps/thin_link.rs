@@ -2,11 +2,13 @@
 //!
 //! Beside each selected bitcode file `M`: `M.thinlto.bc`, its individual index with canonical names, and `M.thinlto.job`, all
 //! else that its native object depends on. FILE has the objects of the final link, one a line, in in-process' order:
-//! natives first, then the LTO objects. Members of regular archives are unpacked into `FILE.members`.
+//! natives first, then the LTO objects; `FILE.final` has what `thindist final-link` needs beside them. Members of regular
+//! archives and the bitcode of FatLTO objects are unpacked into `FILE.members`.
 
-use super::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, native_path, text, unknown, value};
+use super::places::{self, ModuleFiles, Places};
+use super::{FINAL_SUFFIX, INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, emit, text, unknown, value, with_suffix};
 use crate::failure::{Failure, Result, io};
-use crate::link::{self, Planned, Session, Survey, ThinLink};
+use crate::link::{self, InputDigests, Planned, Session, Stop, Survey, ThinLink};
 use crate::output;
 use crate::settings::Settings;
 use crate::stats::Timer;
@@ -14,36 +16,57 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use thindist_core::job_file::{JobFile, Places};
+use thindist_core::build_graph;
+use thindist_core::final_file::{FinalFile, Input, Module, Told};
+use thindist_core::job_file::{self, JobFile};
 use thindist_exec::{Job, Source};
 
-const USAGE: &str = "usage: thindist thin-link --list FILE [--suffix .thinlto-native.o] -- <lld arguments>";
+const USAGE: &str = "usage: thindist thin-link --list FILE [--suffix .thinlto-native.o] [--dyndep FILE] [--depfile FILE] \
+    [--final-link] -- <lld arguments>";
 
 /// The command's own options.
-struct Options {
+pub(super) struct Options {
     /// Where the objects of the final link are listed.
-    list: PathBuf,
+    pub(super) list: PathBuf,
     /// What takes the place of a module's `.o`.
-    suffix: String,
-    line: Vec<OsString>,
+    pub(super) suffix: String,
+    /// For ninja: what each backend and the final link read.
+    pub(super) dyndep: Option<PathBuf>,
+    /// Where the files are listed that only the thin link tells of: those that assembly names.
+    pub(super) depfile: Option<PathBuf>,
+    /// The final link is `thindist final-link`, not the build's own of what is listed.
+    pub(super) final_link: bool,
+    pub(super) line: Vec<OsString>,
+}
+
+/// What a thin link has left.
+pub(super) struct Left {
+    /// Every file that it has read.
+    pub(super) read: Vec<String>,
+    /// The modules in lld's order.
+    pub(super) modules: Vec<ModuleFiles>,
 }
 
 pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let options = Options::read(words)?;
     let mut settings = Settings::load()?;
     let (session, survey) = link::open(&mut settings, options.line.clone())?;
-    let outcome = write(&session, &survey, &options).map(|()| ExitCode::SUCCESS);
+    let outcome = write(&session, &survey, &options).map(|_| ExitCode::SUCCESS);
     session.finish(outcome)
 }
 
 impl Options {
     fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
         let (mut list, mut suffix) = (None, NATIVE_SUFFIX.to_owned());
+        let (mut dyndep, mut depfile, mut final_link) = (None, None, false);
         while let Some(word) = words.next() {
             match word.to_str().unwrap_or_default() {
                 "--" => break,
                 "--list" => list = Some(PathBuf::from(value("--list", &mut words, USAGE)?)),
                 "--suffix" => suffix = value("--suffix", &mut words, USAGE)?,
+                "--dyndep" => dyndep = Some(PathBuf::from(value("--dyndep", &mut words, USAGE)?)),
+                "--depfile" => depfile = Some(PathBuf::from(value("--depfile", &mut words, USAGE)?)),
+                "--final-link" => final_link = true,
                 other => return Err(unknown(other, USAGE)),
             }
         }
@@ -51,40 +74,130 @@ impl Options {
             return Err(Failure::new(format_args!("--suffix `{suffix}` would not tell objects apart")).hint(USAGE));
         }
         let list = list.ok_or_else(|| Failure::new("no --list").hint(USAGE))?;
-        Ok(Self { list, suffix, line: words.collect() })
+        Ok(Self { list, suffix, dyndep, depfile, final_link, line: words.collect() })
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-fn write(session: &Session, survey: &Survey, options: &Options) -> Result<()> {
+/// Everything up to the backends.
+pub(super) fn write(session: &Session, survey: &Survey, options: &Options) -> Result<Left> {
     let inputs = session.digest_inputs(survey)?;
     let (thin, planned) = link::plan(session, survey, &inputs, &mut Timer::start()).map_err(link::only_in_process)?;
-    let mut objects = link::native_files(survey, &thin.trace).map_err(link::only_in_process)?;
-    objects.extend(regular_part(&thin, &planned, options)?);
-    let before = previous(options);
-    let places = places(session, &planned, options)?;
-    let mut natives = BTreeSet::new();
-    for job in &planned.jobs {
-        let bitcode = find(&places, &job.module)?;
-        write_job(session, job, bitcode, &places)?;
-        let native = native_path(&text(bitcode)?, &options.suffix);
-        if !natives.insert(native.clone()) {
-            return Err(Failure::new(format_args!(
-                "two modules of the link would have the object {}",
-                native.display()
-            ))
-            .hint("name each bitcode file once, and with a name of its own"));
-        }
-        objects.push(native);
+    let places = Places::of(survey, &options.list);
+    if !options.final_link {
+        check_order(survey, &thin, &planned)?;
     }
-    before.difference(&natives).try_for_each(|native| forget(native, &options.suffix))?;
-    let lines = objects.iter().map(|path| Ok(text(path)? + "\n")).collect::<Result<String>>()?;
-    output::write_if_changed(&options.list, lines.as_bytes())?;
+    let natives = link::native_files(survey, &thin.trace).map_err(link::only_in_process)?;
+    let mut objects = natives.iter().map(|native| places.provide(native)).collect::<Result<Vec<_>>>()?;
+    let regular = regular_part(&thin, &planned, options)?;
+    objects.extend(regular.clone());
+    let modules = write_modules(session, &planned, &places, options)?;
+    let of_before = previous(options);
+    let of_now: BTreeSet<PathBuf> = modules.iter().map(|module| module.native.clone()).collect();
+    of_before.difference(&of_now).try_for_each(|native| forget(native, &options.suffix))?;
+    let told = told_of(&planned, &modules)?;
+    write_final(
+        session,
+        survey,
+        &inputs,
+        options,
+        Told {
+            lld: session.lld.identity,
+            trace: thin.trace,
+            bitcode: planned.bitcode,
+            regular_object: regular.as_deref().map(text).transpose()?,
+            modules: told,
+            inputs: Vec::new(),
+        },
+    )?;
+    let read: BTreeSet<&PathBuf> = inputs.keys().chain(&planned.named_files).collect();
+    let left = Left { read: read.into_iter().map(|path| text(path)).collect::<Result<_>>()?, modules };
+    write_for_ninja(session, options, &places, &planned.named_files, &left)?;
+    // Last: who depends on it finds everything else in its place.
+    write_list(&options.list, objects.iter().chain(left.modules.iter().map(|module| &module.native)))?;
+    Ok(left)
+}
+
+fn write_list<'a>(list: &Path, objects: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
+    let lines = objects.map(|path| Ok(text(path)? + "\n")).collect::<Result<String>>()?;
+    output::write_if_changed(list, lines.as_bytes()).map(drop)
+}
+
+/// A build's own link has all natives in front of all LTO objects.
+fn check_order(survey: &Survey, thin: &ThinLink, planned: &Planned) -> Result<()> {
+    link::check_order(survey, &thin.trace, &planned.bitcode).map_err(|stop| match stop {
+        Stop::Refused(refusal) => Failure::new(refusal)
+            .hint("link with `thindist final-link`, and say so to the thin link: `thindist thin-link --final-link`"),
+        Stop::Failed(failure) => failure,
+    })
+}
+
+fn told_of(planned: &Planned, modules: &[ModuleFiles]) -> Result<Vec<Module>> {
+    let named = planned.jobs.iter().zip(modules);
+    named.map(|(job, files)| Ok(Module { identifier: job.name.clone(), native: text(&files.native)? })).collect()
+}
+
+/// What ninja wants to hear of a thin link.
+fn write_for_ninja(
+    session: &Session,
+    options: &Options,
+    places: &Places,
+    named: &[PathBuf],
+    left: &Left,
+) -> Result<()> {
+    if let Some(depfile) = &options.depfile {
+        let named = named.iter().map(|path| text(path)).collect::<Result<Vec<_>>>()?;
+        let text = build_graph::depfile(&text(&options.list)?, &named);
+        output::write_if_changed(depfile, text.as_bytes())?;
+    }
+    let Some(dyndep) = &options.dyndep else { return Ok(()) };
+    let edges = emit::edges(places, &left.modules, &options.suffix, session.line.output())?;
+    let text = build_graph::dyndep(&edges).map_err(Failure::new)?;
+    output::write_if_changed(dyndep, text.as_bytes())?;
+    Ok(())
+}
+
+/// Index and job of each module, and what its object will be called.
+fn write_modules(session: &Session, planned: &Planned, places: &Places, options: &Options) -> Result<Vec<ModuleFiles>> {
+    let own = session.path("");
+    let mut bitcode: BTreeMap<&Path, &Path> = BTreeMap::new();
+    for job in &planned.jobs {
+        let (file, place) = (source_file(&job.module)?, places.module(&job.name)?);
+        if file.starts_with(&own) {
+            places::unpack(place, &std::fs::read(file).map_err(|error| io("read", file, &error))?)?;
+        }
+        bitcode.insert(file, place);
+    }
+    let mut natives = BTreeSet::new();
+    let mut modules = Vec::with_capacity(planned.len());
+    for job in &planned.jobs {
+        let mut files = ModuleFiles::of(find(&bitcode, &job.module)?, &options.suffix)?;
+        files.imports = job.imports.iter().map(|source| text(find(&bitcode, source)?)).collect::<Result<Vec<_>>>()?;
+        write_job(session, job, &files)?;
+        if !natives.insert(files.native.clone()) {
+            let native = files.native.display();
+            return Err(Failure::new(format_args!("two modules of the link would have the object {native}"))
+                .hint("name each bitcode file once, and with a name of its own"));
+        }
+        modules.push(files);
+    }
+    Ok(modules)
+}
+
+/// What the final link needs, beside the list.
+fn write_final(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+    options: &Options,
+    mut told: Told,
+) -> Result<()> {
+    let bitcode: BTreeSet<PathBuf> = survey.bitcode_files().collect();
+    for (path, (content, _)) in inputs.iter().filter(|(path, _)| !bitcode.contains(*path)) {
+        told.inputs.push(Input { path: text(path)?, content: *content });
+    }
+    let file = FinalFile::new(session.line.words(), env!("CARGO_PKG_VERSION"), told);
+    let text = file.to_text().map_err(Failure::new)?;
+    output::write_if_changed(&with_suffix(&options.list, FINAL_SUFFIX), text.as_bytes())?;
     Ok(())
 }
 
@@ -119,29 +232,9 @@ fn regular_part(thin: &ThinLink, planned: &Planned, options: &Options) -> Result
     Ok(Some(path))
 }
 
-/// The file of each module's bitcode, by where the plan has it: as the line names it, or its member unpacked.
-fn places(session: &Session, planned: &Planned, options: &Options) -> Result<BTreeMap<PathBuf, PathBuf>> {
-    let own = session.path("");
-    let place = |job: &Job| {
-        let file = source_file(&job.module)?;
-        let place = if file.starts_with(&own) { unpack(file, &job.name, options)? } else { relative(file) };
-        Ok((file.to_owned(), place))
-    };
-    planned.jobs.iter().map(place).collect()
-}
-
-fn unpack(file: &Path, identifier: &str, options: &Options) -> Result<PathBuf> {
-    let directory = with_suffix(&options.list, ".members");
-    std::fs::create_dir_all(&directory).map_err(|error| io("create", &directory, &error))?;
-    let path = directory.join(format!("{}.o", identifier.replace('/', "_")));
-    let bytes = std::fs::read(file).map_err(|error| io("read", file, &error))?;
-    output::write_if_changed(&path, &bytes)?;
-    Ok(path)
-}
-
-fn find<'a>(places: &'a BTreeMap<PathBuf, PathBuf>, source: &Source) -> Result<&'a Path> {
+fn find<'a>(places: &BTreeMap<&Path, &'a Path>, source: &Source) -> Result<&'a Path> {
     let file = source_file(source)?;
-    let place = places.get(file).map(PathBuf::as_path);
+    let place = places.get(file).copied();
     place.ok_or_else(|| Failure::new(format_args!("{} is no module of the plan; please report this", file.display())))
 }
 
@@ -152,36 +245,28 @@ fn source_file(source: &Source) -> Result<&Path> {
     }
 }
 
-/// As a build system names it: another checkout has the same job files.
-fn relative(path: &Path) -> PathBuf {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).map_or_else(|_| path.to_owned(), Path::to_owned)
-}
-
 /// Where an extra input is, if that is not its path.
 fn elsewhere(path: &str, source: &Source) -> Result<Option<String>> {
     let file = source_file(source)?;
     let named = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
-    if named == file { Ok(None) } else { Ok(Some(text(&relative(file))?)) }
+    if named == file { Ok(None) } else { Ok(Some(text(&places::relative(file))?)) }
 }
 
-fn write_job(session: &Session, job: &Job, bitcode: &Path, places: &BTreeMap<PathBuf, PathBuf>) -> Result<()> {
-    let index = with_suffix(bitcode, INDEX_SUFFIX);
+fn write_job(session: &Session, job: &Job, files: &ModuleFiles) -> Result<()> {
     let Source::Bytes(bytes) = &job.index else {
         return Err(Failure::new(format_args!("{}: the plan has no index", job.name)));
     };
-    output::write_if_changed(&index, bytes)?;
-    let imports = job.imports.iter().map(|source| text(find(places, source)?)).collect::<Result<Vec<_>>>()?;
+    output::write_if_changed(&files.index, bytes)?;
     let extra = job.action.extra_inputs.iter().zip(&job.extra_inputs);
     let extra = extra.map(|(extra, source)| elsewhere(&extra.path, source)).collect::<Result<Vec<_>>>()?;
-    let places = Places {
-        bitcode: &text(bitcode)?,
-        index: &text(&index)?,
-        imports: &imports,
+    let places = job_file::Places {
+        bitcode: &text(&files.bitcode)?,
+        index: &text(&files.index)?,
+        imports: &files.imports,
         compiler: &text(&session.clang.path)?,
         extra_inputs: &extra,
     };
     let file = JobFile::new(&job.action, &places, env!("CARGO_PKG_VERSION")).to_text().map_err(Failure::new)?;
-    output::write_if_changed(&with_suffix(bitcode, JOB_SUFFIX), file.as_bytes())?;
+    output::write_if_changed(&files.job, file.as_bytes())?;
     Ok(())
 }

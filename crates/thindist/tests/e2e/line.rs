@@ -21,6 +21,7 @@ on_each_llvm!(
     module_assembly_of_an_imported_module,
     a_file_that_assembly_names_but_does_not_read,
     plugin_options_of_rustc,
+    modules_of_another_vendor,
     archive_members_of_equal_names,
     archives_in_bsds_format,
     an_archive_that_only_lld_can_read_is_left_to_it,
@@ -255,6 +256,16 @@ fn a_file_that_assembly_names_but_does_not_read(sandbox: &Sandbox) {
 fn plugin_options_of_rustc(sandbox: &Sandbox) {
     chain(sandbox);
     check_program(sandbox, 4, &format!("-Wl,-plugin-opt=O3 -Wl,-plugin-opt=mcpu=x86-64-v2 {CHAIN_OBJECTS}")).exits(0);
+}
+
+/// rustc's triple has `unknown` where that of a distribution's clang has `pc`.
+fn modules_of_another_vendor(sandbox: &Sandbox) {
+    chain(sandbox);
+    let leaf = "int leaf(int x) { return x * 3 + 1; }\n";
+    sandbox.compile("-O2 -flto=thin -fPIC --target=x86_64-unknown-linux-gnu", "leaf.c", leaf);
+    sandbox.compile("-O2 -flto=thin -fPIC --target=x86_64-pc-linux-gnu", "alone.c", "int alone;\n");
+    let line = format!("-r {CHAIN_OBJECTS}");
+    check(sandbox, 4, &line);
 }
 
 fn archive_members_of_equal_names(sandbox: &Sandbox) {

@@ -4,12 +4,14 @@
 
 mod bad_input;
 mod cache;
+mod cmake;
 mod compare;
 mod compiler;
 mod concurrency;
 mod crash;
 mod distribute;
 mod edits;
+mod emit;
 mod line;
 mod link_lines;
 mod options;
@@ -22,6 +24,7 @@ mod remote_cache;
 mod remote_execution;
 mod remote_faults;
 mod rust;
+mod rust_for_linux;
 mod steps;
 mod verify;
 mod what_changed;

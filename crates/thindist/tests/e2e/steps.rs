@@ -1,4 +1,4 @@
-//! A link as steps of make: thin-link, one backend a module, the final link by lld.
+//! A link as steps of make: thin-link, one backend a module, the final link by lld or by final-link.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};
@@ -13,6 +13,13 @@ on_each_llvm!(
     an_unchanged_thin_link_writes_nothing,
     a_symbol_more_in_an_archive_changes_no_other_job,
     members_of_an_archive_are_unpacked,
+    final_link_gives_the_output_of_the_link,
+    final_link_has_the_order_of_the_thin_link,
+    final_link_of_another_line_or_changed_inputs_is_refused,
+    final_link_takes_from_natives_what_they_lose,
+    bitcode_that_is_native_now_is_refused,
+    bitcode_in_native_objects_is_unpacked,
+    members_of_one_name_have_files_of_their_own,
     what_belonged_to_a_removed_module_goes,
     a_job_whose_import_has_changed_is_refused,
     jobs_of_another_version_or_none_at_all,
@@ -114,15 +121,164 @@ fn members_of_an_archive_are_unpacked(sandbox: &Sandbox) {
     thin_link(sandbox, "main.o --whole-archive rest.a").ok();
     let list = String::from_utf8(sandbox.read("list")).unwrap();
     assert_eq!(list.lines().filter(|line| line.starts_with("list.members/")).count(), 3, "{list}");
-    for job in list.lines().map(|native| native.replace(".thinlto-native.o", ".o.thinlto.job")) {
-        sandbox.tool("thindist").args("backend").arg(&job).ok();
-    }
+    run_backends(sandbox);
     let objects: Vec<&str> = list.lines().collect();
     assert!(objects.iter().all(|object| sandbox.path(object).is_file()), "{list}");
-    // A native member is no file that a build system could link.
+    // A native member as well: the list names files.
     sandbox.compile("-O2", "native.c", "int native = 1;");
     sandbox.ar("crs rest.a native.o");
-    thin_link(sandbox, "main.o --whole-archive rest.a").run().exits(1).says("native.o is native").says("thin archive");
+    thin_link(sandbox, "main.o --whole-archive rest.a").ok();
+    assert_eq!(sandbox.read("list.members/rest.a/native.o"), sandbox.read("native.o"));
+    assert_eq!(make(sandbox), 0, "an archive's other members are no part of a module's name or job");
+}
+
+/// Runs the backend of every job in the work directory that has no object yet.
+fn run_backends(sandbox: &Sandbox) {
+    for job in sandbox.files_below("work").iter().filter(|path| path.to_string_lossy().ends_with(".thinlto.job")) {
+        sandbox.tool("thindist").args("backend").arg(job).ok();
+    }
+}
+
+fn final_link(sandbox: &Sandbox, line: &str) -> Tool {
+    sandbox.tool("thindist").args(&format!("final-link --list list -- {line}"))
+}
+
+/// A program: start files, an archive with native and bitcode members, libraries.
+fn final_link_gives_the_output_of_the_link(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.compile("-O2 -fPIC", "native.c", "int alone(int); int native(int x) { return alone(x) + 1; }");
+    sandbox.ar("crs rest.a middle.o native.o alone.o leaf.o");
+    let words = sandbox.linker_line("-pie main.o rest.a -Wl,-u,native -o program");
+    let stats = sandbox.link(&words);
+    assert_eq!(stats.executed(), 4);
+    let linked = sandbox.read("program");
+    std::fs::remove_file(sandbox.path("program")).unwrap();
+    sandbox.tool("thindist").args(&format!("thin-link --list list -- {words}")).ok();
+    final_link(sandbox, &words).run().exits(1).says("main.thinlto-native.o").says("thindist backend");
+    run_backends(sandbox);
+    final_link(sandbox, &words).ok().says_nothing();
+    assert!(sandbox.read("program") == linked, "the steps' output is not the link's");
+    assert_eq!(sandbox.tool(sandbox.path("program")).ok().stdout, "3\n");
+    // Nothing changed: nobody who depends on it has to run.
+    let before = sandbox.path("program").metadata().unwrap().modified().unwrap();
+    final_link(sandbox, &words).ok();
+    assert_eq!(sandbox.path("program").metadata().unwrap().modified().unwrap(), before);
+    // Another object of a module is another output.
+    edit(sandbox, "main.c", "int middle(int); int main(void) { return middle(2) == 17 ? 0 : 7; }\n");
+    sandbox.tool("thindist").args(&format!("thin-link --list list -- {words}")).ok();
+    run_backends(sandbox);
+    final_link(sandbox, &words).ok();
+    sandbox.tool(sandbox.path("program")).run().exits(7);
+}
+
+fn final_link_of_another_line_or_changed_inputs_is_refused(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.compile("-O2", "native.c", "int native = 1;");
+    let line = format!("-r -o out.o {CHAIN_OBJECTS} native.o");
+    final_link(sandbox, &line).run().exits(1).says("list.final").says("thin-link");
+    thin_link(sandbox, &format!("{CHAIN_OBJECTS} native.o")).ok();
+    run_backends(sandbox);
+    final_link(sandbox, &format!("{line} --build-id")).run().exits(1).says("list.final").says("another line");
+    sandbox.compile("-O2", "native.c", "int native = 2;");
+    final_link(sandbox, &line).run().exits(1).says("native.o has changed").says("thin-link` again");
+    // A library in front of the one that the thin link found.
+    sandbox.compile("-O2", "library.c", "int library;");
+    sandbox.ar("crs libx.a library.o");
+    sandbox.make_directory(sandbox.path("d"));
+    let line = format!("-r -o out.o {CHAIN_OBJECTS} -L d -L . -lx");
+    sandbox.tool("thindist").args(&format!("thin-link --list list -- {line}")).ok();
+    std::fs::copy(sandbox.path("libx.a"), sandbox.path("d/libx.a")).unwrap();
+    final_link(sandbox, &line).run().exits(1).says("d/libx.a was no input").says("thin-link` again");
+    sandbox.write("list.final", "{");
+    final_link(sandbox, &line).run().exits(1).says("list.final").says("thin-link` again");
+    sandbox.tool("thindist").args("final-link -- -r main.o").run().exits(1).says("no --list").says("usage: ");
+    assert!(!sandbox.path("out.o").exists());
+}
+
+/// What is edited after the thin link is no part of its link, whoever runs the steps too late or too early.
+fn final_link_has_the_order_of_the_thin_link(sandbox: &Sandbox) {
+    chain(sandbox);
+    let line = "-r -o out.o main.o middle.o alone.o leaf.o";
+    let linked = sandbox.link(line);
+    assert_eq!(linked.executed(), 4);
+    let linked = sandbox.read("out.o");
+    thin_link(sandbox, CHAIN_OBJECTS).ok();
+    run_backends(sandbox);
+    // The names in another order, and weak.
+    edit(
+        sandbox,
+        "leaf.c",
+        "int new_one(int x) { return x; } __attribute__((weak)) int main(void) { return 1; } int leaf(int x) { return x; }",
+    );
+    std::fs::remove_file(sandbox.path("out.o")).unwrap();
+    final_link(sandbox, line).ok().says_nothing();
+    assert!(sandbox.read("out.o") == linked, "the edit has come into a link that it is no part of");
+}
+
+/// The definition that comes first counts, and in-process a native object is not the first.
+fn final_link_takes_from_natives_what_they_lose(sandbox: &Sandbox) {
+    sandbox.compile("-O2 -flto=thin", "main.c", "int chosen(void); int main(void) { return chosen(); }");
+    let weak = |value| format!("__attribute__((weak, noinline)) int chosen(void) {{ return {value}; }}");
+    sandbox.compile("-O2 -flto=thin", "first.c", &weak(1));
+    sandbox.compile("-O2 -fPIC", "native.c", &weak(2));
+    let words = sandbox.linker_line("-pie main.o first.o native.o -o program");
+    sandbox.link(&words);
+    let linked = sandbox.read("program");
+    std::fs::remove_file(sandbox.path("program")).unwrap();
+    // A build's own link of the list would take the native's.
+    let steps = |flags: &str| sandbox.tool("thindist").args(&format!("thin-link --list list{flags} -- {words}"));
+    steps("").run().exits(1).says("native.o").says("`chosen`").says("thin-link --final-link`");
+    assert!(!sandbox.path("list").exists());
+    steps(" --final-link").ok().says_nothing();
+    run_backends(sandbox);
+    final_link(sandbox, &words).ok().says_nothing();
+    assert!(sandbox.read("program") == linked, "the steps' output is not the link's");
+    sandbox.tool(sandbox.path("program")).run().exits(1);
+}
+
+/// The final link would have it beside the object that was made of the bitcode.
+fn bitcode_that_is_native_now_is_refused(sandbox: &Sandbox) {
+    chain(sandbox);
+    thin_link(sandbox, CHAIN_OBJECTS).ok();
+    run_backends(sandbox);
+    sandbox.compile("-O2", "leaf.c", "__attribute__((weak)) int leaf(int x) { return x; }");
+    let line = format!("-r -o out.o {CHAIN_OBJECTS}");
+    final_link(sandbox, &line).run().exits(1).says("leaf.o was bitcode").says("thin-link` again");
+    assert!(!sandbox.path("out.o").exists());
+}
+
+fn bitcode_in_native_objects_is_unpacked(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.make_directory(sandbox.path("d"));
+    sandbox.compile("-O2 -flto=thin -ffat-lto-objects", "fat.c", "int leaf(int); int fat(int x) { return leaf(x); }");
+    std::fs::rename(sandbox.path("fat.o"), sandbox.path("d/fat.o")).unwrap();
+    let line = format!("--fat-lto-objects {CHAIN_OBJECTS} d/fat.o");
+    assert_eq!(sandbox.link(&format!("-r -o out.o {line}")).executed(), 5);
+    let linked = sandbox.read("out.o");
+    std::fs::remove_file(sandbox.path("out.o")).unwrap();
+    thin_link(sandbox, &line).ok();
+    let list = String::from_utf8(sandbox.read("list")).unwrap();
+    assert!(list.ends_with("list.members/objects/d_fat.thinlto-native.o\n"), "{list}");
+    run_backends(sandbox);
+    final_link(sandbox, &format!("-r -o out.o {line}")).ok().says_nothing();
+    assert!(sandbox.read("out.o") == linked, "the steps' output is not the link's");
+}
+
+fn members_of_one_name_have_files_of_their_own(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.make_directory(sandbox.path("d"));
+    std::fs::rename(sandbox.path("leaf.o"), sandbox.path("d/alone.o")).unwrap();
+    sandbox.ar("cqs rest.a alone.o middle.o d/alone.o");
+    thin_link(sandbox, "main.o --whole-archive rest.a").ok();
+    let list = String::from_utf8(sandbox.read("list")).unwrap();
+    let natives = ["alone", "middle", "alone-2"].map(|name| format!("list.members/rest.a/{name}.thinlto-native.o\n"));
+    assert_eq!(list, format!("main.thinlto-native.o\n{}", natives.concat()));
+    assert_eq!(make(sandbox), 4);
+    let line = "-r -o out.o main.o --whole-archive rest.a";
+    final_link(sandbox, line).ok();
+    let made = sandbox.read("out.o");
+    sandbox.link(line);
+    assert!(sandbox.read("out.o") == made, "the steps' output is not the link's");
 }
 
 fn what_belonged_to_a_removed_module_goes(sandbox: &Sandbox) {
@@ -187,10 +343,10 @@ fn a_path_with_a_space(sandbox: &Sandbox) {
         let job = native.replace(".thinlto-native.o", ".o.thinlto.job");
         sandbox.tool("thindist").args("backend -o").arg(native).arg(job).ok();
     }
-    let lld = sandbox.tool(format!("ld.lld-{}", sandbox.llvm())).args("-r -o steps.o");
-    natives.lines().fold(lld, Tool::arg).ok();
-    words(sandbox.tool("ld.thindist").args("-r -o link.o")).ok();
-    assert!(sandbox.read("steps.o") == sandbox.read("link.o"), "the steps' output is not the link's");
+    words(sandbox.tool("thindist").args("final-link --list").arg(list).args("-- -r -o out.o")).ok();
+    let made = sandbox.read("out.o");
+    words(sandbox.tool("ld.thindist").args("-r -o out.o")).ok();
+    assert!(sandbox.read("out.o") == made, "the steps' output is not the link's");
     // A module that is not linked any more, in the same place.
     sandbox.tool("thindist").args("thin-link --list").arg(list).args("-- -r -o out.o").arg("a b/leaf c.o").ok();
     let left = sandbox.files_below("work/a b").into_iter().filter(|path| path.to_string_lossy().contains("main c."));
