@@ -12,6 +12,7 @@ mod files;
 mod kernel;
 mod machine;
 mod measure;
+mod programs;
 mod project;
 mod run;
 mod stats;

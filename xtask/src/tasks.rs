@@ -1,7 +1,7 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, kernel, test};
+use crate::{Result, apt, demo, kernel, programs, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -11,16 +11,27 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         name: "test",
-        help: "format, clippy, tests and the kernel checks; --fast leaves the kernel out",
+        help: "format, clippy, tests, programs and the kernel checks; --fast leaves the latter two out",
         run: test::run,
     },
-    Task { name: "bench", help: "measure side by side: `bench kernel [--rounds N] [--llvm N]`", run: bench },
+    Task { name: "bench", help: "measure side by side: `bench kernel`, `bench programs`", run: bench },
+    Task {
+        name: "programs",
+        help: "SQLite, zstd, Lua linked, verified, run [NAME…] [--all: RocksDB and cargo's]",
+        run: programs::run,
+    },
     Task { name: "kernel", help: "one step of the kernel checks; alone, lists the steps", run: kernel::run },
     Task { name: "install", help: "install every Debian package that the other tasks need", run: apt::run },
 ];
 
-const BENCHES: &[Task] =
-    &[Task { name: "kernel", help: "the link of vmlinux.o against in-process ThinLTO", run: kernel::bench::run }];
+const BENCHES: &[Task] = &[
+    Task {
+        name: "kernel",
+        help: "the link of vmlinux.o against in-process ThinLTO [--rounds N] [--llvm N]",
+        run: kernel::bench::run,
+    },
+    Task { name: "programs", help: "the links of real programs [--rounds N] [NAME…] [--all]", run: programs::bench },
+];
 
 fn bench(arguments: &[String]) -> Result<()> {
     dispatch(BENCHES, "cargo xtask bench", arguments)
