@@ -24,6 +24,8 @@ const STREAMS: usize = 80;
 const CONNECTIONS: usize = 4;
 /// A host that does not even refuse is not worth the whole deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes a second of a network that is still worth its while: the compiler alone is 200 MB.
+const SLOWEST: u64 = 256 << 10;
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// What is received at once: batches are asked for in 3 MiB, results may be inlined.
 pub(crate) const MAX_MESSAGE: usize = 16 << 20;
@@ -102,7 +104,7 @@ impl Connection {
     where
         Fut: Future<Output = Result<T, Status>>,
     {
-        match self.try_call(retries, name, attempt).await? {
+        match self.try_call(retries, 0, name, attempt).await? {
             Ok(answer) => Ok(answer),
             Err(status) => Err(self.refused(name, &status)),
         }
@@ -114,16 +116,20 @@ impl Connection {
     }
 
     /// The answer, or the status with which the server refuses; errors are what keeps it from answering at all.
+    ///
+    /// A call that carries so many `bytes` may take longer than others.
     pub(crate) async fn try_call<T, Fut>(
         &self,
         retries: u32,
+        bytes: u64,
         name: &str,
         attempt: impl Fn(Channel, Envelope) -> Fut,
     ) -> Result<Result<T, Status>, RemoteError>
     where
         Fut: Future<Output = Result<T, Status>>,
     {
-        let deadline = Instant::now() + self.0.timeout;
+        let allowed = self.0.timeout.saturating_add(Duration::from_secs(bytes / SLOWEST));
+        let deadline = Instant::now() + allowed;
         let mut number = 0;
         loop {
             if self.is_closed() {
@@ -132,7 +138,7 @@ impl Connection {
             let status = match timeout_at(deadline, self.attempt(&attempt, deadline)).await {
                 Ok(Ok(answer)) => return Ok(Ok(answer)),
                 Ok(Err(status)) => status,
-                Err(_) => return Err(self.close(format!("{name}: no answer within {:?}", self.0.timeout))),
+                Err(_) => return Err(self.close(format!("{name}: no answer within {allowed:?}"))),
             };
             if !retry::may_pass(status.code()) {
                 return Ok(Err(status));

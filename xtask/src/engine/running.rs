@@ -1,4 +1,4 @@
-//! A process of an engine: started, waited for, remembered, ended.
+//! The processes of an engine: started, waited for, remembered, ended.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
@@ -9,39 +9,69 @@ use std::time::{Duration, Instant};
 use crate::project::Home;
 use crate::{Result, files, run};
 
-use super::Engine;
+use super::{Engine, Process};
 
 /// How long an engine may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) struct Running {
-    pid: u32,
+    pids: Vec<u32>,
+    /// Where clients go.
     port: u16,
-    /// Whom to wait for, if we started it.
-    child: Option<Child>,
+    /// Whom to wait for, if we started them.
+    children: Vec<Child>,
 }
 
 impl Running {
-    /// Starts one on a free port and waits until it listens.
+    /// Starts one on free ports and waits until it listens on all of them.
     pub(super) fn start(engine: &Engine, home: &Home, data: &Path) -> Result<Self> {
         files::make_dir(data)?;
-        let port = free_port()?;
-        let mut command = (engine.command)(home, data, port);
-        let log = home.log("engine");
-        run::attach_log(&mut command, &log)?;
-        // A group of its own: it outlives this task, and no Ctrl-C of the terminal reaches it.
-        let mut child = command.process_group(0).spawn().map_err(|error| run::cannot_start(&command, &error))?;
+        let ports = free_ports(engine.ports)?;
+        let port = *ports.first().ok_or("an engine without a port")?;
+        let mut running = Self { pids: Vec::new(), port, children: Vec::new() };
+        let started = running.start_all(engine, home, (engine.processes)(home, data, &ports)?, &ports);
+        match started {
+            Ok(()) => Ok(running),
+            Err(error) => {
+                running.stop()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn start_all(&mut self, engine: &Engine, home: &Home, processes: Vec<Process>, ports: &[u16]) -> Result<()> {
+        for Process { name, mut command } in processes {
+            let log = home.log(&name);
+            run::attach_log(&mut command, &log)?;
+            // A group of its own: it outlives this task, and no Ctrl-C of the terminal reaches it.
+            let child = command.process_group(0).spawn().map_err(|error| run::cannot_start(&command, &error))?;
+            self.pids.push(child.id());
+            self.children.push(child);
+        }
+        let listens = |port: &u16| TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok();
         let begun = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            let ended = child.try_wait().map_err(|error| error.to_string())?;
-            if ended.is_some() || begun.elapsed() > PATIENCE {
-                let _ = child.kill();
-                return Err(format!("{} does not listen on port {port}\n{}", engine.name, run::tail(&log)));
+        while !(ports.iter().all(listens) && (engine.ready)(ports)) {
+            if begun.elapsed() > PATIENCE || self.any_ended()? {
+                let logs = home.log(engine.name);
+                let logs = logs.parent().unwrap_or(&home.dir).display().to_string();
+                return Err(format!(
+                    "{} does not listen on {ports:?}, or is not complete; its logs are in {logs}",
+                    engine.name
+                ));
             }
             std::thread::sleep(LOOK_AGAIN);
         }
-        Ok(Self { pid: child.id(), port, child: Some(child) })
+        Ok(())
+    }
+
+    fn any_ended(&mut self) -> Result<bool> {
+        for child in &mut self.children {
+            if child.try_wait().map_err(|error| error.to_string())?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn address(&self) -> String {
@@ -50,35 +80,38 @@ impl Running {
 
     /// So that another task can stop it.
     pub(super) fn remember(&self, home: &Home) -> Result<()> {
-        files::write(&file(home), format!("{} {}", self.pid, self.port))
+        let pids: Vec<String> = self.pids.iter().map(ToString::to_string).collect();
+        files::write(&file(home), pids.join(" "))
     }
 
-    /// The one that was remembered.
-    pub(super) fn recall(home: &Home) -> Result<Self> {
+    /// Stops the one that was remembered.
+    pub(super) fn stop_earlier(home: &Home) -> Result<()> {
         let path = file(home);
         let text = files::read(&path).map_err(|_| "it has not been started".to_owned())?;
         files::remove_file(&path)?;
-        let (pid, port) = text.split_once(' ').ok_or_else(|| format!("{}: not what it should be", path.display()))?;
-        let bad = |_| format!("{}: not what it should be", path.display());
-        let (pid, port) = (pid.parse().map_err(bad)?, port.parse().map_err(bad)?);
-        // The number may be another's by now.
-        let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-        if !program.starts_with(&home.dir) {
-            return Err("it has ended already".to_owned());
+        for pid in text.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            // The number may be another's by now.
+            let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+            if program.starts_with(&home.dir) {
+                signal(pid)?;
+            }
         }
-        Ok(Self { pid, port, child: None })
+        Ok(())
     }
 
     /// Ends it.
-    pub(super) fn stop(self) -> Result<()> {
-        let pid = i32::try_from(self.pid).map_err(|error| error.to_string())?;
-        signal(pid)?;
-        let Some(mut child) = self.child else { return Ok(()) };
-        child.wait().map(drop).map_err(|error| format!("process {pid}: {error}"))
+    pub(super) fn stop(mut self) -> Result<()> {
+        for child in &mut self.children {
+            if child.try_wait().map_err(|error| error.to_string())?.is_none() {
+                signal(child.id())?;
+            }
+            child.wait().map_err(|error| format!("process {}: {error}", child.id()))?;
+        }
+        Ok(())
     }
 }
 
-fn signal(pid: i32) -> Result<()> {
+fn signal(pid: u32) -> Result<()> {
     let mut kill = std::process::Command::new("kill");
     let status = kill.arg(pid.to_string()).status().map_err(|error| run::cannot_start(&kill, &error))?;
     if status.success() { Ok(()) } else { Err(format!("cannot end process {pid}")) }
@@ -88,7 +121,10 @@ fn file(home: &Home) -> PathBuf {
     home.dir.join("running")
 }
 
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| format!("no free port: {error}"))?;
-    Ok(listener.local_addr().map_err(|error| error.to_string())?.port())
+/// Different ones: all are held until all are known.
+fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let no = |error: std::io::Error| format!("no free port: {error}");
+    let listeners = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(no));
+    let listeners = listeners.collect::<Result<Vec<_>>>()?;
+    listeners.iter().map(|listener| Ok(listener.local_addr().map_err(no)?.port())).collect()
 }

@@ -53,6 +53,8 @@ pub enum Fault {
     NoOutput,
     /// No action begins.
     Queue,
+    /// Who asks for an execution hears nothing at all.
+    Mute,
     /// The stream of an execution ends when it has begun.
     LostStreams,
     /// Every command fails.

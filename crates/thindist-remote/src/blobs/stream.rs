@@ -30,7 +30,7 @@ pub(super) async fn read(engine: &Engine, digest: &Digest) -> Result<Fetched, Re
     let resource_name = resource(engine, &format!("{}/{digest}", kind(zstd)));
     // What is compressed may be a little larger than its content.
     let most = usize::try_from(digest.size()).unwrap_or(usize::MAX).saturating_add(CHUNK);
-    let answer = engine.connection.try_call(u32::MAX, "ByteStream.Read", |channel, envelope| {
+    let answer = engine.connection.try_call(u32::MAX, digest.size(), "ByteStream.Read", |channel, envelope| {
         let request = ReadRequest { resource_name: resource_name.clone(), read_offset: 0, read_limit: 0 };
         let request = envelope.request(request, None);
         async move {
@@ -58,18 +58,16 @@ pub(super) async fn read(engine: &Engine, digest: &Digest) -> Result<Fetched, Re
 /// Writes a blob. The server's count of bytes tells nothing: it may be of either form, or -1.
 pub(super) async fn write(engine: &Engine, blob: &Upload) -> Result<(), RemoteError> {
     let zstd = engine.capabilities.zstd_streams;
-    engine
-        .connection
-        .call("ByteStream.Write", |channel, envelope| {
-            let name = resource(engine, &format!("uploads/{}/{}/{}", uuid(), kind(zstd), blob.digest));
-            let chunks = Chunks::open(blob, name, zstd);
-            async move {
-                let chunks = chunks.map_err(|error| Status::failed_precondition(format!("cannot read it: {error}")))?;
-                let request = envelope.request(tokio_stream::iter(chunks), None);
-                ByteStreamClient::new(channel).write(request).await.map(drop)
-            }
-        })
-        .await
+    let answer = engine.connection.try_call(u32::MAX, blob.digest.size(), "ByteStream.Write", |channel, envelope| {
+        let name = resource(engine, &format!("uploads/{}/{}/{}", uuid(), kind(zstd), blob.digest));
+        let chunks = Chunks::open(blob, name, zstd);
+        async move {
+            let chunks = chunks.map_err(|error| Status::failed_precondition(format!("cannot read it: {error}")))?;
+            let request = envelope.request(tokio_stream::iter(chunks), None);
+            ByteStreamClient::new(channel).write(request).await.map(drop)
+        }
+    });
+    answer.await?.map_err(|status| engine.connection.refused("ByteStream.Write", &status))
 }
 
 /// The messages of one upload.

@@ -8,6 +8,8 @@ use crate::retry;
 use api::execution_client::ExecutionClient;
 use bazel_remote_apis::google::longrunning::{Operation, operation};
 use prost::Message as _;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use thindist_core::digest::Digest;
@@ -37,6 +39,22 @@ impl Patience {
     fn until(&self, executing: bool) -> Instant {
         let limit = if executing { self.limit * EXECUTION } else { self.limit };
         *self.last_news.lock().unwrap_or_else(PoisonError::into_inner) + limit
+    }
+}
+
+impl Patience {
+    /// Waits for `answer` as long as there is news, of this action or of others. A server may keep its first word until an
+    /// action has ended.
+    async fn wait<T>(&self, executing: bool, answer: impl Future<Output = T>) -> Option<T> {
+        let mut answer = pin!(answer);
+        loop {
+            let until = self.until(executing);
+            match timeout_at(until, &mut answer).await {
+                Ok(answer) => return Some(answer),
+                Err(_) if self.until(executing) > until => {}
+                Err(_) => return None,
+            }
+        }
     }
 }
 
@@ -70,9 +88,10 @@ pub(super) async fn run(
     // The first to be started must not be measured by what happened before.
     patience.news();
     loop {
-        let step = match open(engine, action, skip_cache, &name).await {
-            Ok(mut stream) => follow(&mut stream, &mut name, patience).await,
-            Err(status) => Err(status),
+        let step = match patience.wait(false, open(engine, action, skip_cache, &name)).await {
+            Some(Ok(mut stream)) => follow(&mut stream, &mut name, patience).await,
+            Some(Err(status)) => Err(status),
+            None => Ok(Step::Silent),
         };
         let status = match step {
             Ok(Step::Done(response)) => return judge(engine, *response),
@@ -126,14 +145,7 @@ async fn open(engine: &Engine, action: &Digest, skip_cache: bool, name: &str) ->
 async fn follow(stream: &mut Streaming<Operation>, name: &mut String, patience: &Patience) -> Result<Step, Status> {
     let mut executing = false;
     loop {
-        let until = patience.until(executing);
-        let Ok(message) = timeout_at(until, stream.message()).await else {
-            // Others may have had news meanwhile.
-            if patience.until(executing) > until {
-                continue;
-            }
-            return Ok(Step::Silent);
-        };
+        let Some(message) = patience.wait(executing, stream.message()).await else { return Ok(Step::Silent) };
         let Some(operation) = message? else { return Ok(Step::Lost) };
         name.clone_from(&operation.name);
         let now_executing = stage(&operation) == Some(api::execution_stage::Value::Executing as i32);

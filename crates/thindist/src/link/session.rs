@@ -83,7 +83,7 @@ impl Workspace {
         let cas = Cas::open(&cache_dir)?;
         let action_cache = ActionCache::open(&cache_dir)?;
         let state = State::open(&cache_dir);
-        let remote = Remote::new(options, &cas, &action_cache);
+        let remote = Remote::new(options, &cas, &action_cache, &cache_dir);
         let directory = LinkDirectory::create(&cache_dir)?;
         Ok(Self { settings, state, cas, action_cache, remote, interrupt, cache_dir, directory })
     }

@@ -118,6 +118,7 @@ fn whatever_fails_there_runs_here() {
     check(&sandbox, &good, Fault::NoOutput, 4, 1);
     check(&sandbox, &good, Fault::BrokenWorker, 4, 0);
     check(&sandbox, &good, Fault::Queue, 4, 1);
+    check(&sandbox, &good, Fault::Mute, 4, 1);
     check(&sandbox, &good, Fault::WrongBytes, 4, 1);
     check(&sandbox, &good, Fault::Storm(Code::Unavailable, usize::MAX), 4, 1);
 }

@@ -70,6 +70,23 @@ fn an_engine_that_does_not_answer_is_waited_for_once() {
     assert_eq!(calls(&engine) - before, 1);
 }
 
+/// A build is many links.
+#[test]
+fn an_engine_that_does_not_answer_is_waited_for_by_one_link() {
+    let sandbox = crate::sandbox(22);
+    let engine = filled(&sandbox);
+    engine.fail(Fault::Silence);
+    let asked = engine.calls("GetCapabilities");
+    let link = |line: &str| {
+        let tool = client(&sandbox, &engine.address(), "client").args(line);
+        tool.env("THINDIST_REMOTE_TIMEOUT", "2").ok()
+    };
+    link("").says("warning: remote_cache=grpc:");
+    // Another line with other objects.
+    link("--lto-O3").says("it did not answer").says("s ago");
+    assert_eq!(engine.calls("GetCapabilities") - asked, 1);
+}
+
 /// Every blob is what its digest says, and the result is that of another module.
 #[test]
 fn a_sample_finds_an_engine_that_mixes_results_up() {
