@@ -40,7 +40,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn everything() -> Vec<String> {
-    [llvm(19), llvm(22), kernel()].concat()
+    [llvm(19), llvm(22), kernel(), older_kernel()].concat()
+}
+
+/// The sources of the older kernel.
+pub(crate) fn older_kernel() -> Vec<String> {
+    vec!["linux-source-6.1".to_string()]
 }
 
 pub(crate) fn kernel() -> Vec<String> {

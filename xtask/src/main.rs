@@ -12,6 +12,7 @@ mod files;
 mod kernel;
 mod machine;
 mod measure;
+mod newer_suite;
 mod project;
 mod run;
 mod stats;

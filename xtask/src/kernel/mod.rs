@@ -11,6 +11,8 @@ mod dist;
 pub(crate) mod edits;
 mod initramfs;
 pub(crate) mod link_line;
+mod older;
+mod own_option;
 pub(crate) mod source;
 pub(crate) mod suite;
 
@@ -82,6 +84,8 @@ const STEPS: &[Task] = &[
         run: second_step,
     },
     Task { name: "dist", help: "the option of kbuild/, from what `build` has built [--llvm N]", run: dist_step },
+    Task { name: "7.2", help: "7.2's own option, no patch; --full compiles all again", run: own_option_step },
+    Task { name: "6.1", help: "an older kernel, no patch [--llvm N]", run: older_step },
     Task { name: "check", help: "all of these for LLVM 22 and 19, as `cargo xtask test` does", run: check_step },
 ];
 
@@ -146,6 +150,21 @@ fn second_step(arguments: &[String]) -> Result<()> {
 fn dist_step(arguments: &[String]) -> Result<()> {
     let (mut suite, kernel) = start_suite(arguments.to_vec())?;
     suite::option(&mut suite, &kernel);
+    suite.checks.finish()
+}
+
+fn own_option_step(arguments: &[String]) -> Result<()> {
+    let mut arguments = arguments.to_vec();
+    let full = arguments::take_flag(&mut arguments, "--full");
+    let (mut suite, _) = start_suite(arguments)?;
+    suite::own_option(&mut suite, full);
+    suite.checks.finish()
+}
+
+fn older_step(arguments: &[String]) -> Result<()> {
+    apt::ensure(&apt::older_kernel())?;
+    let (mut suite, kernel) = start_suite(arguments.to_vec())?;
+    suite::older(&mut suite, kernel.llvm);
     suite.checks.finish()
 }
 
