@@ -40,13 +40,18 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn everything() -> Vec<String> {
-    [llvm(19), llvm(22), build_systems(), kernel(), vec!["qemu-user".to_owned()]].concat()
+    [llvm(19), llvm(22), build_systems(), kernel(), older_kernel(), vec!["qemu-user".to_owned()]].concat()
 }
 
 /// What the tests build small projects with, beside cargo and make. The fuzz targets want g++, too: the libFuzzer that they
 /// bring along is C++.
 pub(crate) fn build_systems() -> Vec<String> {
     ["cmake", "g++", "meson", "ninja-build"].map(String::from).to_vec()
+}
+
+/// The sources of the older kernel.
+pub(crate) fn older_kernel() -> Vec<String> {
+    vec!["linux-source-6.1".to_string()]
 }
 
 pub(crate) fn kernel() -> Vec<String> {

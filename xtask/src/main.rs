@@ -14,6 +14,7 @@ mod fuzz;
 mod kernel;
 mod machine;
 mod measure;
+mod newer_suite;
 mod programs;
 mod project;
 mod run;

@@ -19,6 +19,8 @@ pub(crate) enum Linker {
     InProcess,
     /// The absolute path of ld.thindist: Kbuild changes directories.
     Thindist(PathBuf),
+    /// ld.thindist at this path, and `thindist cc` in front of the compiler.
+    WithCompiler(PathBuf),
     /// lld, and thindist as the program that Kbuild's own steps call.
     Steps(PathBuf),
 }
@@ -28,10 +30,18 @@ impl Linker {
         Linker::Thindist(path)
     }
 
+    /// ld.thindist, however it is used; of the steps the program.
+    pub(crate) fn path(&self) -> PathBuf {
+        match self {
+            Linker::Thindist(path) | Linker::WithCompiler(path) | Linker::Steps(path) => path.clone(),
+            Linker::InProcess => PathBuf::new(),
+        }
+    }
+
     /// `thindist` beside `ld.thindist`.
     pub(crate) fn program(&self) -> Result<PathBuf> {
         match self {
-            Linker::Thindist(path) => Ok(path.with_file_name("thindist")),
+            Linker::Thindist(path) | Linker::WithCompiler(path) => Ok(path.with_file_name("thindist")),
             Linker::Steps(program) => Ok(program.clone()),
             Linker::InProcess => Err("in-process linking has no thindist to ask".to_string()),
         }
@@ -50,6 +60,11 @@ pub(crate) fn command(kernel: &Kernel, home: &Home, linker: &Linker) -> Command 
     match linker {
         Linker::InProcess => {}
         Linker::Thindist(path) => drop(make.arg(format!("LD={}", path.display()))),
+        Linker::WithCompiler(path) => {
+            let program = path.with_file_name("thindist");
+            make.arg(format!("LD={}", path.display()));
+            make.arg(format!("CC={} cc clang-{}", program.display(), kernel.llvm));
+        }
         Linker::Steps(program) => drop(make.arg(format!("THINDIST={}", program.display()))),
     }
     set_environment(&mut make, kernel.llvm, &home.cache());

@@ -20,17 +20,23 @@ pub(crate) fn arguments(kernel: &Kernel, output: &Path) -> Result<Vec<String>> {
 }
 
 fn parse(saved: &str, output: &str) -> Result<Vec<String>> {
-    let line = saved.lines().find_map(|line| line.strip_prefix("savedcmd_vmlinux.o := "));
-    let line = line.ok_or("there is no savedcmd_vmlinux.o")?;
-    let link = line.split(';').next().unwrap_or_default();
-    if let Some(special) = link.chars().find(|character| "'\"\\$`".contains(*character)) {
-        return Err(format!("the command needs a shell to read it: it has a {special}"));
-    }
-    let mut words: Vec<String> = link.split_whitespace().skip(1).map(String::from).collect();
+    let mut words = saved_words(saved, "vmlinux.o")?;
     let position = words.windows(2).position(|pair| matches!(pair, [option, name] if option == "-o" && name == OUTPUT));
     let position = position.ok_or("there is no `-o vmlinux.o`")?;
     words.splice(position + 1..position + 2, [output.to_string()]);
     Ok(words)
+}
+
+/// The arguments of the command that Kbuild saved for `target`; kernels before 6.4 call it `cmd_`.
+pub(crate) fn saved_words(saved: &str, target: &str) -> Result<Vec<String>> {
+    let names = [format!("savedcmd_{target} := "), format!("cmd_{target} := ")];
+    let line = saved.lines().find_map(|line| names.iter().find_map(|name| line.strip_prefix(name.as_str())));
+    let line = line.ok_or_else(|| format!("there is no savedcmd_{target}"))?;
+    let link = line.split(';').next().unwrap_or_default();
+    if let Some(special) = link.chars().find(|character| "'\"\\$`".contains(*character)) {
+        return Err(format!("the command needs a shell to read it: it has a {special}"));
+    }
+    Ok(link.split_whitespace().skip(1).map(String::from).collect())
 }
 
 /// `program` on that link, in the build directory, with `more` at the end.
@@ -42,14 +48,20 @@ pub(crate) fn command(kernel: &Kernel, program: &Path, output: &Path, more: &[St
 
 /// `thindist verify`: every native object and every output section against in-process ThinLTO.
 pub(crate) fn verify(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<String> {
+    let output = home.dir.join(format!("{}.o", kernel.log_name("verify")));
+    let said = verify_line(kernel, home, linker, &arguments(kernel, &output)?);
+    files::remove_file(&output)?;
+    said
+}
+
+/// The same of another line in the build directory.
+pub(crate) fn verify_line(kernel: &Kernel, home: &Home, linker: &Linker, words: &[String]) -> Result<String> {
     let name = kernel.log_name("verify");
-    let output = home.dir.join(format!("{name}.o"));
     let mut command = Command::new(linker.program()?);
-    command.current_dir(&kernel.out).args(["verify", "--"]).args(arguments(kernel, &output)?);
+    command.current_dir(&kernel.out).args(["verify", "--"]).args(words);
     build::set_environment(&mut command, kernel.llvm, &home.cache());
     let log = home.log(&name);
     run::logged(&name, &mut command, &log)?;
-    files::remove_file(&output)?;
     let said = files::read(&log)?;
     Ok(said.lines().last().unwrap_or_default().to_string())
 }
@@ -104,6 +116,11 @@ mod tests {
             "-m elf_x86_64 -z noexecstack -r -o /tmp/v.o -T .tmp_initcalls.lds --whole-archive vmlinux.a \
              --no-whole-archive --start-group --end-group"
         );
+    }
+
+    #[test]
+    fn the_older_name_of_a_saved_command() {
+        assert_eq!(parse(&SAVED.replace("savedcmd_", "cmd_"), "v.o"), parse(SAVED, "v.o"));
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod dtlto;
 pub(crate) mod edits;
 mod initramfs;
 pub(crate) mod link_line;
+mod older;
+mod own_option;
 pub(crate) mod source;
 pub(crate) mod suite;
 pub(crate) mod ways;
@@ -89,6 +91,8 @@ const STEPS: &[Task] = &[
         help: "vmlinux.o by lld with thindist as distributor; --cold on stores of its own",
         run: dtlto_step,
     },
+    Task { name: "7.2", help: "7.2's own option, no patch; --full compiles all again", run: own_option_step },
+    Task { name: "6.1", help: "an older kernel, no patch [--llvm N]", run: older_step },
     Task { name: "check", help: "all of these for LLVM 22 and 19, as `cargo xtask test` does", run: check_step },
 ];
 
@@ -161,6 +165,21 @@ fn dtlto_step(arguments: &[String]) -> Result<()> {
     let cold = arguments::take_flag(&mut arguments, "--cold");
     let (mut suite, kernel) = start_suite(arguments)?;
     suite::distributor(&mut suite, &kernel, cold);
+    suite.checks.finish()
+}
+
+fn own_option_step(arguments: &[String]) -> Result<()> {
+    let mut arguments = arguments.to_vec();
+    let full = arguments::take_flag(&mut arguments, "--full");
+    let (mut suite, _) = start_suite(arguments)?;
+    suite::own_option(&mut suite, full);
+    suite.checks.finish()
+}
+
+fn older_step(arguments: &[String]) -> Result<()> {
+    apt::ensure(&apt::older_kernel())?;
+    let (mut suite, kernel) = start_suite(arguments.to_vec())?;
+    suite::older(&mut suite, kernel.llvm);
     suite.checks.finish()
 }
 

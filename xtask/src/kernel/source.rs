@@ -15,15 +15,20 @@ pub(crate) const PRISTINE: &str = "src";
 pub(crate) fn provide(home: &Home, wanted: &Path) -> Result<()> {
     let pristine = home.dir.join(PRISTINE);
     if !pristine.exists() {
-        unpack(home, &pristine)?;
+        unpack(home, Path::new(TARBALL), &pristine)?;
     }
     if wanted.exists() { Ok(()) } else { copy(home, &pristine, wanted) }
 }
 
-fn unpack(home: &Home, to: &Path) -> Result<()> {
+/// Unpacks a tarball of sources to `to`, unless that is there.
+pub(crate) fn provide_from(home: &Home, tarball: &Path, to: &Path) -> Result<()> {
+    if to.exists() { Ok(()) } else { unpack(home, tarball, to) }
+}
+
+fn unpack(home: &Home, tarball: &Path, to: &Path) -> Result<()> {
     let temporary = fresh_sibling(to)?;
     let mut tar = Command::new("tar");
-    tar.args(["-xJf", TARBALL, "--strip-components=1", "-C"]).arg(&temporary);
+    tar.arg("-xJf").arg(tarball).args(["--strip-components=1", "-C"]).arg(&temporary);
     run::logged("unpack the kernel's sources", &mut tar, &home.log("unpack"))?;
     files::rename(&temporary, to)
 }

@@ -13,7 +13,7 @@ use crate::{Result, cargo, files};
 
 use super::build::{self, Linker};
 use super::edits::Edited;
-use super::{HOME, Kernel, boot, config, dist, dtlto, link_line, source};
+use super::{HOME, Kernel, boot, config, dist, dtlto, link_line, older, own_option, source};
 
 /// Fewer would mean that Kconfig dropped the subset, or that the modules did not reach the link as bitcode.
 pub(crate) const LEAST_MODULES: u64 = 1000;
@@ -58,7 +58,56 @@ pub(crate) fn run_all() -> Result<()> {
     second_directory(&mut suite, 22, true);
     let kernel = Kernel::usual(&suite.home, 22);
     option(&mut suite, &kernel);
+    own_option(&mut suite, false);
+    older(&mut suite, 22);
     suite.checks.finish()
+}
+
+/// 7.2's own option, without a patch.
+pub(crate) fn own_option(suite: &mut Suite, full: bool) {
+    let linker = Linker::WithCompiler(suite.linker.path());
+    let kernel = match own_option::prepare(&suite.home, &linker) {
+        Ok(kernel) => kernel,
+        Err(error) => {
+            suite.checks.record("kernel 7.2: sources and configuration", Err(error));
+            return;
+        }
+    };
+    let outcome = own_option::built(&kernel, &suite.home, &linker);
+    if !suite.checks.record("kernel 7.2, its own option: vmlinux and modules built", outcome) {
+        return;
+    }
+    let outcome = own_option::same_bytes(&kernel, &suite.home);
+    suite.checks.record("kernel 7.2: each native object is what clang alone makes of lld's own index", outcome);
+    let outcome = own_option::boots(&kernel, &suite.home);
+    suite.checks.record("kernel 7.2: boots to its init, /proc/config.gz is .config", outcome);
+    let outcome = own_option::edits(&kernel, &suite.home, &linker, unseen());
+    suite.checks.record("kernel 7.2: nothing, a leaf, a hot file: backends compiled", outcome);
+    let outcome = own_option::verified(&kernel, &suite.home, &linker);
+    suite.checks.record("kernel 7.2: `thindist verify` of its modules, the hot file edited", outcome);
+    let outcome = own_option::warm(&kernel, &suite.home, &linker, full);
+    suite.checks.record("kernel 7.2: built again on the warm cache: 0 backends compiled", outcome);
+}
+
+/// An older kernel, without a patch.
+pub(crate) fn older(suite: &mut Suite, llvm: u32) {
+    let kernel = match older::prepare(&suite.home, llvm) {
+        Ok(kernel) => kernel,
+        Err(error) => {
+            suite.checks.record("kernel 6.1: sources and configuration", Err(error));
+            return;
+        }
+    };
+    let outcome = older::built(&kernel, &suite.home, &suite.linker);
+    if !suite.record(&kernel, "6.1 built through ld.thindist", outcome) {
+        return;
+    }
+    let outcome = older::verified(&kernel, &suite.home, &suite.linker);
+    suite.record(&kernel, "6.1: verify: native objects and output sections identical", outcome);
+    let outcome = older::boots(&kernel, &suite.home);
+    suite.record(&kernel, "6.1 boots to its init, /proc/config.gz is .config", outcome);
+    let outcome = older::edits(&kernel, &suite.home, &suite.linker, unseen());
+    suite.record(&kernel, "6.1: nothing, a leaf: backends run", outcome);
 }
 
 /// Kbuild's own option, with our patches. `built` must have been built.

@@ -1,0 +1,149 @@
+//! A package of a newer Debian, fetched by apt itself and unpacked into a directory of ours.
+//!
+//! apt gets lists and a cache of its own, and a copy of the system's sources with another suite in it. So nothing of that
+//! suite is ever offered to the system, at whatever priority, and root is not needed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Result, files, run};
+
+/// The newest of all; releases come and go.
+const SUITE: &str = "sid";
+
+/// Where apt keeps what names the archive.
+const SOURCES: &str = "/etc/apt/sources.list.d";
+const SOURCES_LIST: &str = "/etc/apt/sources.list";
+
+/// An apt that knows only the newer suite.
+pub(crate) struct Apt {
+    home: PathBuf,
+    log: PathBuf,
+}
+
+impl Apt {
+    /// Fetches the lists into `home`.
+    pub(crate) fn open(home: &Path, log: &Path) -> Result<Apt> {
+        let apt = Apt { home: home.to_path_buf(), log: log.to_path_buf() };
+        files::make_dir(&home.join("lists/partial"))?;
+        files::make_dir(&home.join("cache/archives/partial"))?;
+        let codename = codename(&files::read(Path::new("/etc/os-release"))?)?;
+        let (name, sources) = newer_sources(&codename)?;
+        let path = home.join(name);
+        files::write(&path, sources)?;
+        files::write(&apt.configuration(), configuration(home, &path))?;
+        run::logged(&format!("apt-get update for {SUITE}"), apt.command("apt-get").arg("update"), log)?;
+        Ok(apt)
+    }
+
+    /// The name of the first package, by version, of which `wanted` holds.
+    pub(crate) fn find(&self, pattern: &str, wanted: impl Fn(&str) -> bool) -> Result<String> {
+        let said = run::output(self.command("apt-cache").args(["search", "--names-only", pattern]))?;
+        let text = String::from_utf8_lossy(&said);
+        let names = text.lines().filter_map(|line| line.split_whitespace().next());
+        let found = names.filter(|name| wanted(name)).min_by_key(|name| numbers(name));
+        found.map(String::from).ok_or_else(|| format!("{SUITE} has no package that fits {pattern}"))
+    }
+
+    /// Fetches `package` and unpacks it into `to`.
+    pub(crate) fn unpack(&self, package: &str, to: &Path) -> Result<()> {
+        let place = self.home.join("packages");
+        files::remove_dir(&place)?;
+        files::make_dir(&place)?;
+        let mut download = self.command("apt-get");
+        download.args(["download", package]).current_dir(&place);
+        run::logged(&format!("fetch {package} of {SUITE}"), &mut download, &self.log)?;
+        let [archive] = files::list(&place)?.try_into().map_err(|_| format!("apt-get fetched no {package}"))?;
+        run::quiet(Command::new("dpkg-deb").arg("-x").arg(archive).arg(to), &self.log)?;
+        files::remove_dir(&place)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("APT_CONFIG", self.configuration()).env("LC_ALL", "C");
+        command
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.home.join("apt.conf")
+    }
+}
+
+fn configuration(home: &Path, sources: &Path) -> String {
+    let (home, sources) = (home.display(), sources.display());
+    format!(
+        "Dir::State::lists \"{home}/lists\";\nDir::Cache \"{home}/cache\";\n\
+         Dir::Etc::sourcelist \"{sources}\";\nDir::Etc::sourceparts \"-\";\n"
+    )
+}
+
+fn codename(os_release: &str) -> Result<String> {
+    let found = os_release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    found.map(|name| name.trim_matches('"').to_string()).ok_or_else(|| "/etc/os-release has no VERSION_CODENAME".into())
+}
+
+/// The numbers in a name, to compare versions by.
+pub(crate) fn numbers(name: &str) -> Vec<u32> {
+    name.split(|character: char| !character.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
+}
+
+/// The system's sources of the release itself, with the newer suite in their place, and a name for the copy: apt knows
+/// by that how it is written.
+fn newer_sources(codename: &str) -> Result<(&'static str, String)> {
+    let mut paths = files::list(Path::new(SOURCES)).unwrap_or_default();
+    paths.push(PathBuf::from(SOURCES_LIST));
+    for path in paths {
+        let Ok(text) = files::read(&path) else { continue };
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let found = match extension {
+            "sources" => stanzas(&text, codename).map(|copy| ("newer.sources", copy)),
+            "list" => lines(&text, codename).map(|copy| ("newer.list", copy)),
+            _ => None,
+        };
+        if let Some(found) = found {
+            return Ok(found);
+        }
+    }
+    Err(format!("no file of apt's sources names the suite {codename}: this needs Debian's archive"))
+}
+
+/// The first stanza of a `.sources` file that names the release.
+fn stanzas(text: &str, codename: &str) -> Option<String> {
+    let suites =
+        |line: &str| line.strip_prefix("Suites:").is_some_and(|all| all.split_whitespace().any(|one| one == codename));
+    let stanza = text.split("\n\n").find(|stanza| stanza.lines().any(suites))?;
+    let lines = stanza.lines().filter(|line| !line.starts_with('#'));
+    Some(lines.map(|line| if suites(line) { format!("Suites: {SUITE}\n") } else { format!("{line}\n") }).collect())
+}
+
+/// The first line of a `.list` file that names the release.
+fn lines(text: &str, codename: &str) -> Option<String> {
+    let line =
+        text.lines().find(|line| line.starts_with("deb ") && line.split_whitespace().any(|word| word == codename))?;
+    let words: Vec<&str> = line.split_whitespace().map(|word| if word == codename { SUITE } else { word }).collect();
+    Some(words.join(" ") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_release_becomes_the_newer_suite() {
+        let text = "Types: deb\n# why\nURIs: U\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: K\n\n\
+                    Types: deb\nURIs: V\nSuites: bookworm-security\n";
+        let copy = stanzas(text, "bookworm").unwrap();
+        assert_eq!(copy, "Types: deb\nURIs: U\nSuites: sid\nComponents: main\nSigned-By: K\n");
+        assert_eq!(stanzas(text, "trixie"), None);
+        let text = "# deb U bookworm main\ndeb V bookworm-security main\ndeb [signed-by=K] U bookworm main contrib\n";
+        assert_eq!(lines(text, "bookworm").unwrap(), "deb [signed-by=K] U sid main contrib\n");
+        assert_eq!(lines(text, "trixie"), None);
+    }
+
+    #[test]
+    fn versions_are_numbers() {
+        assert!(numbers("linux-source-7.2") < numbers("linux-source-7.10"));
+        assert_eq!(codename("ID=debian\nVERSION_CODENAME=bookworm\n").unwrap(), "bookworm");
+        assert!(codename("ID=x\n").is_err());
+    }
+}
