@@ -11,6 +11,7 @@ mod dist;
 pub(crate) mod edits;
 mod initramfs;
 pub(crate) mod link_line;
+mod modules;
 pub(crate) mod source;
 pub(crate) mod suite;
 
@@ -145,7 +146,7 @@ fn second_step(arguments: &[String]) -> Result<()> {
 
 fn dist_step(arguments: &[String]) -> Result<()> {
     let (mut suite, kernel) = start_suite(arguments.to_vec())?;
-    suite::option(&mut suite, &kernel);
+    dist::check(&mut suite, &kernel);
     suite.checks.finish()
 }
 
