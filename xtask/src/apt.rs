@@ -15,6 +15,7 @@ pub(crate) const KERNEL: &[&str] = &[
     "cpio",
     "flex",
     "gcc",
+    "git",
     "gzip",
     "kmod",
     "libc6-dev",
@@ -25,6 +26,7 @@ pub(crate) const KERNEL: &[&str] = &[
     "perl",
     "python3",
     "rsync",
+    "strace",
     "xz-utils",
 ];
 

@@ -77,11 +77,11 @@ pub(crate) fn symlink(target: &Path, link: &Path) -> Result<()> {
     std::os::unix::fs::symlink(target, link).map_err(named(link, "create"))
 }
 
-/// Every file in `directory` and below it.
+/// Every file in `directory` and below it; links are not followed.
 pub(crate) fn below(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in list(directory)? {
-        if path.is_dir() { found.extend(below(&path)?) } else { found.push(path) }
+        if path.is_dir() && !path.is_symlink() { found.extend(below(&path)?) } else { found.push(path) }
     }
     Ok(found)
 }

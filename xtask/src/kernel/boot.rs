@@ -1,4 +1,4 @@
-//! Booting a built kernel in QEMU to an init of our own, and asking it for its configuration.
+//! Booting a built kernel in QEMU to an init of our own, and asking it for its configuration and to load modules.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
@@ -9,6 +9,7 @@ use crate::project::{self, Home};
 use crate::{Result, files, run};
 
 use super::initramfs::{self, Entry};
+use super::modules::Module;
 use super::{Kernel, config};
 
 /// Without KVM on a busy machine a boot takes some seconds; a kernel that hangs should not take the whole test.
@@ -18,23 +19,54 @@ const RUNNING: &str = "thindist: running ";
 const CONFIG_BEGIN: &str = "thindist: config begin\n";
 const CONFIG_END: &str = "thindist: config end\n";
 
+/// What init says of a module, before its name.
+const LOADED: &str = "thindist: loaded ";
+const UNLOADED: &str = "thindist: unloaded ";
+
 /// Boots `kernel`; its init must be reached and /proc/config.gz be the .config it was built from. Returns its version.
 pub(crate) fn check(kernel: &Kernel, home: &Home, step: &str) -> Result<String> {
-    let console = boot(kernel, home, step)?;
+    version_of(&checked(kernel, home, step, &[])?)
+}
+
+/// The same, and every one of `modules` must be loaded in that order; and unloaded again, if the kernel can do that.
+pub(crate) fn check_modules(kernel: &Kernel, home: &Home, step: &str, modules: &[Module]) -> Result<String> {
+    let console = checked(kernel, home, step, modules)?;
+    every(modules, &console, LOADED)?;
+    if !config::current(kernel)?.contains("CONFIG_MODULE_UNLOAD=y") {
+        return Ok(format!("{} modules loaded", modules.len()));
+    }
+    every(modules, &console, UNLOADED)?;
+    Ok(format!("{} modules loaded and unloaded", modules.len()))
+}
+
+fn every(modules: &[Module], console: &str, what: &str) -> Result<()> {
+    let said: Vec<&str> = console.lines().filter_map(|line| line.strip_prefix(what)).collect();
+    let missing: Vec<&str> =
+        modules.iter().map(|module| module.name.as_str()).filter(|name| !said.contains(name)).collect();
+    require(missing.is_empty(), || format!("the console lacks `{what}` for: {}", missing.join(", ")))
+}
+
+fn version_of(console: &str) -> Result<String> {
+    let version = console.lines().find_map(|line| line.strip_prefix(RUNNING));
+    version.map(str::to_string).ok_or_else(|| format!("the console lacks `{RUNNING}`"))
+}
+
+/// What the console showed of a boot as it must be.
+fn checked(kernel: &Kernel, home: &Home, step: &str, modules: &[Module]) -> Result<String> {
+    let console = boot(kernel, home, step, modules)?;
     require(console.contains(REACHED), || format!("the console lacks `{REACHED}`"))?;
     let inside = inflate(home, &embedded_config(&console)?)?;
     let outside = config::current(kernel)?.into_bytes();
     require(inside == outside, || first_difference(&inside, &outside))?;
-    let version = console.lines().find_map(|line| line.strip_prefix(RUNNING)).unwrap_or_default();
-    Ok(version.to_string())
+    Ok(console)
 }
 
 /// Runs QEMU and returns what the serial console showed.
-fn boot(kernel: &Kernel, home: &Home, step: &str) -> Result<String> {
-    let initrd = initrd(home)?;
+fn boot(kernel: &Kernel, home: &Home, step: &str, modules: &[Module]) -> Result<String> {
+    let initrd = initrd(home, modules)?;
     let log = home.log(&kernel.log_name(step));
     let mut qemu = Command::new("qemu-system-x86_64");
-    qemu.args(["-nographic", "-no-reboot", "-m", "512", "-append", "console=ttyS0 panic=-1"]);
+    qemu.args(["-nographic", "-no-reboot", "-m", "512", "-append", "console=ttyS0 panic=-1 oops=panic"]);
     qemu.arg("-kernel").arg(kernel.out.join("arch/x86/boot/bzImage")).arg("-initrd").arg(initrd);
     run::attach_log(&mut qemu, &log)?;
     let mut child = qemu.spawn().map_err(|error| run::cannot_start(&qemu, &error))?;
@@ -57,15 +89,24 @@ fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus> {
     Err(format!("no end within {} s ({ended:?})", limit.as_secs()))
 }
 
-/// The init and what it needs: /proc to mount on, and a console, without which the kernel gives it no output.
-fn initrd(home: &Home) -> Result<PathBuf> {
+/// The init and what it needs: /proc to mount on, and a console, without which the kernel gives it no output. A
+/// module's file begins with its place in the order.
+fn initrd(home: &Home, modules: &[Module]) -> Result<PathBuf> {
     let program = compile_init(home)?;
-    let entries = [
+    let init = files::read_bytes(&program)?;
+    let named = modules
+        .iter()
+        .enumerate()
+        .map(|(place, module)| Ok((format!("modules/{place:03}-{}", module.name), files::read_bytes(&module.path)?)));
+    let named: Vec<(String, Vec<u8>)> = named.collect::<Result<_>>()?;
+    let mut entries = vec![
         Entry::Directory("dev"),
         Entry::Device("dev/console", 5, 1),
         Entry::Directory("proc"),
-        Entry::Program("init", &files::read_bytes(&program)?),
+        Entry::Directory("modules"),
+        Entry::Program("init", &init),
     ];
+    entries.extend(named.iter().map(|(name, content)| Entry::Program(name, content)));
     let path = program.with_file_name("initrd.cpio");
     files::write(&path, initramfs::build(&entries).map_err(|error| format!("initramfs: {error}"))?)?;
     Ok(path)

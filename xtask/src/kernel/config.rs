@@ -13,7 +13,6 @@ const PREREQUISITES: &str = "CONFIG_SHMEM=y\n";
 
 /// Configures `kernel`, with `suffix` at the end of its version, unless it already is so.
 pub(crate) fn apply(kernel: &Kernel, home: &Home, suffix: &str) -> Result<()> {
-    files::make_dir(&kernel.out)?;
     let wanted = format!("{SUBSET}{PREREQUISITES}CONFIG_LOCALVERSION=\"{suffix}\"\n");
     set(kernel, home, &Linker::InProcess, &wanted)
 }
@@ -30,7 +29,9 @@ pub(crate) fn apply_instead(
     set(kernel, home, linker, &merge(&usual, more))
 }
 
+/// Configures `kernel` as tinyconfig and `wanted`, unless it already is so.
 fn set(kernel: &Kernel, home: &Home, linker: &Linker, wanted: &str) -> Result<()> {
+    files::make_dir(&kernel.out)?;
     if current(kernel).is_ok_and(|config| missing(&config, wanted).is_empty()) {
         return Ok(());
     }

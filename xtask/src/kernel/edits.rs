@@ -30,6 +30,16 @@ impl Edited {
         Edited { path: kernel.src.join("arch/x86/kernel/cpu/common.c"), object: "common.o" }
     }
 
+    /// The only source of a module.
+    pub(crate) fn of_one_object(kernel: &Kernel) -> Edited {
+        Edited { path: kernel.src.join("lib/crc7.c"), object: "crc7.o" }
+    }
+
+    /// One of the sources of a module.
+    pub(crate) fn of_several_objects(kernel: &Kernel) -> Edited {
+        Edited { path: kernel.src.join("fs/fat/misc.c"), object: "misc.o" }
+    }
+
     /// Appends a function. Another `number` makes another object, which no cache has seen.
     pub(crate) fn append(&self, number: u64) -> Result<()> {
         let text = files::read(&self.path)?;

@@ -1,10 +1,11 @@
 //! An initramfs in the newc format (the kernel's Documentation/driver-api/early-userspace/buffer-format.rst): enough of
-//! it for directories, one program and one device node.
+//! it for directories, files and one device node.
 
 /// One entry.
 #[derive(Debug)]
 pub(crate) enum Entry<'a> {
     Directory(&'a str),
+    /// A file that may be executed.
     Program(&'a str, &'a [u8]),
     /// A character device: name, major, minor.
     Device(&'a str, u32, u32),

@@ -1,4 +1,5 @@
-//! The link of vmlinux.o alone, as Kbuild ran it: for `thindist verify`, for the bench and for the demo's comparison.
+//! The link of vmlinux.o alone, or of one module, as Kbuild ran it: for `thindist verify`, for the bench and for the demo's
+//! comparison.
 
 use std::path::Path;
 use std::process::Command;
@@ -37,6 +38,32 @@ pub(crate) fn saved_words(saved: &str, target: &str) -> Result<Vec<String>> {
         return Err(format!("the command needs a shell to read it: it has a {special}"));
     }
     Ok(link.split_whitespace().skip(1).map(String::from).collect())
+}
+
+/// How a module came to be ELF.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ModuleLink {
+    /// The command that made its bitcode, where the link has replaced that: of a module of one object.
+    pub(crate) compile: Option<String>,
+    /// The linker's arguments.
+    pub(crate) words: Vec<String>,
+}
+
+/// The link of the module whose object this is, from its `.cmd`.
+pub(crate) fn of_module(kernel: &Kernel, object: &Path) -> Result<ModuleLink> {
+    let name = object.file_name().unwrap_or_default().to_string_lossy();
+    let path = kernel.out.join(object).with_file_name(format!(".{name}.cmd"));
+    parse_module(&files::read(&path)?).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn parse_module(saved: &str) -> Result<ModuleLink> {
+    const LINK: &str = " ld -- ";
+    let line = saved.lines().find(|line| line.starts_with("savedcmd_"));
+    let (_, line) = line.and_then(|line| line.split_once(" := ")).ok_or("there is no saved command")?;
+    let (before, after) = line.split_once(LINK).ok_or("its link is not by thindist")?;
+    let words = after.split(';').next().unwrap_or_default().split_whitespace().map(String::from).collect();
+    let compile = before.rsplit_once(';').map(|(compile, _)| compile.trim().to_string());
+    Ok(ModuleLink { compile, words })
 }
 
 /// `program` on that link, in the build directory, with `more` at the end.
@@ -121,6 +148,23 @@ mod tests {
     #[test]
     fn the_older_name_of_a_saved_command() {
         assert_eq!(parse(&SAVED.replace("savedcmd_", "cmd_"), "v.o"), parse(SAVED, "v.o"));
+    }
+
+    #[test]
+    fn the_link_of_a_module_is_found_beside_what_compiled_it() {
+        let multi = "savedcmd_fs/fat/fat.o := THINDIST_LLD=ld.lld-22 /x/thindist ld -- -m elf_x86_64 -r -o fs/fat/fat.o \
+                     @fs/fat/fat.mod ; ./tools/objtool/objtool fs/fat/fat.o\n";
+        let link = parse_module(multi).unwrap();
+        assert_eq!(
+            (link.compile, link.words.join(" ")),
+            (None, "-m elf_x86_64 -r -o fs/fat/fat.o @fs/fat/fat.mod".into())
+        );
+        let single = "savedcmd_lib/crc7.o := clang-22 -D'A=\"b\"' -c -o lib/crc7.o lib/crc7.c ; THINDIST_LLD=ld.lld-22 \
+                      /x/thindist ld -- -r -o lib/.tmp_crc7.o lib/crc7.o; mv lib/.tmp_crc7.o lib/crc7.o\n";
+        let link = parse_module(single).unwrap();
+        assert_eq!(link.compile.as_deref(), Some("clang-22 -D'A=\"b\"' -c -o lib/crc7.o lib/crc7.c"));
+        assert_eq!(link.words.join(" "), "-r -o lib/.tmp_crc7.o lib/crc7.o");
+        assert!(parse_module("savedcmd_x.o := ld.lld-22 -r -o x.o y.o\n").is_err());
     }
 
     #[test]

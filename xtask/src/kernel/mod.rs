@@ -12,6 +12,7 @@ mod dtlto;
 pub(crate) mod edits;
 mod initramfs;
 pub(crate) mod link_line;
+mod modules;
 mod older;
 mod own_option;
 pub(crate) mod source;
@@ -156,7 +157,7 @@ fn second_step(arguments: &[String]) -> Result<()> {
 
 fn dist_step(arguments: &[String]) -> Result<()> {
     let (mut suite, kernel) = start_suite(arguments.to_vec())?;
-    suite::option(&mut suite, &kernel);
+    dist::check(&mut suite, &kernel);
     suite.checks.finish()
 }
 

@@ -27,8 +27,8 @@ const SUFFIX: &str = "-edited";
 /// What the checks share.
 #[derive(Debug)]
 pub(crate) struct Suite {
-    home: Home,
-    linker: Linker,
+    pub(super) home: Home,
+    pub(super) linker: Linker,
     pub(crate) checks: Checks,
 }
 
@@ -42,7 +42,7 @@ impl Suite {
         build::make(kernel, &self.home, &self.linker, step, targets)
     }
 
-    fn record(&mut self, kernel: &Kernel, name: &str, outcome: Result<String>) -> bool {
+    pub(super) fn record(&mut self, kernel: &Kernel, name: &str, outcome: Result<String>) -> bool {
         self.checks.record(&format!("kernel, LLVM {}: {name}", kernel.llvm), outcome)
     }
 }
@@ -57,7 +57,7 @@ pub(crate) fn run_all() -> Result<()> {
     }
     second_directory(&mut suite, 22, true);
     let kernel = Kernel::usual(&suite.home, 22);
-    option(&mut suite, &kernel);
+    dist::check(&mut suite, &kernel);
     own_option(&mut suite, false);
     older(&mut suite, 22);
     suite.checks.finish()
@@ -108,27 +108,6 @@ pub(crate) fn older(suite: &mut Suite, llvm: u32) {
     suite.record(&kernel, "6.1 boots to its init, /proc/config.gz is .config", outcome);
     let outcome = older::edits(&kernel, &suite.home, &suite.linker, unseen());
     suite.record(&kernel, "6.1: nothing, a leaf: backends run", outcome);
-}
-
-/// Kbuild's own option, with our patches. `built` must have been built.
-pub(crate) fn option(suite: &mut Suite, built: &Kernel) {
-    let kernel = match dist::prepare(&suite.home, built) {
-        Ok(kernel) => kernel,
-        Err(error) => {
-            suite.record(built, "kbuild/: patches applied, checkpatch passes", Err(error));
-            return;
-        }
-    };
-    let outcome = dist::built(&kernel, &suite.home, &suite.linker);
-    if !suite.record(&kernel, "CONFIG_LTO_CLANG_THIN_DIST: vmlinux and modules built", outcome) {
-        return;
-    }
-    let outcome = dist::verified(&kernel, &suite.home, &suite.linker);
-    suite.record(&kernel, "CONFIG_LTO_CLANG_THIN_DIST: vmlinux.o is that of `thindist ld`, verify identical", outcome);
-    let outcome = dist::edits(&kernel, &suite.home, &suite.linker, unseen());
-    suite.record(&kernel, "CONFIG_LTO_CLANG_THIN_DIST: nothing, a leaf, a hot file: backends run", outcome);
-    let outcome = dist::boots(&kernel, &suite.home);
-    suite.record(&kernel, "CONFIG_LTO_CLANG_THIN_DIST: boots to its init", outcome);
 }
 
 /// As the distributor of lld's DTLTO. `kernel` must have been built.
@@ -219,7 +198,7 @@ fn hot_edited(suite: &Suite, kernel: &Kernel, hot: &Edited) -> Result<String> {
 }
 
 /// A number that no earlier run appended, so that its object is in no cache.
-fn unseen() -> u64 {
+pub(super) fn unseen() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn prepare(home: &Home, thindist: &Linker) -> Result<Vec<Way>> {
         source::provide_built(home, &built.out, &kernel.src)?;
         Ok(kernel)
     };
-    let option = dist::patched(home, "ways-option", &built)?;
+    let option = dist::patches::tree(home, "ways-option", &built)?;
     let way = |name, kernel: Kernel, linker, setting| {
         let cache = home.dir.join(format!("{}-cache", kernel.name));
         Way { name, kernel, linker, setting, cache }
@@ -108,7 +108,9 @@ impl Way {
         eprintln!("  {name}: {:.1} s wall, {:.1} s CPU", usage.wall_s, usage.cpu_s);
         let backends = match self.linker {
             Linker::InProcess => None,
-            Linker::Thindist(_) | Linker::Steps(_) => Some(stats::run_in(&stats::read(&stats)?)),
+            Linker::Thindist(_) | Linker::WithCompiler(_) | Linker::Steps(_) => {
+                Some(stats::run_in(&stats::read(&stats)?))
+            }
         };
         Ok(Made { usage, backends })
     }

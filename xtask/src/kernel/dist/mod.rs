@@ -1,0 +1,64 @@
+//! The option of kbuild/: vmlinux and modules by explicit steps, in kernels with our patches.
+//!
+//! It starts from the tree that `LD=ld.thindist` has built: the sources, the compiled objects and the cache are the same.
+
+mod bad_input;
+mod cost;
+mod large;
+mod modules;
+pub(crate) mod patches;
+
+use crate::stats::Link;
+
+use super::Kernel;
+use super::suite::{self, Suite};
+
+/// What a user of the option builds.
+const ALL: &[&str] = &["vmlinux", "bzImage", "modules"];
+
+/// What takes the place of `.o` in the name of a native object.
+const SUFFIX: &str = ".thinlto-native.o";
+
+/// The issue's own measure of what has to load.
+const LEAST_LOADED: usize = 20;
+
+/// All checks of the option. `built` must have been built.
+pub(crate) fn check(suite: &mut Suite, built: &Kernel) {
+    match patches::tree(&suite.home, "dist", built) {
+        Ok(kernel) => with_patches(suite, &kernel),
+        Err(error) => drop(suite.record(built, "kbuild/: patches applied, checkpatch passes", Err(error))),
+    }
+}
+
+fn record(suite: &mut Suite, kernel: &Kernel, name: &str, outcome: crate::Result<String>) -> bool {
+    suite.record(kernel, &format!("CONFIG_LTO_CLANG_THIN_DIST: {name}"), outcome)
+}
+
+fn with_patches(suite: &mut Suite, kernel: &Kernel) {
+    let outcome = large::built(kernel, &suite.home, &suite.linker);
+    if !record(suite, kernel, "vmlinux and modules built", outcome) {
+        return;
+    }
+    let outcome = large::verified(kernel, &suite.home, &suite.linker);
+    record(suite, kernel, "vmlinux.o is that of `thindist ld`, verify identical", outcome);
+    let outcome = modules::verified(kernel, &suite.home, &suite.linker);
+    record(suite, kernel, "links of modules: verify identical", outcome);
+    let outcome = modules::outside(kernel, &suite.home, &suite.linker);
+    record(suite, kernel, "a module out of the tree, with make M=", outcome);
+    let outcome = large::edits(kernel, &suite.home, &suite.linker, suite::unseen());
+    record(suite, kernel, "nothing, a leaf and sources of modules, a hot file: backends run", outcome);
+    let outcome = cost::processes(kernel, &suite.home, &suite.linker);
+    record(suite, kernel, "an object is one process, and no shell", outcome);
+    let outcome = cost::unchanged(kernel, &suite.home, &suite.linker);
+    record(suite, kernel, "what the steps cost on an unchanged tree", outcome);
+    let outcome = modules::boots(kernel, &suite.home, LEAST_LOADED);
+    record(suite, kernel, "boots, modules load", outcome);
+    for (name, outcome) in bad_input::all(kernel, &suite.home, &suite.linker) {
+        record(suite, kernel, name, outcome);
+    }
+}
+
+/// The backends that make ran as targets: one line of the statistics each.
+fn targets(links: &[Link]) -> usize {
+    links.iter().filter(|link| link.output.ends_with(SUFFIX)).count()
+}
