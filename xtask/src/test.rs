@@ -25,8 +25,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if fast {
         return Ok(());
     }
-    engine::check_all()?;
-    let result = suite::run_all();
+    let engines = engine::check_all();
+    let result = suite::run_all().and(engines);
     eprintln!("== everything took {:.0} s", start.elapsed().as_secs_f64());
     result
 }
