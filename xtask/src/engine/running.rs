@@ -92,10 +92,17 @@ impl Running {
         let text = files::read(&path).map_err(|_| "it has not been started".to_owned())?;
         files::remove_file(&path)?;
         for pid in text.split_whitespace().rev().filter_map(|pid| pid.parse().ok()) {
+            let begun = Instant::now();
             // The number may be another's by now.
-            let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-            if program.starts_with(&home.dir) {
-                signal(pid)?;
+            let lives = || std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.starts_with(&home.dir));
+            if lives() {
+                signal(pid, "TERM")?;
+            }
+            while lives() {
+                if begun.elapsed() > GRACE {
+                    signal(pid, "KILL")?;
+                }
+                std::thread::sleep(LOOK_AGAIN);
             }
         }
         Ok(())
@@ -107,7 +114,7 @@ impl Running {
             let begun = Instant::now();
             let lost = |error| format!("process of an engine: {error}");
             if child.try_wait().map_err(lost)?.is_none() {
-                signal(child.id())?;
+                signal(child.id(), "TERM")?;
             }
             while child.try_wait().map_err(lost)?.is_none() {
                 if begun.elapsed() > GRACE {
@@ -120,9 +127,10 @@ impl Running {
     }
 }
 
-fn signal(pid: u32) -> Result<()> {
+fn signal(pid: u32, name: &str) -> Result<()> {
     let mut kill = std::process::Command::new("kill");
-    let status = kill.arg(pid.to_string()).status().map_err(|error| run::cannot_start(&kill, &error))?;
+    let status =
+        kill.args(["-s", name, &pid.to_string()]).status().map_err(|error| run::cannot_start(&kill, &error))?;
     if status.success() { Ok(()) } else { Err(format!("cannot end process {pid}")) }
 }
 
