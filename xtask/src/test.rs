@@ -30,10 +30,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     fuzz::briefly(FUZZ_SECONDS)?;
-    engine::check_all()?;
+    let engines = engine::check_all();
     println!("== programs");
     let programs = programs::check_small();
-    let kernel = suite::run_all();
+    let kernel = suite::run_all().and(engines);
     eprintln!("== everything took {:.0} s", start.elapsed().as_secs_f64());
     programs.and(kernel)
 }

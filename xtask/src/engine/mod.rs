@@ -89,7 +89,7 @@ fn start_or_stop(engine: &Engine, arguments: &[String]) -> Result<()> {
             let running = Running::start(engine, &home, &home.dir.join("data"))?;
             running.remember(&home)?;
             let setting = if engine.executes { "EXECUTOR" } else { "CACHE" };
-            println!("{} runs, log in {}", engine.name, home.log(engine.name).display());
+            println!("{} runs, logs in {}", engine.name, home.dir.join("log").display());
             println!("  export THINDIST_REMOTE_{setting}={}", running.address());
             println!("  cargo xtask engine {} stop", engine.name);
             Ok(())

@@ -13,6 +13,8 @@ use super::{Engine, Process};
 
 /// How long an engine may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a process may take to end by itself.
+const GRACE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 pub(super) struct Running {
@@ -89,31 +91,46 @@ impl Running {
         let path = file(home);
         let text = files::read(&path).map_err(|_| "it has not been started".to_owned())?;
         files::remove_file(&path)?;
-        for pid in text.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+        for pid in text.split_whitespace().rev().filter_map(|pid| pid.parse().ok()) {
+            let begun = Instant::now();
             // The number may be another's by now.
-            let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-            if program.starts_with(&home.dir) {
-                signal(pid)?;
+            let lives = || std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.starts_with(&home.dir));
+            if lives() {
+                signal(pid, "TERM")?;
+            }
+            while lives() {
+                if begun.elapsed() > GRACE {
+                    signal(pid, "KILL")?;
+                }
+                std::thread::sleep(LOOK_AGAIN);
             }
         }
         Ok(())
     }
 
-    /// Ends it.
+    /// Ends it, the last to be started first. A worker without its scheduler waits for that, so patience is bounded.
     pub(super) fn stop(mut self) -> Result<()> {
-        for child in &mut self.children {
-            if child.try_wait().map_err(|error| error.to_string())?.is_none() {
-                signal(child.id())?;
+        while let Some(mut child) = self.children.pop() {
+            let begun = Instant::now();
+            let lost = |error| format!("process of an engine: {error}");
+            if child.try_wait().map_err(lost)?.is_none() {
+                signal(child.id(), "TERM")?;
             }
-            child.wait().map_err(|error| format!("process {}: {error}", child.id()))?;
+            while child.try_wait().map_err(lost)?.is_none() {
+                if begun.elapsed() > GRACE {
+                    child.kill().map_err(lost)?;
+                }
+                std::thread::sleep(LOOK_AGAIN);
+            }
         }
         Ok(())
     }
 }
 
-fn signal(pid: u32) -> Result<()> {
+fn signal(pid: u32, name: &str) -> Result<()> {
     let mut kill = std::process::Command::new("kill");
-    let status = kill.arg(pid.to_string()).status().map_err(|error| run::cannot_start(&kill, &error))?;
+    let status =
+        kill.args(["-s", name, &pid.to_string()]).status().map_err(|error| run::cannot_start(&kill, &error))?;
     if status.success() { Ok(()) } else { Err(format!("cannot end process {pid}")) }
 }
 

@@ -150,6 +150,26 @@ fn a_connection_that_is_cut_anywhere_leaves_the_link_right() {
 }
 
 #[test]
+fn two_clients_at_once_do_not_disturb_each_other() {
+    let sandbox = crate::sandbox(22);
+    chain(&sandbox);
+    let good = plain(&sandbox);
+    let engine = FakeEngine::start();
+    let links = ["one", "other"].map(|name| (name, installed(&sandbox, &engine, name)));
+    std::thread::scope(|scope| {
+        for (_, link) in links {
+            scope.spawn(|| link.ok().says_nothing());
+        }
+    });
+    for name in ["one", "other"] {
+        assert!(sandbox.read(format!("{name}.o")) == good, "{name}");
+    }
+    // Each action once, or once for each client; four results in any case.
+    assert!((4..=8).contains(&engine.calls("Execute")));
+    assert_eq!(engine.size().1, 4);
+}
+
+#[test]
 fn without_fallback_an_engine_that_fails_is_an_error() {
     let sandbox = crate::sandbox(22);
     chain(&sandbox);
