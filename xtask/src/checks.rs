@@ -29,8 +29,8 @@ impl Checks {
     pub(crate) fn finish(&self) -> Result<()> {
         println!("{} passed, {} failed", self.passed, self.failed);
         match (self.passed, self.failed) {
-            (_, 1..) => Err(format!("{} kernel checks failed", self.failed)),
-            (0, _) => Err("no kernel check ran".to_string()),
+            (_, 1..) => Err(format!("{} checks failed", self.failed)),
+            (0, _) => Err("no check ran".to_string()),
             _ => Ok(()),
         }
     }

@@ -67,6 +67,11 @@ fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
+pub(crate) fn make_executable(path: &Path) -> Result<()> {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(path, mode).map_err(named(path, "change the mode of"))
+}
+
 pub(crate) fn symlink(target: &Path, link: &Path) -> Result<()> {
     remove_file(link)?;
     std::os::unix::fs::symlink(target, link).map_err(named(link, "create"))

@@ -13,6 +13,7 @@ mod fuzz;
 mod kernel;
 mod machine;
 mod measure;
+mod programs;
 mod project;
 mod run;
 mod serial_distributor;

@@ -1,7 +1,7 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, fuzz, kernel, serial_distributor, test};
+use crate::{Result, apt, demo, fuzz, kernel, programs, serial_distributor, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -11,10 +11,15 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         name: "test",
-        help: "format, clippy, tests and the kernel checks; --fast leaves the kernel out",
+        help: "format, clippy, tests, programs and the kernel checks; --fast leaves the latter two out",
         run: test::run,
     },
-    Task { name: "bench", help: "measure side by side: `bench kernel|ways|dtlto [--rounds N]`", run: bench },
+    Task { name: "bench", help: "measure side by side: `bench kernel|ways|dtlto|programs [--rounds N]`", run: bench },
+    Task {
+        name: "programs",
+        help: "SQLite, zstd, Lua linked, verified, run [NAME…] [--all: RocksDB and cargo's]",
+        run: programs::run,
+    },
     Task { name: "kernel", help: "one step of the kernel checks; alone, lists the steps", run: kernel::run },
     Task { name: "fuzz", help: "fuzz the parsers: `fuzz [TARGET…] [--seconds N]`", run: fuzz::run },
     Task {
@@ -41,6 +46,7 @@ const BENCHES: &[Task] = &[
         help: "the same through lld's DTLTO, beside one job after the other [--rounds N]",
         run: kernel::bench::dtlto::run,
     },
+    Task { name: "programs", help: "the links of real programs [--rounds N] [NAME…] [--all]", run: programs::bench },
 ];
 
 fn bench(arguments: &[String]) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::kernel::suite;
-use crate::{Result, apt, arguments, cargo, fuzz, run};
+use crate::{Result, apt, arguments, cargo, fuzz, programs, run};
 
 const STAGES: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
@@ -30,9 +30,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     fuzz::briefly(FUZZ_SECONDS)?;
-    let result = suite::run_all();
+    println!("== programs");
+    let programs = programs::check_small();
+    let kernel = suite::run_all();
     eprintln!("== everything took {:.0} s", start.elapsed().as_secs_f64());
-    result
+    programs.and(kernel)
 }
 
 /// What the tests need without the kernel: both compilers, and what builds and drives small programs.

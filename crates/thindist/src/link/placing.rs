@@ -1,6 +1,6 @@
 //! The native side of the final line: what is loaded, what is left of each library.
 
-use super::archives::{ArchiveContent, Member, Place};
+use super::archives::{ArchiveContent, Member};
 use super::loaded::Candidate;
 use super::scripts::Script;
 use super::session::Session;
@@ -101,12 +101,7 @@ impl<'a> Placing<'a> {
         let path = self.write(directory, original, &archive_writer::regular(&named))?;
         for native in members {
             let Candidate::Member { member, .. } = native.candidate else { continue };
-            // lld knows a thin archive's member by its path.
-            let name = match &member.place {
-                Place::File(path) => path.to_string_lossy().into_owned(),
-                Place::Part { .. } => member.name.clone(),
-            };
-            self.renamed.push((FileName::of(Some(original), name), FileName::of(Some(&path), &member.name)));
+            self.renamed.push((FileName::of(Some(original), &member.name), FileName::of(Some(&path), &member.name)));
         }
         Ok(path)
     }
