@@ -52,7 +52,11 @@ fn ripgrep(suite: &Suite) -> Result<Package> {
         files::write(&fetched.join("Cargo.toml"), manifest)?;
         let mut command = cargo::command(&["vendor", "--versioned-dirs", "vendor"]);
         run::logged("fetch ripgrep", command.current_dir(&fetched), &suite.home.log("fetch-ripgrep"))?;
-        files::rename(&fetched.join(format!("vendor/ripgrep-{RIPGREP}")), &dir)?;
+        let package = fetched.join(format!("vendor/ripgrep-{RIPGREP}"));
+        // It lies below our own workspace, which it does not belong to.
+        let manifest = files::read(&package.join("Cargo.toml"))? + "\n[workspace]\n";
+        files::write(&package.join("Cargo.toml"), manifest)?;
+        files::rename(&package, &dir)?;
         files::remove_dir(&fetched)?;
     }
     Ok(Package { name: "ripgrep", program: "/deps/rg-", dir, with_c: false })
