@@ -140,7 +140,7 @@ fn second(suite: &Suite, package: &Package) -> Result<String> {
     let run = link.backends.run();
     require(run == 0, || format!("{run} backends ran"))?;
     let said = files::read(&verified)?;
-    Ok(format!("0 backends; {}", super::objects_are_identical(&said)?))
+    Ok(format!("0 backends; {}", super::all_is_identical(&said)?))
 }
 
 fn own_tests(suite: &Suite, package: &Package) -> Result<String> {
