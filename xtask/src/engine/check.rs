@@ -17,12 +17,14 @@ const MODULES: u64 = 8;
 /// Without exceptions: of the groups with their personality routine a `-r` output keeps others than in-process, engine or not.
 const FLAGS: [&str; 5] = ["-O2", "-flto=thin", "-fPIC", "-fno-exceptions", "-c"];
 
-/// The task `engine check`.
+/// The task `engine check`: the engines that are named, or all.
 pub(super) fn run(arguments: &[String]) -> Result<()> {
-    arguments::reject_rest(arguments)?;
+    let (named, unknown): (Vec<_>, Vec<_>) =
+        arguments.iter().cloned().partition(|name| ENGINES.iter().any(|engine| engine.name == *name));
+    arguments::reject_rest(&unknown)?;
     apt::ensure(&[apt::llvm(LLVM), ["g++", "libstdc++-12-dev"].map(String::from).to_vec()].concat())?;
     let mut checks = Checks::default();
-    for engine in ENGINES {
+    for engine in ENGINES.iter().filter(|engine| named.is_empty() || named.iter().any(|name| name == engine.name)) {
         let result = check(engine, &mut checks);
         if let Err(error) = result {
             checks.record(engine.name, Err(error));
