@@ -159,7 +159,8 @@ fn kept_objects_are_those_of_the_link(sandbox: &Sandbox) {
     let natives: Vec<_> =
         CHAIN_OBJECTS.split(' ').map(|name| format!("kept/{}", name.replace(".o", ".thinlto-native.o"))).collect();
     sandbox.lld(&format!("-r -o ours.o {}", natives.join(" ")));
-    assert!(sandbox.read("ours.o") == sandbox.read("out.o"));
+    // lld numbers the symbols of a link of its own in another order.
+    sandbox.tool("thindist").args("diff ours.o out.o").ok();
     sandbox.ar("crs rest.a middle.o alone.o leaf.o");
     sandbox.link("-r -o other.o alone.o --thindist-keep-native=kept");
     sandbox.link("-r -o out.o main.o --whole-archive rest.a --thindist-keep-native=kept");
