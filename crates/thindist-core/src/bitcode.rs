@@ -6,6 +6,7 @@
 
 use crate::asm_inputs::{self, AsmInput};
 use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
+use crate::import_facts::guid;
 use crate::module_flags::{FlagError, FlagReader, FlagValue};
 use std::collections::BTreeMap;
 
@@ -34,6 +35,9 @@ mod code {
     pub(super) const STRTAB_BLOB: u64 = 1;
     pub(super) const MODULE_VARIABLE: u64 = 7;
     pub(super) const MODULE_FUNCTION: u64 = 8;
+    pub(super) const MODULE_ALIAS: u64 = 14;
+    /// Internal and private.
+    pub(super) const LOCAL: [u64; 2] = [3, 9];
     /// Linkages of definitions that give way to another: weak, linkonce, common, in their old and new numbers.
     pub(super) const YIELDING: [u64; 9] = [1, 4, 8, 10, 11, 16, 17, 18, 19];
 
@@ -104,6 +108,9 @@ pub struct ModuleFacts {
     /// Names of the symbols that the file defines so that another file's definition may be taken instead: weak, linkonce,
     /// common. Those of module asm are not among them.
     pub yielding: Vec<String>,
+    /// GUIDs of the global values, declared or defined, that are not `dso_local`: code that was compiled as `-fno-pic` has
+    /// next to none.
+    pub not_dso_local: Vec<u64>,
     /// Assembly text stands outside of all functions.
     pub has_module_asm: bool,
     /// The files that module asm and inline asm name, sorted, each once.
@@ -162,9 +169,7 @@ pub fn read_module(bytes: &[u8]) -> Result<ModuleFacts, BitcodeError> {
             }
             Item::Block(extent) if extent.id == code::STRTAB_BLOCK => {
                 let names = read_names(top.enter(extent, &info), &mut info)?;
-                for module in modules.iter_mut().filter(|module| module.facts.yielding.is_empty()) {
-                    module.name(names);
-                }
+                modules.iter_mut().for_each(|module| module.name(names));
             }
             Item::Block(_) | Item::Record => {}
             Item::End => return choose(modules),
@@ -176,17 +181,21 @@ pub fn read_module(bytes: &[u8]) -> Result<ModuleFacts, BitcodeError> {
 struct Unnamed {
     facts: ModuleFacts,
     /// Offset and length of each yielding symbol's name.
-    places: Vec<(u64, u64)>,
+    yielding: Vec<(u64, u64)>,
+    /// The same of each value that is not `dso_local`.
+    not_dso_local: Vec<(u64, u64)>,
 }
 
 impl Unnamed {
+    /// Takes the names out of the first table behind the module, which is its own.
     fn name(&mut self, names: &[u8]) {
-        let range = |(offset, length): &(u64, u64)| {
-            let start = usize::try_from(*offset).ok()?;
-            names.get(start..start.checked_add(usize::try_from(*length).ok()?)?)
+        let range = |(offset, length): (u64, u64)| {
+            let start = usize::try_from(offset).ok()?;
+            names.get(start..start.checked_add(usize::try_from(length).ok()?)?)
         };
-        self.facts.yielding =
-            self.places.iter().filter_map(range).map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let yielding = self.yielding.drain(..).filter_map(range);
+        self.facts.yielding.extend(yielding.map(|name| String::from_utf8_lossy(name).into_owned()));
+        self.facts.not_dso_local.extend(self.not_dso_local.drain(..).filter_map(range).map(guid));
     }
 }
 
@@ -259,6 +268,19 @@ fn yielding_name(record: &Record<'_>) -> Option<(u64, u64)> {
     (is_defined && yields).then_some((record.value(0)?, record.value(1)?))
 }
 
+/// Where the name of a global value is that may be in another file of the program at run time, as far as this module says.
+fn name_if_not_dso_local(record: &Record<'_>) -> Option<(u64, u64)> {
+    let dso_local = match record.code {
+        code::MODULE_VARIABLE => 15,
+        code::MODULE_FUNCTION => 17,
+        code::MODULE_ALIAS => 10,
+        _ => return None,
+    };
+    // A variable's record is cut short where nothing is said.
+    let is_local = code::LOCAL.contains(&record.value(5)?) || record.value(dso_local).unwrap_or(0) != 0;
+    (!is_local).then_some((record.value(0)?, record.value(1)?))
+}
+
 /// A record that is a text, in whatever encoding the compiler was given it.
 fn text(record: &Record<'_>, what: &'static str) -> Result<String, BitcodeError> {
     let bytes = record.bytes_from(0).ok_or(BitcodeError::Malformed(what))?;
@@ -276,6 +298,8 @@ struct ModuleReader<'a> {
     flags: FlagReader<'a>,
     /// Offset and length of each yielding symbol's name in the table that follows the modules.
     yielding: Vec<(u64, u64)>,
+    /// The same of each value that is not `dso_local`.
+    not_dso_local: Vec<(u64, u64)>,
     has_module_asm: bool,
     asm_inputs: Vec<AsmInput>,
     /// Reused, as most of the time goes into reading records.
@@ -307,6 +331,7 @@ impl<'a> ModuleReader<'a> {
             value if code::MODULE_VALUES.contains(&value) => {
                 self.flags.global();
                 self.yielding.extend(yielding_name(record));
+                self.not_dso_local.extend(name_if_not_dso_local(record));
             }
             _ => {}
         }
@@ -395,8 +420,9 @@ impl<'a> ModuleReader<'a> {
     }
 
     fn module(mut self, identification: Identification) -> Result<Unnamed, BitcodeError> {
-        let places = std::mem::take(&mut self.yielding);
-        Ok(Unnamed { places, facts: self.facts(identification)? })
+        let yielding = std::mem::take(&mut self.yielding);
+        let not_dso_local = std::mem::take(&mut self.not_dso_local);
+        Ok(Unnamed { yielding, not_dso_local, facts: self.facts(identification)? })
     }
 
     fn facts(self, identification: Identification) -> Result<ModuleFacts, BitcodeError> {
@@ -421,6 +447,7 @@ impl<'a> ModuleReader<'a> {
             target_abi: flags.get("target-abi").and_then(FlagValue::text).map(str::to_owned),
             flags,
             yielding: Vec::new(),
+            not_dso_local: Vec::new(),
             has_module_asm: self.has_module_asm,
             asm_inputs: sorted(self.asm_inputs),
         })

@@ -7,7 +7,7 @@
 use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
 use crate::bitstream_writer::BlockWriter;
 use crate::promoted_names::ModuleHash;
-use crate::summaries;
+use crate::summaries::{self, Declared};
 use std::collections::{BTreeMap, BTreeSet};
 
 const MODULE_BLOCK: u32 = 8;
@@ -37,6 +37,8 @@ pub struct IndexModule {
     /// The GUIDs of the definitions in it that the index summarises: its own, or the ones that are imported. `None` if a
     /// summary is of a kind that is not known here, and so is what would be imported.
     pub definitions: Option<BTreeSet<u64>>,
+    /// Those of them that are in the output for certain, where no other module's can be taken instead (`dso_local`).
+    pub dso_local: BTreeSet<u64>,
 }
 
 /// What a module is called in the index that a backend is given.
@@ -170,6 +172,20 @@ fn names_in(bytes: &[u8]) -> Result<&[u8], IndexError> {
 /// # Errors
 /// The bytes are no individual index, or `new_name` has no name of its own for a module in it.
 pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<ModuleName>) -> Result<Vec<u8>, IndexError> {
+    rename_and_declare(bytes, new_name, "", &BTreeSet::new())
+}
+
+/// [`rename_modules`], and for each of the GUIDs in `declared` without a summary one that says nothing but that the value is
+/// `dso_local`, in the index's own module, whose new name is `own`. In-process its definition's summary says so.
+///
+/// # Errors
+/// Those of [`rename_modules`].
+pub fn rename_and_declare(
+    bytes: &[u8],
+    new_name: &dyn Fn(&str) -> Option<ModuleName>,
+    own: &str,
+    declared: &BTreeSet<u64>,
+) -> Result<Vec<u8>, IndexError> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }
@@ -185,10 +201,11 @@ pub fn rename_modules(bytes: &[u8], new_name: &dyn Fn(&str) -> Option<ModuleName
         }
     }
     let numbers = (0_u64..).zip(named.values()).map(|(number, (id, _))| (*id, number)).collect();
+    let declared = found.declared(named.get(own).map(|(id, _)| *id), declared);
     let mut info = BlockInfo::default();
     let block = Block::top_level(bytes).enter(found.summaries, &info);
     // Summaries that have to stay as they are know the modules by their old numbers.
-    let summaries = summaries::canonical(block, &mut info, &numbers);
+    let summaries = summaries::canonical(block, &mut info, &numbers, declared);
     let old_numbers = named.values().map(|(id, _)| (*id, *id)).collect();
     let names = write_names(&found, &named, if summaries.is_some() { &numbers } else { &old_numbers });
     let renamed = splice(bytes, found.module, found.names, &names)?;
@@ -290,9 +307,19 @@ impl Found {
         let (names, mut modules) = names.ok_or(IndexError::Missing("module name"))?;
         let (summaries, said) = summaries.ok_or(IndexError::Missing("summary"))?;
         for module in &mut modules {
-            module.definitions = said.definitions.as_ref().map(|all| all.get(&module.id).cloned().unwrap_or_default());
+            let Some(all) = &said.definitions else { continue };
+            let of_module = all.get(&module.id).cloned().unwrap_or_default();
+            module.definitions = Some(of_module.guids);
+            module.dso_local = of_module.dso_local;
         }
         Ok(Self { module, names, summaries, modules, flags: said.flags })
+    }
+
+    /// A module without a summary of its own gets none: with one, a backend would begin to internalise what is in it.
+    fn declared<'a>(&self, own: Option<u64>, guids: &'a BTreeSet<u64>) -> Option<Declared<'a>> {
+        let own = self.modules.iter().find(|module| Some(module.id) == own)?;
+        own.definitions.as_ref().filter(|definitions| !definitions.is_empty())?;
+        Some(Declared { module: own.id, guids })
     }
 }
 
@@ -321,7 +348,7 @@ fn read_entry(record: &Record<'_>) -> Result<IndexModule, IndexError> {
     let name = record.bytes_from(1).ok_or_else(malformed)?;
     let each_byte = |name: &[u8]| name.iter().copied().map(char::from).collect();
     let identifier = String::from_utf8(name).unwrap_or_else(|error| each_byte(error.as_bytes()));
-    Ok(IndexModule { id, identifier, hash: NO_HASH, definitions: None })
+    Ok(IndexModule { id, identifier, hash: NO_HASH, definitions: None, dso_local: BTreeSet::new() })
 }
 
 fn read_hash(record: &Record<'_>) -> Result<ModuleHash, IndexError> {

@@ -15,6 +15,7 @@ pub mod bitstream_writer;
 pub mod build_graph;
 pub mod compiler_line;
 pub mod digest;
+pub mod dso_local;
 pub mod dtlto;
 pub mod dtlto_flags;
 pub mod file_kind;

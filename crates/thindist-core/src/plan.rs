@@ -8,6 +8,7 @@ use crate::asm_inputs::AsmInput;
 use crate::backend_flags::elf_machine;
 use crate::bitcode::ModuleFacts;
 use crate::digest::Digest;
+use crate::dso_local::{DsoLocal, OwnDefinitions};
 use crate::import_facts::ImportFacts;
 use crate::index::{self, ModuleName, NewHash};
 use crate::link_line::Refusal;
@@ -99,6 +100,8 @@ pub struct Imports {
     pub module: usize,
     /// The own module's hash, as the linker wrote it.
     hash: ModuleHash,
+    /// The own module's definitions; `None` if the index does not tell.
+    pub(crate) own: Option<OwnDefinitions>,
     /// The imported modules, by rank.
     pub from: Vec<ImportedFrom>,
 }
@@ -174,22 +177,25 @@ impl<'a> Plan<'a> {
             return Err(devirtualised(own).into());
         }
         let mut hash = [0; 5];
+        let mut own_definitions = Some(OwnDefinitions::default());
         let mut from = Vec::with_capacity(index.modules.len());
         for module in index.modules {
             let imported = self.position(own, &module.identifier)?;
             if imported == position {
                 hash = module.hash;
+                let dso_local = module.dso_local;
+                own_definitions = module.definitions.map(|guids| OwnDefinitions { guids, dso_local });
             } else {
                 from.push(ImportedFrom { module: imported, definitions: module.definitions });
             }
         }
         // LLVM links imports in the order of their identifiers, byte by byte.
         from.sort_unstable_by_key(|imported| self.module(imported.module).identifier.as_str());
-        Ok(Imports { module: position, hash, from })
+        Ok(Imports { module: position, hash, own: own_definitions, from })
     }
 
     /// Drafts a backend from its individual index as lld wrote it. `facts` are those of every module, by position, that can
-    /// be described.
+    /// be described. Declarations of what is in `dso_local` become so.
     ///
     /// # Errors
     /// A damaged index.
@@ -198,6 +204,7 @@ impl<'a> Plan<'a> {
         imports: &Imports,
         index_bytes: &[u8],
         facts: &BTreeMap<usize, ImportFacts>,
+        dso_local: &DsoLocal,
     ) -> Result<Draft, PlanError> {
         let module = imports.module;
         let own = self.module(module);
@@ -214,10 +221,24 @@ impl<'a> Plan<'a> {
             parts.push(part);
         }
         let new_name = |written: &str| names.get(&self.meant(written)?).cloned();
-        let index = index::rename_modules(index_bytes, &new_name).map_err(|source| damaged(own, source))?;
+        let declared = self.declared(imports, facts, dso_local);
+        let index = index::rename_and_declare(index_bytes, &new_name, MODULE_NAME, &declared)
+            .map_err(|source| damaged(own, source))?;
         let imports: Vec<usize> = imports.from.iter().map(|from| from.module).collect();
         let named_files = self.named_files(own, &imports);
         Ok(Draft { module, imports, parts, index, named_files })
+    }
+
+    /// What the backend meets that its modules do not know to be `dso_local`, and the link does: in the own module, and in what
+    /// is imported.
+    fn declared(&self, imports: &Imports, facts: &BTreeMap<usize, ImportFacts>, dso_local: &DsoLocal) -> BTreeSet<u64> {
+        let all = |position| self.module(position).facts.not_dso_local.iter().copied().collect();
+        let of_import = |from: &ImportedFrom| {
+            let known = facts.get(&from.module).zip(from.definitions.as_ref());
+            known.and_then(|(facts, taken)| facts.not_dso_local(taken)).unwrap_or_else(|| all(from.module))
+        };
+        let met: BTreeSet<u64> = all(imports.module);
+        dso_local.among(met.into_iter().chain(imports.from.iter().flat_map(of_import)))
     }
 
     /// The individual index as lld wrote it, for a compiler that reads it in its place and a build system that compares it:

@@ -17,13 +17,26 @@ const VALUE_GUID: u64 = 16;
 const FLAGS: u64 = 20;
 const BLOCK_COUNT: u64 = 22;
 
+/// A summary's flags that are set: live, and in the output for certain (`dso_local`). No bit of linkage is external linkage.
+const LIVE: u64 = 1 << 5;
+const DSO_LOCAL: u64 = 1 << 6;
+
 /// What the summaries say.
 #[derive(Debug, Default)]
 pub(crate) struct Summaries {
     /// Flags of the whole index; without any, none is set.
     pub(crate) flags: u64,
     /// For each module's number the GUIDs of its definitions; `None` if a record is not known.
-    pub(crate) definitions: Option<BTreeMap<u64, BTreeSet<u64>>>,
+    pub(crate) definitions: Option<BTreeMap<u64, Definitions>>,
+}
+
+/// What the summaries say of one module's definitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Definitions {
+    /// Their GUIDs.
+    pub(crate) guids: BTreeSet<u64>,
+    /// The ones among them that are `dso_local`.
+    pub(crate) dso_local: BTreeSet<u64>,
 }
 
 /// Reads what the summaries are of.
@@ -42,8 +55,7 @@ pub(crate) fn read(mut block: Block<'_>, info: &mut BlockInfo) -> Result<Summari
                     guids.extend(record.value(0).zip(guid(&record.values)));
                 }
                 COMBINED_PROFILE | COMBINED_GLOBALVAR_INIT_REFS | COMBINED_ALIAS => {
-                    let place = record.value(0).zip(record.value(1));
-                    places = places.zip(place).map(|(mut places, place)| {
+                    places = places.zip(place(&record)).map(|(mut places, place)| {
                         places.push(place);
                         places
                     });
@@ -65,11 +77,20 @@ fn guid(values: &[u64]) -> Option<u64> {
     }
 }
 
-/// `places` are a value and a module each.
-fn by_module(places: &[(u64, u64)], guids: &BTreeMap<u64, u64>) -> Option<BTreeMap<u64, BTreeSet<u64>>> {
-    let mut definitions: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
-    for (value, module) in places {
-        definitions.entry(*module).or_default().insert(*guids.get(value)?);
+/// Which value a summary is of, in which module, and its flags.
+fn place(record: &Record<'_>) -> Option<(u64, u64, u64)> {
+    Some((record.value(0)?, record.value(1)?, record.value(2)?))
+}
+
+fn by_module(places: &[(u64, u64, u64)], guids: &BTreeMap<u64, u64>) -> Option<BTreeMap<u64, Definitions>> {
+    let mut definitions: BTreeMap<u64, Definitions> = BTreeMap::new();
+    for (value, module, flags) in places {
+        let guid = *guids.get(value)?;
+        let definitions = definitions.entry(*module).or_default();
+        definitions.guids.insert(guid);
+        if flags & DSO_LOCAL != 0 {
+            definitions.dso_local.insert(guid);
+        }
     }
     Some(definitions)
 }
@@ -77,12 +98,46 @@ fn by_module(places: &[(u64, u64)], guids: &BTreeMap<u64, u64>) -> Option<BTreeM
 /// A record as it is written: code and values.
 pub(crate) type Plain = (u64, Vec<u64>);
 
+/// Values that the index's own module only declares, and that are `dso_local` where they are defined.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Declared<'a> {
+    /// The own module's old number.
+    pub(crate) module: u64,
+    pub(crate) guids: &'a BTreeSet<u64>,
+}
+
+impl Declared<'_> {
+    /// Adds a summary for each value that has none. Of a summary in the own module nothing is imported, and what it says of
+    /// linkage and the like is for definitions; all that is left of it is the flag.
+    fn add(self, guids: &mut Vec<Plain>, summaries: &mut Vec<Plain>) -> Option<()> {
+        let mut next = guids.iter().filter_map(|(_, values)| values.first()).max()?.checked_add(1)?;
+        let summarised: BTreeSet<u64> = summaries.iter().filter_map(|(_, values)| values.first().copied()).collect();
+        let in_halves = guids.iter().any(|(_, values)| values.len() == 3);
+        let known: BTreeMap<u64, u64> =
+            guids.iter().filter_map(|(_, values)| guid(values).zip(values.first().copied())).collect();
+        for new in self.guids {
+            let place = known.get(new).copied().unwrap_or(next);
+            if summarised.contains(&place) {
+                continue;
+            }
+            if place == next {
+                next = next.checked_add(1)?;
+                let halves = vec![place, new >> 32, new & 0xffff_ffff];
+                guids.push((VALUE_GUID, if in_halves { halves } else { vec![place, *new] }));
+            }
+            summaries.push((COMBINED_GLOBALVAR_INIT_REFS, vec![place, self.module, LIVE | DSO_LOCAL, 0]));
+        }
+        Some(())
+    }
+}
+
 /// The records of a summary block in the one order and with new numbers of modules, or `None` if they have to stay as they
 /// are.
 pub(crate) fn canonical(
     mut block: Block<'_>,
     info: &mut BlockInfo,
     modules: &BTreeMap<u64, u64>,
+    declared: Option<Declared<'_>>,
 ) -> Option<Vec<Plain>> {
     let mut record = Record::default();
     let (mut head, mut guids, mut summaries, mut tail) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -102,6 +157,7 @@ pub(crate) fn canonical(
             }
         }
     }
+    declared.map_or(Some(()), |declared| declared.add(&mut guids, &mut summaries))?;
     // The GUID is all that follows the number: one value, or two halves of 32 bits.
     guids.sort_by(|(_, left), (_, right)| left.get(1..).cmp(&right.get(1..)));
     let mut numbers = BTreeMap::new();
@@ -155,6 +211,10 @@ mod tests {
     use crate::bitstream_writer::BlockWriter;
 
     fn block(records: &[Plain]) -> Option<Vec<Plain>> {
+        with_declared(records, None)
+    }
+
+    fn with_declared(records: &[Plain], declared: Option<Declared<'_>>) -> Option<Vec<Plain>> {
         let mut writer = BlockWriter::new(4);
         for (code, values) in records {
             writer.record(*code, values.iter().copied());
@@ -162,7 +222,7 @@ mod tests {
         let content = writer.finish();
         let mut info = BlockInfo::default();
         let extent = Extent { id: 20, width: 4, start: 0, end: content.len() };
-        canonical(Block::top_level(&content).enter(extent, &info), &mut info, &[(0, 0)].into())
+        canonical(Block::top_level(&content).enter(extent, &info), &mut info, &[(0, 0)].into(), declared)
     }
 
     #[test]
@@ -180,7 +240,8 @@ mod tests {
         let extent = Extent { id: 20, width: 4, start: 0, end: content.len() };
         let said = read(Block::top_level(&content).enter(extent, &info), &mut info).unwrap();
         assert_eq!(said.flags, 1121);
-        assert_eq!(said.definitions, Some([(0, [7].into()), (5, [9].into())].into()));
+        let of = |guid: u64| Definitions { guids: [guid].into(), dso_local: [guid].into() };
+        assert_eq!(said.definitions, Some([(0, of(7)), (5, of(9))].into()));
         assert_eq!(guid(&[0, 1, 2]), Some(1 << 32 | 2));
     }
 
@@ -205,6 +266,24 @@ mod tests {
         assert_eq!(block(&index(1, 2)), block(&index(2, 1)));
         assert_eq!(block(&index(1, 2)), block(&index(5, 3)));
         assert_eq!(block(&index(1, 2)).unwrap(), index(1, 2));
+    }
+
+    #[test]
+    fn a_declared_value_has_a_summary_unless_it_has_one() {
+        let guids = BTreeSet::from([8, 9]);
+        let with = with_declared(&index(1, 2), Some(Declared { module: 0, guids: &guids })).unwrap();
+        let mut expected = index(1, 3);
+        expected.insert(3, (VALUE_GUID, vec![2, 0, 8]));
+        expected.insert(6, (COMBINED_GLOBALVAR_INIT_REFS, vec![2, 0, LIVE | DSO_LOCAL, 0]));
+        expected[5..].sort_by_key(|(_, values)| values[0]);
+        assert_eq!(with, {
+            let (head, summaries) = expected.split_at(5);
+            let mut summaries = summaries.to_vec();
+            summaries.sort_by(|(_, left), (_, right)| left.cmp(right));
+            [head, &summaries].concat()
+        });
+        let none = BTreeSet::from([7, 9]);
+        assert_eq!(with_declared(&index(1, 2), Some(Declared { module: 0, guids: &none })), Some(index(1, 2)));
     }
 
     #[test]

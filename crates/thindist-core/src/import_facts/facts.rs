@@ -8,7 +8,7 @@ use crate::promoted_names::PromotedNames;
 use std::collections::BTreeSet;
 
 /// The first byte of [`ImportFacts::to_bytes`].
-const BYTES_VERSION: u8 = 2;
+const BYTES_VERSION: u8 = 3;
 
 /// What an importer gets of one module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(super) struct Content {
     /// The distinct metadata nodes that it names, each by its number in the module, or [`OWN_NODE`]. Two definitions that are
     /// imported together may share one.
     pub(super) distinct: Vec<u32>,
+    /// GUIDs of what it names and the module does not know to be `dso_local`.
+    pub(super) not_dso_local: Vec<u64>,
 }
 
 /// A distinct node that no other definition names.
@@ -47,7 +49,7 @@ impl ImportFacts {
         let mut nodes = Vec::new();
         sink.number(taken.len() as u64);
         for (guid, content) in taken {
-            let Content { id, reaches_local, distinct } = content.as_ref()?;
+            let Content { id, reaches_local, distinct, .. } = content.as_ref()?;
             if *reaches_local && promoted == PromotedNames::Hash {
                 return None;
             }
@@ -67,6 +69,16 @@ impl ImportFacts {
         Some(Digest::from_parts(sink.finish(), sink.len()))
     }
 
+    /// The GUIDs of the values that an import of the definitions with these GUIDs names, as far as the module does not know
+    /// that they are `dso_local`; `None` if that is not known of one of the definitions.
+    #[must_use]
+    pub fn not_dso_local(&self, guids: &BTreeSet<u64>) -> Option<BTreeSet<u64>> {
+        let taken = self.definitions.iter().filter(|(guid, _)| guids.contains(guid));
+        let named: Vec<_> = taken.map(|(_, content)| content.as_ref()).collect::<Option<_>>()?;
+        let all = named.iter().flat_map(|content| &content.not_dso_local).copied();
+        (named.len() == guids.len()).then(|| all.collect())
+    }
+
     /// How many definitions there are, and of how many an import is described.
     #[must_use]
     pub fn coverage(&self) -> (usize, usize) {
@@ -74,8 +86,8 @@ impl ImportFacts {
     }
 
     /// For keeping between links: a version, the common part, then for each definition a GUID, the number of distinct nodes
-    /// plus one, a content, whether a local value is reached, and the nodes; or a GUID and zero. Numbers are little-endian,
-    /// of 8 and 4 bytes.
+    /// plus one, a content, whether a local value is reached, the nodes, and the number and the GUIDs of what is not
+    /// `dso_local`; or a GUID and zero. GUIDs have 8 bytes, other numbers 4, the lowest one first.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![BYTES_VERSION];
@@ -84,10 +96,12 @@ impl ImportFacts {
             bytes.extend_from_slice(&guid.to_le_bytes());
             let nodes = content.as_ref().map_or(0, |content| content.distinct.len() + 1);
             bytes.extend_from_slice(&u32::try_from(nodes).unwrap_or(0).to_le_bytes());
-            if let Some(Content { id, reaches_local, distinct }) = content {
+            if let Some(Content { id, reaches_local, distinct, not_dso_local }) = content {
                 bytes.extend_from_slice(id);
                 bytes.push(u8::from(*reaches_local));
                 distinct.iter().for_each(|node| bytes.extend_from_slice(&node.to_le_bytes()));
+                bytes.extend_from_slice(&u32::try_from(not_dso_local.len()).unwrap_or(0).to_le_bytes());
+                not_dso_local.iter().for_each(|guid| bytes.extend_from_slice(&guid.to_le_bytes()));
             }
         }
         bytes
@@ -117,7 +131,11 @@ impl Content {
         let (reaches_local, rest) = rest.split_first()?;
         let (nodes, rest) = rest.split_at_checked(usize::try_from(nodes).ok()?.checked_mul(4)?)?;
         let distinct = nodes.as_chunks().0.iter().map(|node| u32::from_le_bytes(*node)).collect();
-        Some((Some(Self { id: *id, reaches_local: *reaches_local != 0, distinct }), rest))
+        let (count, rest) = rest.split_first_chunk()?;
+        let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+        let (guids, rest) = rest.split_at_checked(count.checked_mul(8)?)?;
+        let not_dso_local = guids.as_chunks().0.iter().map(|guid| u64::from_le_bytes(*guid)).collect();
+        Some((Some(Self { id: *id, reaches_local: *reaches_local != 0, distinct, not_dso_local }), rest))
     }
 }
 
@@ -127,7 +145,8 @@ mod tests {
 
     fn sample() -> ImportFacts {
         let content = |byte, distinct: &[u32]| {
-            Some(Content { id: [byte; 32], reaches_local: false, distinct: distinct.to_vec() })
+            let not_dso_local = vec![u64::from(byte); 2];
+            Some(Content { id: [byte; 32], reaches_local: false, distinct: distinct.to_vec(), not_dso_local })
         };
         let definitions =
             vec![(7, content(2, &[5, OWN_NODE])), (8, None), (9, content(3, &[5])), (10, content(4, &[]))];
@@ -167,6 +186,14 @@ mod tests {
         let both = BTreeSet::from([7, 10]);
         let imported = |facts: ImportFacts| facts.imported(&both, PromotedNames::Hash);
         assert_ne!(imported(exchanged), imported(sample()));
+    }
+
+    #[test]
+    fn what_is_imported_names_what_it_names() {
+        let named = |guids: &[u64]| sample().not_dso_local(&guids.iter().copied().collect());
+        assert_eq!(named(&[7, 9]), Some([2, 3].into()));
+        assert_eq!(named(&[7, 8]), None, "8 is not described");
+        assert_eq!(named(&[7, 11]), None, "11 is not defined");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(super) struct Global {
     pub(super) ties: bool,
     /// An import promotes it, to a name that may have the module's hash in it.
     pub(super) is_local: bool,
+    /// It is in the same output as who names it.
+    pub(super) is_dso_local: bool,
     /// Its type: a function's own, a variable's content.
     pub(super) type_number: u64,
     /// Everything in its record that is not the number of a value.
@@ -110,6 +112,8 @@ struct Reader<'a> {
 enum Field {
     /// As it is.
     Plain,
+    /// As it is; whether the value is `dso_local`.
+    DsoLocal,
     /// Whether it is zero.
     Presence,
     /// Described elsewhere.
@@ -123,24 +127,24 @@ enum Field {
     Text,
 }
 
-use Field::{Attributes as Attrs, Comdat, Elsewhere, Gc, Plain, Presence, Section, Text, Type as Ty};
+use Field::{Attributes as Attrs, Comdat, DsoLocal, Elsewhere, Gc, Plain, Presence, Section, Text, Type as Ty};
 
 /// Type, address space and constancy, initialiser, linkage, alignment, section, visibility, thread-local mode,
 /// unnamed_addr, externally initialised, DLL storage, comdat, attributes, dso_local, partition, sanitizers, code model.
 const VARIABLE: &[Field] = &[
-    Ty, Plain, Presence, Plain, Plain, Section, Plain, Plain, Plain, Plain, Plain, Comdat, Attrs, Plain, Text, Plain,
-    Plain,
+    Ty, Plain, Presence, Plain, Plain, Section, Plain, Plain, Plain, Plain, Plain, Comdat, Attrs, DsoLocal, Text,
+    Plain, Plain,
 ];
 
 /// Type, calling convention, is a declaration, linkage, attributes, alignment, section, visibility, garbage collector,
 /// unnamed_addr, prologue, DLL storage, comdat, prefix, personality, dso_local, address space, partition.
 const FUNCTION: &[Field] = &[
     Ty, Plain, Plain, Plain, Attrs, Plain, Section, Plain, Gc, Plain, Presence, Plain, Comdat, Presence, Presence,
-    Plain, Plain, Text,
+    DsoLocal, Plain, Text,
 ];
 
 /// Type, address space, aliasee, linkage, visibility, DLL storage, thread-local mode, unnamed_addr, dso_local, partition.
-const ALIAS: &[Field] = &[Ty, Plain, Elsewhere, Plain, Plain, Plain, Plain, Plain, Plain, Text];
+const ALIAS: &[Field] = &[Ty, Plain, Elsewhere, Plain, Plain, Plain, Plain, Plain, DsoLocal, Text];
 
 impl Reader<'_> {
     fn variable(&self) -> Option<Global> {
@@ -175,6 +179,7 @@ impl Reader<'_> {
         let linkage = self.value(LINKAGE)?;
         let is_local = LOCAL.contains(&linkage);
         let mut ties = name.is_empty() || !(is_local || NAMED_FOR_ALL.contains(&linkage));
+        let mut is_dso_local = false;
         let mut at = 2;
         for field in fields {
             if at >= self.values.len() {
@@ -183,6 +188,7 @@ impl Reader<'_> {
             ties |= self.describe(*field, at, &name, &mut sink)?;
             // Its group is renamed with it, and so is what else is in that.
             ties |= is_local && matches!(field, Comdat) && self.value(at)? != 0;
+            is_dso_local |= matches!(field, DsoLocal) && self.value(at)? != 0;
             at += if matches!(field, Text) { 2 } else { 1 };
         }
         let type_number = self.value(2)?;
@@ -192,6 +198,7 @@ impl Reader<'_> {
             is_defined,
             ties,
             is_local,
+            is_dso_local,
             type_number,
             header: sink.finish(),
             parts,
@@ -207,7 +214,7 @@ impl Reader<'_> {
     fn describe(&self, field: Field, at: usize, name: &[u8], sink: &mut Sink) -> Option<bool> {
         let value = self.value(at)?;
         match field {
-            Plain => sink.number(value),
+            Plain | DsoLocal => sink.number(value),
             Presence => sink.number(u64::from(value != 0)),
             Elsewhere => {}
             Ty => sink.id(self.types.id(value)?),

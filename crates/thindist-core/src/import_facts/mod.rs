@@ -276,7 +276,7 @@ impl<'a> ModuleReader<'a> {
                 self.tables.metadata(operand, &mut sink, &mut reached)?;
             }
         }
-        let (distinct, reaches_local) = self.headers(reached, None, &mut sink)?;
+        let Headers { distinct, reaches_local, .. } = self.headers(reached, None, &mut sink)?;
         // A definition might share the nodes, and could not tell; nor does it tell of promoted names here.
         (distinct.is_empty() && !reaches_local).then_some(sink.finish())
     }
@@ -287,10 +287,10 @@ impl<'a> ModuleReader<'a> {
             None => self.variable(place)?,
         };
         reached.globals.insert((place, false));
-        let (distinct, reaches_local) = self.headers(reached, Some(place), &mut sink)?;
+        let Headers { distinct, reaches_local, not_dso_local } = self.headers(reached, Some(place), &mut sink)?;
         let number = |node| if self.tables.is_own(node) { Some(OWN_NODE) } else { u32::try_from(node).ok() };
         let distinct = distinct.into_iter().map(number).collect::<Option<_>>()?;
-        Some(Content { id: sink.finish(), reaches_local, distinct })
+        Some(Content { id: sink.finish(), reaches_local, distinct, not_dso_local })
     }
 
     fn variable(&mut self, place: usize) -> Option<(Sink, Reached)> {
@@ -302,10 +302,10 @@ impl<'a> ModuleReader<'a> {
     }
 
     /// Adds the headers of everything that was reached, and of what their metadata reach, in the order of names: an
-    /// unrelated definition may change that of the module. Returns the distinct nodes, and whether any of the values is a
-    /// local one.
-    fn headers(&mut self, mut reached: Reached, own: Option<usize>, sink: &mut Sink) -> Option<(Vec<usize>, bool)> {
+    /// unrelated definition may change that of the module.
+    fn headers(&mut self, mut reached: Reached, own: Option<usize>, sink: &mut Sink) -> Option<Headers> {
         let mut reaches_local = false;
+        let mut not_dso_local = Vec::new();
         let mut headers: BTreeMap<Vec<u8>, Id> = BTreeMap::new();
         while let Some((place, names_blocks)) = reached.globals.pop_first() {
             let global = self.tables.globals.get(place)?;
@@ -315,6 +315,9 @@ impl<'a> ModuleReader<'a> {
             reaches_local |= global.is_local;
             if headers.contains_key(&global.name) {
                 continue;
+            }
+            if !global.is_local && !global.is_dso_local {
+                not_dso_local.push(guid(&global.name));
             }
             let name = global.name.clone();
             let mut header = Sink::of(b'H');
@@ -328,13 +331,23 @@ impl<'a> ModuleReader<'a> {
         for header in headers.values() {
             sink.id(header);
         }
-        Some((reached.distinct, reaches_local))
+        Some(Headers { distinct: reached.distinct, reaches_local, not_dso_local })
     }
+}
+
+/// What was found out of the values whose headers are in a description.
+struct Headers {
+    /// Distinct nodes of metadata.
+    distinct: Vec<usize>,
+    /// Any of the values is a local one.
+    reaches_local: bool,
+    /// The GUIDs of those that are not `dso_local`.
+    not_dso_local: Vec<u64>,
 }
 
 /// LLVM's identity of a value in summaries: the first half of the MD5 of its name, without the mark that says that the
 /// name is final.
-fn guid(name: &[u8]) -> u64 {
+pub(crate) fn guid(name: &[u8]) -> u64 {
     let hash = Md5::digest(name.strip_prefix(b"\x01").unwrap_or(name));
     hash.first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
 }

@@ -19,6 +19,7 @@ use thindist_core::asm_inputs::AsmInput;
 use thindist_core::backend_flags::{LinkFlags, is_proven};
 use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
+use thindist_core::dso_local::DsoLocal;
 use thindist_core::import_facts::ImportFacts;
 use thindist_core::ir_symbols::{self, BitcodeSymbols, IrSymbols};
 use thindist_core::link_line::Refusal;
@@ -256,8 +257,9 @@ pub(crate) fn plan_jobs(
     };
     let mut named = NamedFiles::default();
     let declared = named.declare(&workspace.state, common.flags.files())?;
+    let dso_local = DsoLocal::of(indexes.iter().map(|(imports, _)| imports));
     for (imports, index) in indexes {
-        let mut draft = plan.draft(&imports, &index, &facts).map_err(stop)?;
+        let mut draft = plan.draft(&imports, &index, &facts, &dso_local).map_err(stop)?;
         draft.named_files.extend_from_slice(common.named);
         let Some(own) = modules.get(draft.module) else { continue };
         let mut extra_inputs = named.resolve(&workspace.state, &own.identifier, &draft.named_files)?;

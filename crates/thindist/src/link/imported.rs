@@ -9,7 +9,7 @@ use thindist_core::plan::{Imports, Module};
 use thindist_exec::{Source, State};
 
 /// Under which the facts are remembered. Raised whenever [`import_facts`] describes something in another way.
-const KIND: &str = "import-facts-3";
+const KIND: &str = "import-facts-4";
 
 /// The facts of every module that `imports` name and of which there are any, by position.
 pub(crate) fn of_plan<'a>(

@@ -22,6 +22,7 @@ use std::process::{Command, ExitCode};
 use thindist_core::action::INDEX_NAME;
 use thindist_core::bitcode;
 use thindist_core::compiler_line::{BackendLine, INDEX_OPTION};
+use thindist_core::dso_local::DsoLocal;
 use thindist_core::index::{self, IndividualIndex};
 use thindist_core::link_line::{Refusal, Warnings};
 use thindist_core::plan::{self, Module, Plan, PlanError};
@@ -209,7 +210,8 @@ fn job(
     let wanted: Vec<_> = modules.iter().zip(&sources).enumerate().skip(1).map(fact_of).collect();
     let facts = link::import_facts(&workspace.state, &wanted)?;
     plan.check_current(&imports, bytes, &facts).map_err(stop)?;
-    let draft = plan.draft(&imports, bytes, &facts).map_err(stop)?;
+    // What other modules define, this index alone does not tell; the compiler as it was called does not know it either.
+    let draft = plan.draft(&imports, bytes, &facts, &DsoLocal::default()).map_err(stop)?;
     let mut named = NamedFiles::default();
     let extra_inputs = named.resolve(&workspace.state, &line.module, &draft.named_files)?;
     let backend = plan.backend(draft, extra_inputs, compiler.identity, line.arguments()).map_err(stop)?;

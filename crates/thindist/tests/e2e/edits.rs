@@ -9,6 +9,7 @@ on_each_llvm!(
     an_edit_of_what_others_import_runs_those_as_well,
     an_edit_of_what_nobody_imports_runs_no_importer,
     importers_of_what_reaches_a_local_value_run_with_every_edit,
+    what_is_told_of_declarations_is_told_of_what_is_imported,
     a_touched_file_runs_none,
     a_native_object_runs_none,
     an_incbin_file_runs_its_module,
@@ -75,6 +76,36 @@ fn importers_of_what_reaches_a_local_value_run_with_every_edit(sandbox: &Sandbox
     edit(sandbox, "leaf.c", &whole("int of_its_own(int x) { return x + 1; }"));
     expect_executed(&link(sandbox), 3);
     sandbox.verify_identical(&format!("{LINE} {CHAIN_OBJECTS}"));
+}
+
+/// `main` imports `near`; with `-fPIE` its index tells of variables that it only names, and of no others.
+fn what_is_told_of_declarations_is_told_of_what_is_imported(sandbox: &Sandbox) {
+    let pie = |name: &str, text: &str| sandbox.compile("-O2 -flto=thin -fPIE", name, text);
+    let near = |more: &str, of: &str| {
+        pie("near.c", &format!("{more} extern int far, further; int near(int **to) {{ *to = &{of}; return 1; }}"));
+    };
+    pie("main.c", "int near(int **), *user(int); int main(int n) { int *p; return near(&p) + *p + *user(n); }");
+    pie(
+        "user.c",
+        "extern int far, further; __attribute__((noinline)) int *user(int n) { return n > 1 ? &far : &further; }",
+    );
+    pie("far.c", "int far = 3; int further = 4;");
+    near("", "far");
+    let line = sandbox.linker_line("-pie main.o near.o user.o far.o");
+    let link = |executed| {
+        expect_executed(&sandbox.link(&format!("{line} -o out")), executed);
+        sandbox.verify_identical(&format!("{line} -o out"));
+    };
+    link(4);
+    near("extern int further; __attribute__((used)) int *another(void) { return &further; }", "far");
+    link(1);
+    near("", "further");
+    link(2);
+    // A native definition is none that in-process knows of: `near` and `user` take its address by the GOT again.
+    sandbox.compile("-O2 -fPIE", "far.c", "int far = 3; int further = 4;");
+    let natively = sandbox.link(&format!("{line} -o out"));
+    assert_eq!((natively.modules, natively.executed()), (3, 3), "{natively:?}");
+    sandbox.verify_identical(&format!("{line} -o out"));
 }
 
 fn a_touched_file_runs_none(sandbox: &Sandbox) {

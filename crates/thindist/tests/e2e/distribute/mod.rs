@@ -45,6 +45,23 @@ fn left_behind(sandbox: &Sandbox) -> Vec<PathBuf> {
     sandbox.files_below("work").into_iter().filter(is_left).collect()
 }
 
+/// What other modules define is in the indexes of the other jobs.
+#[test]
+fn position_independent_programs_are_in_process_ones() {
+    let sandbox = sandbox();
+    let pie = "-O2 -flto=thin -fPIE";
+    sandbox.compile(
+        pie,
+        "a.c",
+        "extern int far; int near(int **); int _start(int *p) { return near(&p) + p[&far - p]; }",
+    );
+    sandbox.compile(pie, "b.c", "extern int further; int near(int **to) { *to = &further; return 1; }");
+    sandbox.compile(pie, "c.c", "int far = 1; int further = 2;");
+    for kind in ["-pie", "-no-pie"] {
+        assert_eq!(same_as_in_process(&sandbox, &format!("{kind} a.o b.o c.o")), 3);
+    }
+}
+
 #[test]
 fn outputs_of_every_kind_are_in_process_ones_and_share_the_linkers_actions() {
     let sandbox = sandbox();

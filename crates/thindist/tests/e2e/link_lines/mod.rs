@@ -10,6 +10,7 @@ mod definitions;
 mod inputs;
 mod options;
 mod outputs;
+mod position;
 mod targets;
 
 use testkit::Sandbox;
@@ -75,9 +76,18 @@ macro_rules! rows {
 pub(crate) use rows;
 
 fn all() -> impl Iterator<Item = &'static Row> {
-    [inputs::ROWS, outputs::ROWS, options::ROWS, definitions::ROWS, cplusplus::ROWS, bitcode_kinds::ROWS, targets::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        inputs::ROWS,
+        outputs::ROWS,
+        options::ROWS,
+        definitions::ROWS,
+        cplusplus::ROWS,
+        bitcode_kinds::ROWS,
+        position::ROWS,
+        targets::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The document's rows: what, and whether it is distributed.
