@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn everything() -> Vec<String> {
-    [llvm(19), llvm(22), build_systems(), kernel(), older_kernel(), vec!["qemu-user".to_owned()]].concat()
+    [llvm(19), llvm(22), build_systems(), kernel(), vec!["qemu-user".to_owned()]].concat()
 }
 
 /// What the tests build small projects with, beside cargo and make. The fuzz targets want g++, too: the libFuzzer that they

@@ -47,7 +47,8 @@ impl Suite {
     }
 }
 
-/// Everything, from an empty cache: a hit must come from this run.
+/// Everything of 6.12, from an empty cache: a hit must come from this run. 7.2 and 6.1 are steps of their own, because each compiles
+/// another kernel.
 pub(crate) fn run_all() -> Result<()> {
     let mut suite = Suite::open(Home::open(HOME)?)?;
     files::remove_dir(&suite.home.cache())?;
@@ -58,8 +59,6 @@ pub(crate) fn run_all() -> Result<()> {
     second_directory(&mut suite, 22, true);
     let kernel = Kernel::usual(&suite.home, 22);
     dist::check(&mut suite, &kernel);
-    own_option(&mut suite, false);
-    older(&mut suite, 22);
     suite.checks.finish()
 }
 
