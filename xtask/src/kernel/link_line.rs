@@ -97,7 +97,7 @@ pub(crate) fn verify_line(kernel: &Kernel, home: &Home, linker: &Linker, words: 
 pub(crate) fn compare(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<String> {
     let output = home.dir.join("compare.o");
     let mut command = Command::new(linker.program()?);
-    command.current_dir(&kernel.out).args(["compare", "--rounds", "3", "--"]).args(arguments(kernel, &output)?);
+    command.current_dir(&kernel.out).args(["compare", "--"]).args(arguments(kernel, &output)?);
     build::set_environment(&mut command, kernel.llvm, &home.cache());
     String::from_utf8(run::output(&mut command)?).map_err(|error| format!("thindist compare: {error}"))
 }
