@@ -69,6 +69,9 @@ pub(crate) fn prepare(home: &Home, thindist: &Linker) -> Result<Vec<Way>> {
     for way in &ways {
         way.undo_edits()?;
         way.configure(home, "")?;
+        // Copied objects are of another configuration, and so of another length of autoconf.h, which clang's `!srcloc` counts in:
+        // whatever is compiled again later would be another object (seen: 822 backends after `make clean`).
+        way.clean(home)?;
         way.make(home, "ways-prepare", &["vmlinux"])?;
     }
     Ok(ways)
