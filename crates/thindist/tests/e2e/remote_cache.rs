@@ -164,15 +164,20 @@ fn an_engine_that_will_not_do_is_one_warning() {
     warns(client(&sandbox, &none.address(), "none"), "not a Remote Execution API v2 endpoint");
 }
 
-/// A server of HTTP/1 that answers each connection once.
+/// A server of HTTP/1 that answers each connection once. It reads on until the client has gone: to close before that resets the
+/// connection, and the client may meet that (a broken pipe) instead of the answer.
 fn web_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let Ok(mut connection) = connection else { return };
-            let _ = connection.read(&mut [0; 24]);
-            let _ = connection.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            std::thread::spawn(move || {
+                let _ = connection.read(&mut [0; 24]);
+                let _ =
+                    connection.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                let _ = std::io::copy(&mut connection, &mut std::io::sink());
+            });
         }
     });
     port
