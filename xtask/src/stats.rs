@@ -84,6 +84,11 @@ pub(crate) fn of_vmlinux_o(links: &[Link]) -> Result<&Link> {
     found.ok_or_else(|| "thindist recorded no link of vmlinux.o".to_string())
 }
 
+/// The backends that make ran as targets of their own: one line of the statistics each, named by its native object.
+pub(crate) fn targets(links: &[Link], suffix: &str) -> usize {
+    links.iter().filter(|link| link.output.ends_with(suffix)).count()
+}
+
 /// Backends run in all of `links`.
 pub(crate) fn run_in(links: &[Link]) -> u64 {
     links.iter().map(|link| link.backends.run()).sum()

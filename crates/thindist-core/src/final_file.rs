@@ -11,6 +11,7 @@
 
 use crate::digest::{Digest, Hasher};
 use crate::ir_symbols::BitcodeSymbols;
+use crate::written_by::{self, OtherWriter};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a key changes its meaning.
@@ -81,15 +82,8 @@ pub enum FinalFileError {
     #[error("not what `thindist thin-link` leaves: {0}")]
     Json(#[from] serde_json::Error),
     /// Another program wrote it.
-    #[error("it was written by thindist {theirs} (schema {schema}); this is {ours} (schema {SCHEMA})")]
-    Version {
-        /// The writer's version.
-        theirs: String,
-        /// Ours.
-        ours: String,
-        /// The writer's schema.
-        schema: u32,
-    },
+    #[error(transparent)]
+    Version(#[from] OtherWriter),
     /// It is of another link.
     #[error("its thin link was one of another line than this")]
     Line,
@@ -123,17 +117,7 @@ impl FinalFile {
         words: impl Iterator<Item = &'a str>,
         version: &str,
     ) -> Result<Self, FinalFileError> {
-        // The version first: what another one wrote may lack a key or have one more.
-        #[derive(Deserialize)]
-        struct Head {
-            schema: u32,
-            thindist: String,
-        }
-        let Head { schema, thindist } = serde_json::from_slice(bytes)?;
-        if schema != SCHEMA || thindist != version {
-            return Err(FinalFileError::Version { theirs: thindist, ours: version.to_owned(), schema });
-        }
-        let file: Self = serde_json::from_slice(bytes)?;
+        let file = written_by::read::<Self, FinalFileError>(bytes, SCHEMA, version)?;
         if file.line == digest(words) { Ok(file) } else { Err(FinalFileError::Line) }
     }
 
@@ -203,9 +187,9 @@ mod tests {
             FinalFile::parse(text.as_bytes(), words.iter().copied(), version).unwrap_err()
         };
         assert!(matches!(parse(&text, &["a.o", "-oout"], "1.2.3"), FinalFileError::Line));
-        assert!(matches!(parse(&text, &WORDS, "1.2.4"), FinalFileError::Version { .. }));
+        assert!(matches!(parse(&text, &WORDS, "1.2.4"), FinalFileError::Version(_)));
         let newer = text.replace("\"schema\": 1", "\"schema\": 2");
-        assert!(matches!(parse(&newer, &WORDS, "1.2.3"), FinalFileError::Version { schema: 2, .. }));
+        assert!(matches!(parse(&newer, &WORDS, "1.2.3"), FinalFileError::Version(OtherWriter { schema: 2, .. })));
         let damaged = text.replace("\"D main\"", "\"X main\"");
         assert!(matches!(parse(&damaged, &WORDS, "1.2.3"), FinalFileError::Json(_)));
         assert!(matches!(parse("[]", &WORDS, "1.2.3"), FinalFileError::Json(_)));

@@ -14,6 +14,7 @@
 
 use crate::action::{Action, ExtraInput, ImportedModule};
 use crate::digest::Digest;
+use crate::written_by::{self, OtherWriter};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a key changes its meaning.
@@ -112,15 +113,8 @@ pub enum JobFileError {
     #[error("not a job file: {0}")]
     Json(#[from] serde_json::Error),
     /// Another program wrote it.
-    #[error("it was written by thindist {theirs} (schema {schema}); this is {ours} (schema {SCHEMA})")]
-    Version {
-        /// The writer's version.
-        theirs: String,
-        /// Ours.
-        ours: String,
-        /// The writer's schema.
-        schema: u32,
-    },
+    #[error(transparent)]
+    Version(#[from] OtherWriter),
 }
 
 impl JobFile {
@@ -155,17 +149,7 @@ impl JobFile {
     /// # Errors
     /// It is no job file, or another version's.
     pub fn parse(bytes: &[u8], version: &str) -> Result<Self, JobFileError> {
-        // The version first: what another one wrote may lack a key or have one more.
-        #[derive(Deserialize)]
-        struct Head {
-            schema: u32,
-            thindist: String,
-        }
-        let Head { schema, thindist } = serde_json::from_slice(bytes)?;
-        if schema != SCHEMA || thindist != version {
-            return Err(JobFileError::Version { theirs: thindist, ours: version.to_owned(), schema });
-        }
-        Ok(serde_json::from_slice(bytes)?)
+        written_by::read(bytes, SCHEMA, version)
     }
 
     /// The text of the file.
@@ -261,7 +245,10 @@ mod tests {
         let error = JobFile::parse(text.as_bytes(), "1.2.4").unwrap_err().to_string();
         assert!(error.contains("1.2.3") && error.contains("1.2.4"), "{error}");
         let newer = text.replace("\"schema\": 2", "\"schema\": 3");
-        assert!(matches!(JobFile::parse(newer.as_bytes(), "1.2.3"), Err(JobFileError::Version { schema: 3, .. })));
+        assert!(matches!(
+            JobFile::parse(newer.as_bytes(), "1.2.3"),
+            Err(JobFileError::Version(OtherWriter { schema: 3, .. }))
+        ));
         assert!(matches!(JobFile::parse(b"{", "1.2.3"), Err(JobFileError::Json(_))));
         let more = text.replace("\"bitcode\": \"m.o\"", "\"bitcode\": \"m.o\", \"colour\": 1");
         assert!(matches!(JobFile::parse(more.as_bytes(), "1.2.3"), Err(JobFileError::Json(_))));

@@ -34,3 +34,4 @@ pub mod promoted_names;
 pub mod recorded;
 mod summaries;
 pub mod symbol_order;
+pub mod written_by;

@@ -12,7 +12,7 @@ use crate::dso_local::{DsoLocal, OwnDefinitions};
 use crate::import_facts::ImportFacts;
 use crate::index::{self, ModuleName, NewHash};
 use crate::link_line::Refusal;
-use crate::promoted_names::{ModuleHash, PromotedNames, stable_hashes, suffix};
+use crate::promoted_names::{self, ModuleHash, PromotedNames, stable_hashes, suffix};
 use crate::recorded::RecordedFlags;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -133,12 +133,6 @@ pub struct StableIndex {
     pub names_files: bool,
 }
 
-/// The first 160 bits.
-fn part_as_hash(part: &Digest) -> ModuleHash {
-    let words: Vec<u32> = part.hash().as_chunks().0.iter().take(5).map(|word| u32::from_le_bytes(*word)).collect();
-    words.try_into().unwrap_or_default()
-}
-
 /// What one backend reads, before the files that its assembly names have been looked up.
 #[derive(Debug)]
 pub struct Draft {
@@ -254,7 +248,8 @@ impl<'a> Plan<'a> {
         facts: &BTreeMap<usize, ImportFacts>,
     ) -> Result<StableIndex, PlanError> {
         let own = self.module(imports.module);
-        let part = |from: &ImportedFrom| Some((from.module, part_as_hash(&from.part(facts, self.promoted())?)));
+        let part =
+            |from: &ImportedFrom| Some((from.module, promoted_names::of_digest(&from.part(facts, self.promoted())?)));
         let hashes: BTreeMap<usize, ModuleHash> = imports.from.iter().filter_map(part).collect();
         let new_name = |written: &str| {
             let position = self.meant(written)?;
@@ -285,7 +280,10 @@ impl<'a> Plan<'a> {
             let position = self.position(own, &module.identifier)?;
             let is_own_hash = self.module(position).facts.hash.unwrap_or_default() == module.hash;
             let part = || imports.from.iter().find(|from| from.module == position)?.part(facts, self.promoted());
-            if !is_own_hash && module.hash != [0; 5] && part().map(|part| part_as_hash(&part)) != Some(module.hash) {
+            if !is_own_hash
+                && module.hash != [0; 5]
+                && part().map(|part| promoted_names::of_digest(&part)) != Some(module.hash)
+            {
                 return Err(PlanError::Stale { module: own.identifier.clone(), changed: module.identifier });
             }
         }

@@ -46,7 +46,11 @@ fn hash(path: &str, copy: u64) -> ModuleHash {
         hasher.update(text.as_bytes());
     }
     hasher.update(&copy.to_le_bytes());
-    let digest: Digest = hasher.finish();
+    of_digest(&hasher.finish())
+}
+
+/// The first 160 bits of a digest where a module's hash stands.
+pub(crate) fn of_digest(digest: &Digest) -> ModuleHash {
     let mut words = [0; 5];
     for (word, bytes) in words.iter_mut().zip(digest.hash().as_chunks().0) {
         *word = u32::from_le_bytes(*bytes);

@@ -83,9 +83,8 @@ fn forget_backends(kernel: &Kernel) -> Result<()> {
     [LIST, "vmlinux.a", "vmlinux.o"].iter().try_for_each(|name| files::remove_file(&kernel.out.join(name)))
 }
 
-/// The rules of backends that make ran: one line of the statistics each.
 fn rules(links: &[Link]) -> usize {
-    links.iter().filter(|link| link.output.ends_with(NATIVE)).count()
+    stats::targets(links, NATIVE)
 }
 
 pub(crate) fn built(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<String> {

@@ -188,7 +188,7 @@ fn check_member_names(survey: &Survey) -> Result<()> {
 pub(crate) fn plan(
     session: &Session,
     flags: &LinkFlags,
-    candidates: Vec<Candidate>,
+    mut candidates: Vec<Candidate>,
     thin: &ThinLink,
 ) -> std::result::Result<Planned, Stop> {
     let trace: BTreeSet<&str> = thin.trace.iter().map(String::as_str).collect();
@@ -197,10 +197,11 @@ pub(crate) fn plan(
         .any(|candidate| candidate.module.facts.has_regular_part && trace.contains(candidate.trace_name.as_str()));
     let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
     let yielding = linked.flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
-    let symbols = candidates.iter().map(|candidate| (candidate.module.identifier.clone(), candidate.symbols.clone()));
-    let bitcode = BitcodeSymbols { candidates: symbols.collect(), yielding };
     check_wrapped(session, &candidates, &trace)?;
     check_nothing_is_lost(thin, &candidates, &trace)?;
+    let symbols =
+        candidates.iter_mut().map(|candidate| (candidate.module.identifier.clone(), candidate.symbols.take()));
+    let bitcode = BitcodeSymbols { candidates: symbols.collect(), yielding };
     let (mut modules, sources) = select(candidates, thin)?;
     plan::check_triples(&modules).map_err(mixed_targets)?;
     let records = recorded::add(session, flags, &mut modules)?;

@@ -8,7 +8,7 @@ mod large;
 mod modules;
 pub(crate) mod patches;
 
-use crate::stats::Link;
+use crate::stats::{self, Link};
 
 use super::Kernel;
 use super::suite::{self, Suite};
@@ -58,7 +58,6 @@ fn with_patches(suite: &mut Suite, kernel: &Kernel) {
     }
 }
 
-/// The backends that make ran as targets: one line of the statistics each.
 fn targets(links: &[Link]) -> usize {
-    links.iter().filter(|link| link.output.ends_with(SUFFIX)).count()
+    stats::targets(links, SUFFIX)
 }
