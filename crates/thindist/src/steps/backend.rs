@@ -9,7 +9,7 @@ use crate::link::{self, Batch, Workspace};
 use crate::output;
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
-use crate::tools::Tool;
+use crate::tools::{self, Tool};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -189,7 +189,7 @@ fn compiler(workspace: &Workspace, reads: &[Read], paths: &[PathBuf]) -> Result<
     for (read, path) in reads.iter().zip(paths) {
         let wanted = &read.file.compiler;
         let known = compiler.take().filter(|tool| tool.path == Path::new(&wanted.path));
-        let tool = known.map_or_else(|| Tool::examine(Path::new(&wanted.path), &workspace.state), Ok)?;
+        let tool = known.map_or_else(|| tools::compiler(Path::new(&wanted.path), &workspace.state), Ok)?;
         if tool.identity != wanted.identity {
             return Err(Failure::new(format_args!(
                 "{} is another compiler than {} was made for",

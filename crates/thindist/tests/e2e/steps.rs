@@ -5,7 +5,7 @@ use crate::programs::{CHAIN_OBJECTS, chain, edit};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-use testkit::{Run, Sandbox, Tool};
+use testkit::{FakeCompiler, Run, Sandbox, Tool};
 
 on_each_llvm!(
     steps_give_the_output_of_the_link_and_share_its_objects,
@@ -24,6 +24,7 @@ on_each_llvm!(
     a_job_whose_import_has_changed_is_refused,
     jobs_of_another_version_or_none_at_all,
     a_path_with_a_space,
+    a_wrapper_around_the_compiler_is_the_same_in_every_step,
     a_native_object_is_the_build_systems_own,
     options_that_make_no_sense,
 );
@@ -61,6 +62,15 @@ fn steps_give_the_output_of_the_link_and_share_its_objects(sandbox: &Sandbox) {
     // lld numbers symbols as it meets them, and make's link meets no bitcode.
     sandbox.tool("thindist").args("diff out.o link.o").ok();
     sandbox.verify_identical(&format!("-r -o out.o {line}"));
+}
+
+fn a_wrapper_around_the_compiler_is_the_same_in_every_step(sandbox: &Sandbox) {
+    chain(sandbox);
+    let wrapper = FakeCompiler::logging(sandbox, "compilations");
+    thin_link(sandbox, CHAIN_OBJECTS).env("THINDIST_CLANG", &wrapper.path).ok();
+    assert_eq!(make(sandbox), 4);
+    let compilations = std::fs::read_to_string(sandbox.root("compilations")).unwrap();
+    assert_eq!(compilations.matches('+').count(), 4);
 }
 
 fn make_runs_what_an_edit_concerns(sandbox: &Sandbox) {
