@@ -42,6 +42,8 @@ const FAR: &str = "__attribute__((noinline)) int far(int x) { return x * 4; }";
 const HYBRID_PIE: &str = "-O2 -fPIE -flto=thin -fwhole-program-vtables -fsplit-lto-unit -fvisibility=hidden -fno-rtti";
 const VTABLES_PIE: &str =
     "-O2 -fPIE -flto=thin -fwhole-program-vtables -fno-split-lto-unit -fvisibility=hidden -fno-rtti";
+const CFI_PIE: &str =
+    "-O2 -fPIE -flto=thin -fsanitize=cfi-vcall,cfi-icall -fno-sanitize-ignorelist -fvisibility=hidden -fno-rtti";
 const PIE: &str = "-O2 -fPIE -flto=thin";
 
 /// `allocate` is called on one way to memory that is soon cold, and on another one to memory that is not.
@@ -98,6 +100,13 @@ rows! {
         what: "virtual functions devirtualised across modules",
         files: &[
             ("a.cpp", VTABLES_PIE, CALLER_OF_FAR), ("b.cpp", VTABLES_PIE, SHAPE), ("c.cpp", VTABLES_PIE, SQUARE), ("d.cpp", VTABLES_PIE, FAR),
+        ],
+        archives: &[], reader: Driver, line: "-pie a.o b.o c.o d.o", done: Distributed(4),
+    },
+    control_flow_integrity_pie: Row {
+        what: "`-fsanitize=cfi`",
+        files: &[
+            ("a.cpp", CFI_PIE, CALLER_OF_FAR), ("b.cpp", CFI_PIE, SHAPE), ("c.cpp", CFI_PIE, SQUARE), ("d.cpp", CFI_PIE, FAR),
         ],
         archives: &[], reader: Driver, line: "-pie a.o b.o c.o d.o", done: Distributed(4),
     },
