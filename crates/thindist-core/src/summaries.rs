@@ -7,6 +7,7 @@
 //! it: tests of types, allocations of a memory profile. Nothing but the numbers changes; a block with a record that is not known is left as it is.
 
 use crate::bitstream::{BitstreamError, Block, BlockInfo, Item, Record};
+use crate::dso_local::Definitions;
 use std::collections::{BTreeMap, BTreeSet};
 
 const COMBINED_PROFILE: u64 = 5;
@@ -75,15 +76,6 @@ pub(crate) struct Summaries {
     pub(crate) definitions: Option<BTreeMap<u64, Definitions>>,
 }
 
-/// What the summaries say of one module's definitions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Definitions {
-    /// Their GUIDs.
-    pub(crate) guids: BTreeSet<u64>,
-    /// The ones among them that are `dso_local`.
-    pub(crate) dso_local: BTreeSet<u64>,
-}
-
 /// Reads what the summaries are of.
 pub(crate) fn read(mut block: Block<'_>, info: &mut BlockInfo) -> Result<Summaries, BitstreamError> {
     let mut record = Record::default();
@@ -129,11 +121,7 @@ fn by_module(places: &[(u64, u64, u64)], guids: &BTreeMap<u64, u64>) -> Option<B
     let mut definitions: BTreeMap<u64, Definitions> = BTreeMap::new();
     for (value, module, flags) in places {
         let guid = *guids.get(value)?;
-        let definitions = definitions.entry(*module).or_default();
-        definitions.guids.insert(guid);
-        if flags & DSO_LOCAL != 0 {
-            definitions.dso_local.insert(guid);
-        }
+        definitions.entry(*module).or_default().add(guid, flags & DSO_LOCAL != 0);
     }
     Some(definitions)
 }

@@ -46,6 +46,28 @@ const CFI_PIE: &str =
     "-O2 -fPIE -flto=thin -fsanitize=cfi-vcall,cfi-icall -fno-sanitize-ignorelist -fvisibility=hidden -fno-rtti";
 const PIE: &str = "-O2 -fPIE -flto=thin";
 
+/// Addresses of what regular LTO defines, in each way in which it may be elsewhere.
+const NAMES_REGULAR: &str = "\
+int printf(const char *, ...); int far(int), hidden(int), weak(int), of_pic(int), both(int), aliased(int); extern int variable, tentative;\n\
+int (*volatile calls[])(int) = {0, 0}; void *volatile sink;\n\
+int main(int n, char **v) { int sum = v == 0; int (*volatile all[])(int) = {far, hidden, weak, of_pic, both, aliased};\n\
+  for (int i = 0; i < 6; i++) sum = sum * 3 + all[i](n); sink = &variable; sum += *(int *)sink; sink = &tentative;\n\
+  printf(\"%d %d\\n\", sum, *(int *)sink); return 0; }";
+const REGULAR: &str = "\
+__attribute__((noinline)) int far(int x) { return x * 4; } __attribute__((noinline, visibility(\"hidden\"))) int hidden(int x) { return x * 5; }\n\
+__attribute__((weak)) int weak(int x) { return x * 6; } __attribute__((weak)) int both(int x) { return x * 7; } int variable = 8, tentative;\n\
+int aliased(int x) __attribute__((alias(\"far\")));";
+const REGULAR_PIC: &str = "int of_pic(int x) { return x * 9; }";
+const ALSO_THIN: &str =
+    "__attribute__((weak)) int both(int x) { return x * 7; } __attribute__((noinline)) int also(int x) { return x; }";
+const NAMED_REGULAR: &[(&str, &str, &str)] = &[
+    ("main.c", "-O2 -fPIE -flto=thin", NAMES_REGULAR),
+    ("r.c", "-O2 -fPIE -fcommon -flto", REGULAR),
+    ("p.c", FULL, REGULAR_PIC),
+    ("b.c", "-O2 -fPIE -flto=thin", ALSO_THIN),
+    ("unused.c", "-O2 -fPIC -flto", "int far(int x) { return x; }"),
+];
+
 /// `allocate` is called on one way to memory that is soon cold, and on another one to memory that is not.
 const WITH_PROFILE: &str = "\
 @sink = global ptr null\n\
@@ -73,6 +95,14 @@ rows! {
     regular_beside_thin: Row {
         what: "regular LTO beside ThinLTO", files: &[MAIN, ("f.c", FULL, F), ("g.c", THIN, G)], archives: &[],
         reader: Driver, line: "main.o f.o g.o", done: Distributed(2),
+    },
+    regular_beside_thin_pie: Row {
+        what: "regular LTO beside ThinLTO", files: NAMED_REGULAR, archives: &["crs lib.a unused.o"],
+        reader: Driver, line: "-pie main.o r.o p.o b.o lib.a", done: Distributed(2),
+    },
+    regular_beside_thin_at_a_fixed_address: Row {
+        what: "regular LTO beside ThinLTO", files: NAMED_REGULAR, archives: &["crs lib.a r.o p.o"],
+        reader: Driver, line: "-no-pie main.o b.o lib.a", done: Distributed(2),
     },
     only_regular: Row {
         what: "regular LTO alone, within lld",
