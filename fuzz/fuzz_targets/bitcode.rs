@@ -1,12 +1,12 @@
-//! Bitcode: what a module says of itself, and what importers get of it. Facts that are stored come back as they were.
+//! Bitcode: what a module says of itself, what a linker sees of it, and what importers get of it. Facts that are stored come back as they were.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use thindist_core::import_facts::ImportFacts;
-use thindist_core::{bitcode, import_facts};
+use thindist_core::{bitcode, import_facts, ir_symbols};
 
 fuzz_target!(|bytes: &[u8]| {
-    let _ = bitcode::read_module(bytes);
+    let _ = (bitcode::read_module(bytes), ir_symbols::read(bytes));
     let Some(facts) = import_facts::read(bytes) else { return };
     let stored = facts.to_bytes();
     let back = ImportFacts::from_bytes(&stored).map(|facts| facts.to_bytes());

@@ -6,6 +6,7 @@
 
 use crate::asm_inputs::{self, AsmInput};
 use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
+use crate::dso_local::Definitions;
 use crate::import_facts::guid;
 use crate::module_flags::{FlagError, FlagReader, FlagValue};
 use std::collections::BTreeMap;
@@ -111,6 +112,8 @@ pub struct ModuleFacts {
     /// GUIDs of the global values, declared or defined, that are not `dso_local`: code that was compiled as `-fno-pic` has
     /// next to none.
     pub not_dso_local: Vec<u64>,
+    /// What the file's parts for regular LTO define, as far as these have summaries: so it is in the link's combined index.
+    pub regular: Definitions,
     /// Assembly text stands outside of all functions.
     pub has_module_asm: bool,
     /// The files that module asm and inline asm name, sorted, each once.
@@ -184,6 +187,8 @@ struct Unnamed {
     yielding: Vec<(u64, u64)>,
     /// The same of each value that is not `dso_local`.
     not_dso_local: Vec<(u64, u64)>,
+    /// The same of each definition, and whether it is `dso_local`.
+    definitions: Vec<((u64, u64), bool)>,
 }
 
 impl Unnamed {
@@ -196,6 +201,9 @@ impl Unnamed {
         let yielding = self.yielding.drain(..).filter_map(range);
         self.facts.yielding.extend(yielding.map(|name| String::from_utf8_lossy(name).into_owned()));
         self.facts.not_dso_local.extend(self.not_dso_local.drain(..).filter_map(range).map(guid));
+        for (name, is_dso_local) in self.definitions.drain(..) {
+            range(name).into_iter().for_each(|name| self.facts.regular.add(guid(name), is_dso_local));
+        }
     }
 }
 
@@ -212,6 +220,11 @@ fn read_names<'a>(mut block: Block<'a>, info: &mut BlockInfo) -> Result<&'a [u8]
 
 fn choose(modules: Vec<Unnamed>) -> Result<ModuleFacts, BitcodeError> {
     let yielding = modules.iter().flat_map(|module| module.facts.yielding.clone()).collect();
+    let mut regular = Definitions::default();
+    for module in &modules {
+        regular.guids.extend(&module.facts.regular.guids);
+        regular.dso_local.extend(&module.facts.regular.dso_local);
+    }
     let mut modules: Vec<ModuleFacts> = modules.into_iter().map(|module| module.facts).collect();
     let count = modules.len();
     let has_regular_part = modules.iter().any(|module| module.kind != LtoKind::Thin);
@@ -219,7 +232,7 @@ fn choose(modules: Vec<Unnamed>) -> Result<ModuleFacts, BitcodeError> {
     if modules.is_empty() {
         return Err(BitcodeError::NoModule);
     }
-    Ok(ModuleFacts { modules: count, has_regular_part, yielding, ..modules.swap_remove(thin) })
+    Ok(ModuleFacts { modules: count, has_regular_part, yielding, regular, ..modules.swap_remove(thin) })
 }
 
 #[derive(Clone)]
@@ -255,21 +268,25 @@ impl Identification {
     }
 }
 
-/// Where the name of a symbol is that is defined here and may yield to another file's: all records begin with offset and
-/// length of the name; the fifth value is a variable's initialiser or says that a function is only declared, the sixth
-/// is the linkage.
-fn yielding_name(record: &Record<'_>) -> Option<(u64, u64)> {
-    let is_defined = match record.code {
+/// Whether a record of a value is a definition: the fifth value is a variable's initialiser or says that a function is
+/// only declared.
+fn is_defined(record: &Record<'_>) -> Option<bool> {
+    Some(match record.code {
         code::MODULE_VARIABLE => record.value(4)? != 0,
         code::MODULE_FUNCTION => record.value(4)? == 0,
         _ => true,
-    };
-    let yields = code::YIELDING.contains(&record.value(5)?);
-    (is_defined && yields).then_some((record.value(0)?, record.value(1)?))
+    })
 }
 
-/// Where the name of a global value is that may be in another file of the program at run time, as far as this module says.
-fn name_if_not_dso_local(record: &Record<'_>) -> Option<(u64, u64)> {
+/// Where the name of a symbol is that is defined here and may yield to another file's: all records begin with offset and
+/// length of the name; the sixth value is the linkage.
+fn yielding_name(record: &Record<'_>) -> Option<(u64, u64)> {
+    let yields = code::YIELDING.contains(&record.value(5)?);
+    (is_defined(record)? && yields).then_some((record.value(0)?, record.value(1)?))
+}
+
+/// Whether a value is certain to be in the output of this file, as far as this module says. An ifunc's record says nothing.
+fn is_dso_local(record: &Record<'_>) -> Option<bool> {
     let dso_local = match record.code {
         code::MODULE_VARIABLE => 15,
         code::MODULE_FUNCTION => 17,
@@ -277,8 +294,18 @@ fn name_if_not_dso_local(record: &Record<'_>) -> Option<(u64, u64)> {
         _ => return None,
     };
     // A variable's record is cut short where nothing is said.
-    let is_local = code::LOCAL.contains(&record.value(5)?) || record.value(dso_local).unwrap_or(0) != 0;
-    (!is_local).then_some((record.value(0)?, record.value(1)?))
+    Some(code::LOCAL.contains(&record.value(5)?) || record.value(dso_local).unwrap_or(0) != 0)
+}
+
+/// Where the name of a global value is that may be in another file of the program at run time, as far as this module says.
+fn name_if_not_dso_local(record: &Record<'_>) -> Option<(u64, u64)> {
+    (!is_dso_local(record)?).then_some((record.value(0)?, record.value(1)?))
+}
+
+/// Where the name of a definition is that others can name, and whether it is `dso_local`.
+fn definition(record: &Record<'_>) -> Option<((u64, u64), bool)> {
+    let is_definition = is_defined(record)? && !code::LOCAL.contains(&record.value(5)?);
+    is_definition.then_some(((record.value(0)?, record.value(1)?), is_dso_local(record)?))
 }
 
 /// A record that is a text, in whatever encoding the compiler was given it.
@@ -300,6 +327,8 @@ struct ModuleReader<'a> {
     yielding: Vec<(u64, u64)>,
     /// The same of each value that is not `dso_local`.
     not_dso_local: Vec<(u64, u64)>,
+    /// The same of each definition, and whether it is `dso_local`.
+    definitions: Vec<((u64, u64), bool)>,
     has_module_asm: bool,
     asm_inputs: Vec<AsmInput>,
     /// Reused, as most of the time goes into reading records.
@@ -332,6 +361,7 @@ impl<'a> ModuleReader<'a> {
                 self.flags.global();
                 self.yielding.extend(yielding_name(record));
                 self.not_dso_local.extend(name_if_not_dso_local(record));
+                self.definitions.extend(definition(record));
             }
             _ => {}
         }
@@ -422,7 +452,11 @@ impl<'a> ModuleReader<'a> {
     fn module(mut self, identification: Identification) -> Result<Unnamed, BitcodeError> {
         let yielding = std::mem::take(&mut self.yielding);
         let not_dso_local = std::mem::take(&mut self.not_dso_local);
-        Ok(Unnamed { yielding, not_dso_local, facts: self.facts(identification)? })
+        let mut definitions = std::mem::take(&mut self.definitions);
+        if self.kind != Some(LtoKind::Regular) {
+            definitions.clear();
+        }
+        Ok(Unnamed { yielding, not_dso_local, definitions, facts: self.facts(identification)? })
     }
 
     fn facts(self, identification: Identification) -> Result<ModuleFacts, BitcodeError> {
@@ -448,6 +482,7 @@ impl<'a> ModuleReader<'a> {
             flags,
             yielding: Vec::new(),
             not_dso_local: Vec::new(),
+            regular: Definitions::default(),
             has_module_asm: self.has_module_asm,
             asm_inputs: sorted(self.asm_inputs),
         })

@@ -7,13 +7,23 @@
 use crate::plan::Imports;
 use std::collections::BTreeSet;
 
-/// What an individual index says of its own module's definitions.
-#[derive(Debug, Default)]
-pub(crate) struct OwnDefinitions {
+/// What summaries say of one module's definitions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Definitions {
     /// Their GUIDs.
-    pub(crate) guids: BTreeSet<u64>,
+    pub guids: BTreeSet<u64>,
     /// The ones among them that are `dso_local`.
-    pub(crate) dso_local: BTreeSet<u64>,
+    pub dso_local: BTreeSet<u64>,
+}
+
+impl Definitions {
+    /// Adds one.
+    pub(crate) fn add(&mut self, guid: u64, is_dso_local: bool) {
+        self.guids.insert(guid);
+        if is_dso_local {
+            self.dso_local.insert(guid);
+        }
+    }
 }
 
 /// The GUIDs of the values of which every definition is `dso_local`.
@@ -21,16 +31,17 @@ pub(crate) struct OwnDefinitions {
 pub struct DsoLocal(BTreeSet<u64>);
 
 impl DsoLocal {
-    /// Those of the link that has these indexes. If one does not tell what its module defines, there are none.
+    /// Those of the link that has these indexes, and of what the modules of regular LTO define, which their own summaries tell.
+    /// If one index does not tell what its module defines, there are none.
     #[must_use]
-    pub fn of<'a>(indexes: impl Iterator<Item = &'a Imports>) -> Self {
-        Self::of_definitions(indexes.map(|imports| imports.own.as_ref()))
+    pub fn of<'a>(indexes: impl Iterator<Item = &'a Imports>, regular: impl Iterator<Item = &'a Definitions>) -> Self {
+        Self::of_definitions(indexes.map(|imports| imports.own.as_ref()).chain(regular.map(Some)))
     }
 
-    fn of_definitions<'a>(modules: impl Iterator<Item = Option<&'a OwnDefinitions>>) -> Self {
+    fn of_definitions<'a>(modules: impl Iterator<Item = Option<&'a Definitions>>) -> Self {
         let (mut local, mut others) = (BTreeSet::new(), BTreeSet::new());
         for module in modules {
-            let Some(OwnDefinitions { guids, dso_local }) = module else { return Self::default() };
+            let Some(Definitions { guids, dso_local }) = module else { return Self::default() };
             local.extend(dso_local);
             others.extend(guids.difference(dso_local));
         }
@@ -47,8 +58,8 @@ impl DsoLocal {
 mod tests {
     use super::*;
 
-    fn module(guids: &[u64], dso_local: &[u64]) -> OwnDefinitions {
-        OwnDefinitions { guids: guids.iter().copied().collect(), dso_local: dso_local.iter().copied().collect() }
+    fn module(guids: &[u64], dso_local: &[u64]) -> Definitions {
+        Definitions { guids: guids.iter().copied().collect(), dso_local: dso_local.iter().copied().collect() }
     }
 
     #[test]

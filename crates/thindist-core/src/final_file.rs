@@ -15,7 +15,7 @@ use crate::written_by::{self, OtherWriter};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a key changes its meaning.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,17 +143,18 @@ fn digest<'a>(words: impl Iterator<Item = &'a str>) -> Digest {
 mod tests {
     use super::*;
     use crate::ir_symbols::IrSymbols;
-    use crate::symbol_order::{Definition, Symbol};
+    use crate::symbol_order::{Definition, Symbol, Visibility};
 
     const WORDS: [&str; 3] = ["a.o", "-o", "out"];
 
     fn bitcode() -> BitcodeSymbols {
-        let symbol = |name: &str, definition, weak, hidden| Symbol { name: name.into(), definition, weak, hidden };
+        let symbol =
+            |name: &str, definition, weak, visibility| Symbol { name: name.into(), definition, weak, visibility };
         let symbols = vec![
-            symbol("main", Definition::Defined, false, false),
-            symbol("with a blank", Definition::Undefined, true, false),
-            symbol("tentative@V1", Definition::Common, false, true),
-            symbol("inlined", Definition::Defined, true, true),
+            symbol("main", Definition::Defined, false, Visibility::Default),
+            symbol("with a blank", Definition::Undefined, true, Visibility::Protected),
+            symbol("tentative@V1", Definition::Common, false, Visibility::Internal),
+            symbol("inlined", Definition::Defined, true, Visibility::Hidden),
         ];
         let known = IrSymbols { symbols, groups: vec!["inlined".into()] };
         BitcodeSymbols {
@@ -188,8 +189,8 @@ mod tests {
         };
         assert!(matches!(parse(&text, &["a.o", "-oout"], "1.2.3"), FinalFileError::Line));
         assert!(matches!(parse(&text, &WORDS, "1.2.4"), FinalFileError::Version(_)));
-        let newer = text.replace("\"schema\": 1", "\"schema\": 2");
-        assert!(matches!(parse(&newer, &WORDS, "1.2.3"), FinalFileError::Version(OtherWriter { schema: 2, .. })));
+        let newer = text.replace("\"schema\": 2", "\"schema\": 3");
+        assert!(matches!(parse(&newer, &WORDS, "1.2.3"), FinalFileError::Version(OtherWriter { schema: 3, .. })));
         let damaged = text.replace("\"D main\"", "\"X main\"");
         assert!(matches!(parse(&damaged, &WORDS, "1.2.3"), FinalFileError::Json(_)));
         assert!(matches!(parse("[]", &WORDS, "1.2.3"), FinalFileError::Json(_)));

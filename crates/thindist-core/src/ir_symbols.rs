@@ -5,7 +5,7 @@
 //! nobody knows that order.
 
 use crate::bitstream::{self, Block, BlockInfo, Item, Record};
-use crate::symbol_order::{Definition, Symbol};
+use crate::symbol_order::{Definition, Symbol, Visibility};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -135,7 +135,12 @@ impl<'a> Table<'a> {
             _ if flags & flag::COMMON != 0 => Definition::Common,
             _ => Definition::Defined,
         };
-        let (weak, hidden) = (flags & flag::WEAK != 0, flags & flag::VISIBILITY != 0);
-        Some(Some(Symbol { name: self.text(at)?, definition, weak, hidden }))
+        // LLVM's numbers of them, not ELF's.
+        let visibility = match flags & flag::VISIBILITY {
+            0 => Visibility::Default,
+            2 => Visibility::Protected,
+            _ => Visibility::Hidden,
+        };
+        Some(Some(Symbol { name: self.text(at)?, definition, weak: flags & flag::WEAK != 0, visibility }))
     }
 }

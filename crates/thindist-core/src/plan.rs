@@ -8,7 +8,7 @@ use crate::asm_inputs::AsmInput;
 use crate::backend_flags::elf_machine;
 use crate::bitcode::ModuleFacts;
 use crate::digest::Digest;
-use crate::dso_local::{DsoLocal, OwnDefinitions};
+use crate::dso_local::{Definitions, DsoLocal};
 use crate::import_facts::ImportFacts;
 use crate::index::{self, ModuleName, NewHash};
 use crate::link_line::Refusal;
@@ -101,7 +101,7 @@ pub struct Imports {
     /// The own module's hash, as the linker wrote it.
     hash: ModuleHash,
     /// The own module's definitions; `None` if the index does not tell.
-    pub(crate) own: Option<OwnDefinitions>,
+    pub(crate) own: Option<Definitions>,
     /// The imported modules, by rank.
     pub from: Vec<ImportedFrom>,
 }
@@ -171,14 +171,14 @@ impl<'a> Plan<'a> {
             return Err(devirtualised(own).into());
         }
         let mut hash = [0; 5];
-        let mut own_definitions = Some(OwnDefinitions::default());
+        let mut own_definitions = Some(Definitions::default());
         let mut from = Vec::with_capacity(index.modules.len());
         for module in index.modules {
             let imported = self.position(own, &module.identifier)?;
             if imported == position {
                 hash = module.hash;
                 let dso_local = module.dso_local;
-                own_definitions = module.definitions.map(|guids| OwnDefinitions { guids, dso_local });
+                own_definitions = module.definitions.map(|guids| Definitions { guids, dso_local });
             } else {
                 from.push(ImportedFrom { module: imported, definitions: module.definitions });
             }

@@ -33,8 +33,31 @@ pub struct Symbol {
     pub definition: Definition,
     /// A weak reference or definition.
     pub weak: bool,
-    /// Not of default visibility.
-    pub hidden: bool,
+    /// Who sees it.
+    pub visibility: Visibility,
+}
+
+/// Of a symbol that files of a link see differently the last of these holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Visibility {
+    /// All of the program.
+    #[default]
+    Default,
+    /// The same, but its own output's definition is not replaced.
+    Protected,
+    /// Its own output.
+    Hidden,
+    /// The same, and nobody else has its address.
+    Internal,
+}
+
+impl Visibility {
+    const ALL: [(Self, &'static str); 4] =
+        [(Self::Default, ""), (Self::Protected, "p"), (Self::Hidden, "h"), (Self::Internal, "i")];
+
+    fn letter(self) -> &'static str {
+        Self::ALL.into_iter().find(|(visibility, _)| *visibility == self).map_or("", |(_, letter)| letter)
+    }
 }
 
 impl Symbol {
@@ -56,8 +79,8 @@ impl From<Symbol> for String {
             Definition::Defined => 'D',
             Definition::Common => 'C',
         };
-        let (weak, hidden) = (if symbol.weak { "w" } else { "" }, if symbol.hidden { "h" } else { "" });
-        format!("{definition}{weak}{hidden} {}", symbol.name)
+        let (weak, visibility) = (if symbol.weak { "w" } else { "" }, symbol.visibility.letter());
+        format!("{definition}{weak}{visibility} {}", symbol.name)
     }
 }
 
@@ -73,8 +96,9 @@ impl TryFrom<String> for Symbol {
             Some("C") => Definition::Common,
             _ => return Err(unknown()),
         };
-        let has = |letter| properties.contains(letter);
-        Ok(Self { name: name.to_owned(), definition, weak: has('w'), hidden: has('h') })
+        let mut others = Visibility::ALL.into_iter().rev();
+        let visibility = others.find(|(_, letter)| properties.ends_with(letter)).unwrap_or_default().0;
+        Ok(Self { name: name.to_owned(), definition, weak: properties.contains('w'), visibility })
     }
 }
 
@@ -319,7 +343,9 @@ impl<'a> Resolution<'a> {
         let weak = symbol.weak;
         match self.state(number) {
             State::New => self.set(number, State::Undefined { weak, referenced: counts }),
-            State::Shared if symbol.hidden => self.set(number, State::Undefined { weak, referenced: counts }),
+            State::Shared if symbol.visibility != Visibility::Default => {
+                self.set(number, State::Undefined { weak, referenced: counts })
+            }
             State::Lazy { file } if !weak => self.extract(file),
             State::Undefined { weak: was_weak, referenced } if counts => {
                 let weak = if !weak || !referenced { weak } else { was_weak };
@@ -345,7 +371,7 @@ impl<'a> Resolution<'a> {
 
     fn hide(&mut self, symbol: &Symbol, number: usize) {
         if let Some(hidden) = self.hidden.get_mut(number) {
-            *hidden |= symbol.hidden;
+            *hidden |= symbol.visibility != Visibility::Default;
         }
     }
 }
@@ -364,7 +390,8 @@ mod tests {
                 Some(b'?') => (Definition::Undefined, true),
                 _ => (Definition::Undefined, false),
             };
-            Symbol { name: word.trim_start_matches(['+', '~', '=', '?']).to_owned(), definition, weak, hidden: false }
+            let name = word.trim_start_matches(['+', '~', '=', '?']).to_owned();
+            Symbol { name, definition, weak, visibility: Visibility::Default }
         };
         text.split_ascii_whitespace().map(symbol).collect()
     }

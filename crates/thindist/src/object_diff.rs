@@ -134,7 +134,8 @@ impl<Elf: FileHeader<Endian = Endianness>> Reader<'_, Elf> {
             let names = members.iter().map(|index| self.section_name(index.get(endian)));
             return [Ok(format!("{flag:?} {signature}"))].into_iter().chain(names).collect();
         }
-        if section.sh_type(endian).0 == SHT_LLVM_ADDRSIG {
+        // lld's `-r` leaves the numbers as they were in the inputs, and says so by linking to no symbol table.
+        if section.sh_type(endian).0 == SHT_LLVM_ADDRSIG && self.is_symtab(section.link(endian)) {
             let mut symbols = uleb128(section.data(endian, self.bytes)?)
                 .into_iter()
                 .map(|number| self.symbol(SymbolIndex(number)))

@@ -2,7 +2,7 @@
 
 use crate::tools::{Random, Scratch, VERSIONS, compile};
 use thindist_core::ir_symbols::{IrSymbols, read};
-use thindist_core::symbol_order::{Definition, Symbol};
+use thindist_core::symbol_order::{Definition, Symbol, Visibility};
 
 const C: &str = "__attribute__((visibility(\"hidden\"))) int hidden = 3; __attribute__((weak)) int weak(void) { return 1; }\n\
     extern int other(void) __attribute__((weak)); int used(void), common_one; static int local; int printf(const char *, ...);\n\
@@ -55,7 +55,12 @@ fn names_order_and_kinds() {
             .run(&format!("clang-{version} -O2 -flto=thin -fsplit-lto-unit -fwhole-program-vtables -c b.cpp -o two.o"));
         let c = symbols(version, &scratch, "a.o");
         assert!(c.groups.is_empty() && c.symbols.len() > 8, "{c:?}");
-        let hidden: Vec<&str> = c.symbols.iter().filter(|symbol| symbol.hidden).map(|it| it.name.as_str()).collect();
+        let hidden: Vec<&str> = c
+            .symbols
+            .iter()
+            .filter(|symbol| symbol.visibility == Visibility::Hidden)
+            .map(|it| it.name.as_str())
+            .collect();
         assert_eq!(hidden, ["hidden"]);
         let common = symbols(version, &scratch, "full.o").symbols;
         assert!(common.iter().any(|symbol| symbol.definition == Definition::Common && symbol.name == "common_one"));

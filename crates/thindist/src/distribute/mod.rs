@@ -183,7 +183,7 @@ impl Distribution<'_> {
         plan::check_triples(modules).map_err(link::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
         let plan = Plan::new(modules, PromotedNames::Hash);
-        let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named };
+        let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named, regular: &[] };
         link::plan_jobs(workspace, &plan, modules, sources, indexes, &common)
     }
 

@@ -19,7 +19,7 @@ use thindist_core::asm_inputs::AsmInput;
 use thindist_core::backend_flags::{LinkFlags, is_proven};
 use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
-use thindist_core::dso_local::DsoLocal;
+use thindist_core::dso_local::{Definitions, DsoLocal};
 use thindist_core::import_facts::ImportFacts;
 use thindist_core::ir_symbols::{self, BitcodeSymbols, IrSymbols};
 use thindist_core::link_line::Refusal;
@@ -192,11 +192,10 @@ pub(crate) fn plan(
     thin: &ThinLink,
 ) -> std::result::Result<Planned, Stop> {
     let trace: BTreeSet<&str> = thin.trace.iter().map(String::as_str).collect();
-    let has_regular_part = candidates
-        .iter()
-        .any(|candidate| candidate.module.facts.has_regular_part && trace.contains(candidate.trace_name.as_str()));
-    let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
-    let yielding = linked.flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
+    let linked = || candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
+    let has_regular_part = linked().any(|candidate| candidate.module.facts.has_regular_part);
+    let regular: Vec<Definitions> = linked().map(|candidate| candidate.module.facts.regular.clone()).collect();
+    let yielding = linked().flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
     check_wrapped(session, &candidates, &trace)?;
     check_nothing_is_lost(thin, &candidates, &trace)?;
     let symbols =
@@ -210,7 +209,7 @@ pub(crate) fn plan(
         return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
     }
     let plan = Plan::new(&modules, session.settings.promoted_names()?);
-    let common = Common { compiler: session.clang.identity, flags, named: &[] };
+    let common = Common { compiler: session.clang.identity, flags, named: &[], regular: &regular };
     let indexes = thin_indexes(thin)?;
     let PlannedJobs { jobs, mut named_files, imported, new_suffixes, paths } =
         plan_jobs(session, &plan, &modules, &sources, indexes, &common)?;
@@ -240,6 +239,8 @@ pub(crate) struct Common<'a> {
     pub(crate) flags: &'a LinkFlags,
     /// Files that every backend reads, by the names that the compiler is given.
     pub(crate) named: &'a [AsmInput],
+    /// What regular LTO defines beside the modules.
+    pub(crate) regular: &'a [Definitions],
 }
 
 /// A job for each of `indexes`, which is that of the module at the position with it.
@@ -258,7 +259,7 @@ pub(crate) fn plan_jobs(
     };
     let mut named = NamedFiles::default();
     let declared = named.declare(&workspace.state, common.flags.files())?;
-    let dso_local = DsoLocal::of(indexes.iter().map(|(imports, _)| imports));
+    let dso_local = DsoLocal::of(indexes.iter().map(|(imports, _)| imports), common.regular.iter());
     for (imports, index) in indexes {
         let mut draft = plan.draft(&imports, &index, &facts, &dso_local).map_err(stop)?;
         draft.named_files.extend_from_slice(common.named);

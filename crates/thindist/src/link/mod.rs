@@ -34,6 +34,7 @@ mod survey;
 mod symbol_tables;
 mod thin_step;
 mod verify_sample;
+mod visibility;
 mod words;
 
 use crate::failure::{Failure, Result};

@@ -14,12 +14,14 @@ use super::shown_names::ShownNames;
 use super::stop::Stop;
 use super::survey::Survey;
 use super::symbol_tables::{self, ObjectSymbols};
+use super::visibility::Lost;
 use crate::failure::{Result, io};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use thindist_core::final_line::{Library, Loaded};
 use thindist_core::ir_symbols::BitcodeSymbols;
 use thindist_core::link_line::{OutputKind, Refusal};
+use thindist_core::symbol_order::Symbol;
 
 /// An object that LTO has made.
 #[derive(Debug, Clone)]
@@ -62,30 +64,71 @@ impl NativeSide {
         let loaded = loaded::in_order(survey, parts.trace)?;
         let tables = parallel::map(objects, read_lto_object)?;
         let read = parallel::map(&loaded, read_native)?;
-        let early = edit(session, parts.bitcode, &loaded, &read, &tables)?;
+        let mut early = edit(session, parts.bitcode, &loaded, &read, &tables)?;
         let natives: Vec<ObjectSymbols> = read.into_iter().map(|read| read.symbols).collect();
         let mut order = order::find(session, survey, parts.trace, parts.bitcode, &tables, &natives)?;
         let asked_for: BTreeSet<&str> = session.line.values(&["y", "trace-symbol"]).collect();
         order.names.retain(|name| !asked_for.contains(name.as_str()));
-        let late = late(parts.bitcode, &order)?;
+        let (mut late, late_symbols) = late(parts.bitcode, &order)?;
+        let all_symbols = || natives.iter().chain(&tables).chain(&late_symbols);
+        let mut lost = Lost::of(symbols_of_bitcode(parts.bitcode, &loaded), all_symbols());
+        let keeps_groups = session.line.output_kind() == OutputKind::Relocatable;
+        let shared = shared_groups(all_symbols().flat_map(|object| &object.groups));
+        let edited = edit_objects(objects, &tables, &shared, keeps_groups, &mut lost)?;
+        let is_native = |(candidate, _): &(&Candidate<'_>, _)| candidate.is_native();
+        let of_natives = loaded.iter().zip(&natives).filter(is_native).map(|(_, symbols)| symbols);
+        give(&mut lost, early.iter_mut().zip(of_natives))?;
+        give(&mut lost, late.iter_mut().flatten().zip(&late_symbols))?;
         let mut placing = Placing::of(session);
         let all: Vec<&Native<'_>> = early.iter().chain(late.iter().flatten()).collect();
         let libraries = placing.remaining(survey, &all)?;
         let mut placed = placing.place(&early)?;
         let excluded = ExcludedLibraries::of(session, parts)?;
-        let keeps_groups = session.line.output_kind() == OutputKind::Relocatable;
-        let late_groups = late.iter().flatten().flat_map(|native| &native.groups);
-        let shared = shared_groups(natives.iter().chain(&tables).flat_map(|object| &object.groups).chain(late_groups));
-        for (number, (object, table)) in objects.iter().zip(&tables).enumerate() {
+        for (number, (object, edited)) in objects.iter().zip(&edited).enumerate() {
             if let Some(natives) = late.get(number) {
                 placed.extend(placing.place(natives)?);
             }
-            let edited = overlap::with_all_groups(&object.path, table, &shared, keeps_groups)?;
             let archive = object.archive.as_deref().filter(|archive| excluded.has(archive));
             placed.push(placing.lto_object(&object.path, &object.shown, archive, edited.as_deref())?);
         }
         Ok(Self { loaded: placed, libraries, symbols: order.names, names: placing.names, renamed: placing.renamed })
     }
+}
+
+/// The symbols of the bitcode that the thin link has loaded.
+fn symbols_of_bitcode<'a>(bitcode: &'a BitcodeSymbols, loaded: &[Candidate<'_>]) -> impl Iterator<Item = &'a Symbol> {
+    let loaded = loaded.iter().filter(|candidate| !candidate.is_native());
+    loaded.filter_map(|candidate| bitcode.candidates.get(candidate.identifier())?.as_ref()).flat_map(|it| &it.symbols)
+}
+
+/// The LTO objects that are others in the final link.
+fn edit_objects(
+    objects: &[LtoObject],
+    tables: &[ObjectSymbols],
+    shared: &BTreeSet<String>,
+    keeps_groups: bool,
+    lost: &mut Lost,
+) -> std::result::Result<Vec<Option<Vec<u8>>>, Stop> {
+    let edit = |(object, table): (&LtoObject, &ObjectSymbols)| {
+        let mut edited = overlap::with_all_groups(&object.path, table, shared, keeps_groups)?;
+        let original = || std::fs::read(&object.path).map_err(|error| io("read", &object.path, &error));
+        lost.give(&object.path, table, &mut edited, original)?.map_err(Stop::Refused)?;
+        Ok(edited)
+    };
+    objects.iter().zip(tables).map(edit).collect()
+}
+
+/// Natives with the visibility that is lost without the bitcode.
+fn give<'a, 'b: 'a>(
+    lost: &mut Lost,
+    natives: impl Iterator<Item = (&'a mut Native<'b>, &'a ObjectSymbols)>,
+) -> std::result::Result<(), Stop> {
+    for (native, symbols) in natives {
+        let Native { candidate, edited, .. } = native;
+        let original = || Ok(candidate.object()?.map(|bytes| bytes.to_vec()).unwrap_or_default());
+        lost.give(Path::new(candidate.trace_name()), symbols, edited, original)?.map_err(Stop::Refused)?;
+    }
+    Ok(())
 }
 
 /// Groups that several files have.
@@ -134,7 +177,7 @@ fn edit<'a>(
             None => None,
         };
         of_natives.extend(read.symbols.groups.iter().cloned());
-        natives.push(Native { candidate: *candidate, edited, groups: Vec::new() });
+        natives.push(Native { candidate: *candidate, edited });
     }
     Ok(natives)
 }
@@ -168,17 +211,24 @@ fn known_or_refused(bitcode: &BitcodeSymbols, native: &str, shared: &str) -> std
     Err(Stop::Refused(Refusal { option: native.to_owned(), reason }))
 }
 
-/// The members that are loaded for each LTO object. They come behind all bitcode, so that no group of theirs is taken.
-fn late<'a>(bitcode: &BitcodeSymbols, order: &Order<'a>) -> std::result::Result<Vec<Vec<Native<'a>>>, Stop> {
-    let native = |candidate: &Candidate<'a>| {
+/// The members that are loaded for each LTO object, and the symbols of all of them. They come behind all bitcode, so that no group of theirs is taken.
+fn late<'a>(
+    bitcode: &BitcodeSymbols,
+    order: &Order<'a>,
+) -> std::result::Result<(Vec<Vec<Native<'a>>>, Vec<ObjectSymbols>), Stop> {
+    let mut all_symbols = Vec::new();
+    let mut native = |candidate: &Candidate<'a>| {
         let symbols = read_native(candidate)?.symbols;
         if let Some(group) = symbols.groups.iter().find(|group| bitcode.yielding.contains(*group)) {
             let reason = format!("it and bitcode both define `{group}`, and it is loaded for an LTO object");
             return Err(Stop::Refused(Refusal { option: candidate.trace_name().to_owned(), reason }));
         }
-        Ok(Native { candidate: *candidate, edited: None, groups: symbols.groups })
+        all_symbols.push(symbols);
+        Ok(Native { candidate: *candidate, edited: None })
     };
-    order.late.iter().map(|natives| natives.iter().map(native).collect()).collect()
+    let late = order.late.iter().map(|natives| natives.iter().map(&mut native).collect());
+    let late = late.collect::<std::result::Result<_, Stop>>()?;
+    Ok((late, all_symbols))
 }
 
 /// `--exclude-libs`: the LTO object of an archive's member has to come from an archive of that name.

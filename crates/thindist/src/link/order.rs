@@ -12,7 +12,7 @@ use std::path::Path;
 use thindist_core::file_kind::FileKind;
 use thindist_core::ir_symbols::BitcodeSymbols;
 use thindist_core::link_line::LinkLine;
-use thindist_core::symbol_order::{Definition, File, Kind, Resolution, Symbol};
+use thindist_core::symbol_order::{Definition, File, Kind, Resolution, Symbol, Visibility};
 
 /// What is known of the order. All of it is empty where lld has loaded other files than foreseen.
 #[derive(Debug, Default)]
@@ -164,7 +164,7 @@ fn data_symbols(path: &str) -> Vec<Symbol> {
         name: format!("_binary_{name}_{end}"),
         definition: Definition::Defined,
         weak: false,
-        hidden: false,
+        visibility: Visibility::Default,
     };
     ["start", "end", "size"].map(symbol).into()
 }

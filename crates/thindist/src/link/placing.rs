@@ -21,8 +21,6 @@ pub(crate) struct Native<'a> {
     pub(crate) candidate: Candidate<'a>,
     /// What it is there, if that is not what it is in its file.
     pub(crate) edited: Option<Vec<u8>>,
-    /// COMDAT groups of a member that is loaded for an LTO object.
-    pub(crate) groups: Vec<String>,
 }
 
 /// Files for the final line that are written for it.
@@ -198,7 +196,6 @@ impl<'a> Placing<'a> {
             .map(|(index, member)| Native {
                 candidate: Candidate::Member { archive: path, index, member },
                 edited: None,
-                groups: Vec::new(),
             })
             .collect();
         if left.is_empty() {

@@ -4,7 +4,7 @@ use crate::failure::{Failure, Result};
 use object::read::elf::{FileHeader, SectionHeader as _, SectionTable, Sym, SymbolTable};
 use object::{Endianness, SymbolIndex, elf};
 use std::path::Path;
-use thindist_core::symbol_order::{Definition, Symbol};
+use thindist_core::symbol_order::{Definition, Symbol, Visibility};
 
 /// What a linker sees of a native object.
 #[derive(Debug, Default)]
@@ -98,7 +98,13 @@ fn described<S: Sym<Endian = Endianness>>(endian: Endianness, symbol: &S, name: 
         _ => Definition::Defined,
     };
     let weak = if section == elf::SHN_UNDEF { binding == elf::STB_WEAK } else { binding != elf::STB_GLOBAL };
-    Symbol { name, definition, weak, hidden: symbol.st_visibility() != elf::STV_DEFAULT }
+    let visibility = match symbol.st_visibility() {
+        elf::STV_PROTECTED => Visibility::Protected,
+        elf::STV_HIDDEN => Visibility::Hidden,
+        elf::STV_INTERNAL => Visibility::Internal,
+        _ => Visibility::Default,
+    };
+    Symbol { name, definition, weak, visibility }
 }
 
 fn text(name: &[u8]) -> String {

@@ -10,6 +10,7 @@ on_each_llvm!(
     an_edit_of_what_nobody_imports_runs_no_importer,
     importers_of_what_reaches_a_local_value_run_with_every_edit,
     what_is_told_of_declarations_is_told_of_what_is_imported,
+    edits_around_virtual_functions_run_those_concerned,
     a_touched_file_runs_none,
     a_native_object_runs_none,
     an_incbin_file_runs_its_module,
@@ -106,6 +107,46 @@ fn what_is_told_of_declarations_is_told_of_what_is_imported(sandbox: &Sandbox) {
     let natively = sandbox.link(&format!("{line} -o out"));
     assert_eq!((natively.modules, natively.executed()), (3, 3), "{natively:?}");
     sandbox.verify_identical(&format!("{line} -o out"));
+}
+
+/// What the linker devirtualises is in the indexes beside the parts that are imported.
+fn edits_around_virtual_functions_run_those_concerned(sandbox: &Sandbox) {
+    let flags = "-O2 -flto=thin -fPIE -fwhole-program-vtables -fno-split-lto-unit -fvisibility=hidden -fno-rtti";
+    let shape = "struct Shape { virtual int area(int) const; virtual int twice(int) const; }; Shape *make();\n";
+    let square = "struct Square : Shape { int area(int) const override; };\n";
+    let compile = |name: &str, text: &str| sandbox.compile(flags, name, &format!("{shape}{text}"));
+    compile(
+        "a.cpp",
+        "int far(int); int (*call)(int) = far; int main(int n, char **) { Shape *s = make(); return s->area(n) + s->twice(n); }",
+    );
+    compile(
+        "b.cpp",
+        "int Shape::area(int x) const { return x; } int Shape::twice(int x) const { return 2 * area(x); } int far(int x) { return x; }",
+    );
+    let line = "-pie -e main a.o b.o c.o";
+    let makes = "Shape *make() { return new (memory) Square; }\n";
+    let with = |methods: &str| {
+        let new = "inline void *operator new(unsigned long, char *p) { return p; } char memory[99];\n";
+        compile("c.cpp", &format!("{new}{square}{methods}{makes}"));
+    };
+    with("int Square::area(int x) const { return x * x + 3; }");
+    assert_eq!(sandbox.link(&format!("{line} -o out")).executed(), 3);
+    for methods in [
+        "int Square::area(int x) const { return x * x + 4; }",
+        "int Square::area(int x) const { return x * x + 4; } int nobodys(int x) { return x; }",
+        "__attribute__((noinline)) int Square::area(int x) const { return x * x + 4; }",
+        "static int of_it(int x) { return x ^ 5; } int Square::area(int x) const { return of_it(of_it(x) * 3); }",
+    ] {
+        with(methods);
+        let stats = sandbox.link(&format!("{line} -o out"));
+        assert!((1..=3).contains(&stats.executed()), "{methods}: {stats:?}");
+        sandbox.verify_identical(line);
+    }
+    compile(
+        "b.cpp",
+        "int Shape::area(int x) const { return x; } int Shape::twice(int x) const { return 3 * area(x); } int far(int x) { return x; }",
+    );
+    sandbox.verify_identical(line);
 }
 
 fn a_touched_file_runs_none(sandbox: &Sandbox) {

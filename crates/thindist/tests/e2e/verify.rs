@@ -8,6 +8,7 @@ on_each_llvm!(
     a_compiler_that_adds_a_flag_is_found_out,
     what_cannot_be_compared_is_exit_code_2,
     files_are_compared_without_a_link,
+    numbers_of_no_symbols_in_the_output_are_no_difference,
     verify_leaves_the_output_and_the_inputs_alone,
 );
 
@@ -47,6 +48,22 @@ fn files_are_compared_without_a_link(sandbox: &Sandbox) {
     diff("a.o").exits(2).says("two files");
     sandbox.write("text", "no object");
     diff("a.o text").exits(2);
+}
+
+/// What `ld -r` keeps of `.llvm_addrsig` numbers the symbols of its inputs. (Seen on the kernel's null_blk.o.)
+fn numbers_of_no_symbols_in_the_output_are_no_difference(sandbox: &Sandbox) {
+    let function = |number: usize| format!("int f{number}(void) {{ return {number}; }}\n");
+    let names: Vec<String> = (0..12).map(|number| format!("f{number}")).collect();
+    let table = format!("int (*table[])(void) = {{ {} }};\n", names.join(", "));
+    sandbox.compile("-O2", "a.c", &((0..12).map(function).collect::<String>() + &table));
+    sandbox.lld("-r a.o -o plain.o");
+    sandbox.lld("-r --trace-symbol=f11 --trace-symbol=f10 a.o -o ordered.o");
+    assert!(sandbox.read("plain.o") != sandbox.read("ordered.o"), "the symbols have one order");
+    let diff = |files: &str| sandbox.tool("thindist").args("diff").args(files).run();
+    assert!(diff("plain.o ordered.o").exits(0).stdout.ends_with("the order of symbols aside\n"));
+    // A compiler's own table names symbols of its file.
+    sandbox.compile("-O2", "b.c", &((0..12).map(function).collect::<String>() + &table.replace("f11", "f10")));
+    assert!(diff("a.o b.o").exits(1).stdout.contains(".llvm_addrsig"));
 }
 
 fn verify_leaves_the_output_and_the_inputs_alone(sandbox: &Sandbox) {

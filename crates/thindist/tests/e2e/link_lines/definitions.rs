@@ -36,7 +36,45 @@ const CPP_THIN_2: &str = "-O2 -fPIC -flto=thin -DWHERE=2 -std=c++17 -fno-rtti -f
 const CPP_NATIVE_1: &str = "-O2 -fPIC -DWHERE=1 -std=c++17 -fno-rtti -fno-threadsafe-statics";
 const CPP_NATIVE_2: &str = "-O2 -fPIC -DWHERE=2 -std=c++17 -fno-rtti -fno-threadsafe-statics";
 
+/// References that say who sees a symbol, and that are no more when LTO has seen `flag`.
+const NARROW: &str = "\
+extern int far __attribute__((visibility(\"hidden\"))), near __attribute__((visibility(\"protected\"))); int flag(void);\n\
+int of_archive(void) __attribute__((visibility(\"hidden\")));\n\
+int use(void) { if (flag()) return far + near + of_archive(); return 7; }";
+const FLAG: &str = "int flag(void) { return 0; }";
+const WIDE: &str = "int far = 5, near = 6; int also(void) { return far + near; }";
+const NARROWED: &[(&str, &str, &str)] = &[
+    ("a.c", THIN, NARROW),
+    ("b.c", THIN, FLAG),
+    ("n.c", NATIVE, WIDE),
+    ("m.c", NATIVE, "int of_archive(void) { return 8; }"),
+    (
+        "main.c",
+        THIN,
+        "int printf(const char *, ...); int use(void); int main(void) { printf(\"%d\\n\", use()); return 0; }",
+    ),
+];
+
 rows! {
+    hidden_in_bitcode_alone: Row {
+        what: "symbols that only references in bitcode hide", files: NARROWED, archives: &["crs lib.a m.o"], reader: Linker,
+        line: "-shared a.o b.o n.o lib.a", done: Distributed(2),
+    },
+    hidden_in_bitcode_alone_of_a_program: Row {
+        what: "symbols that only references in bitcode hide", files: NARROWED, archives: &["crsT lib.a m.o"], reader: Driver,
+        line: "-Wl,--export-dynamic main.o n.o a.o b.o lib.a", done: Distributed(3),
+    },
+    hidden_in_bitcode_alone_and_kept: Row {
+        what: "symbols that only references in bitcode hide", files: NARROWED, archives: &["crs lib.a m.o"], reader: Linker,
+        line: "-r n.o a.o b.o lib.a", done: Distributed(2),
+    },
+    hidden_by_one_of_two_modules: Row {
+        what: "symbols that only references in bitcode hide",
+        files: &[
+            ("a.c", THIN, NARROW), ("b.c", THIN, FLAG), ("c.c", THIN, WIDE), ("d.c", FULL, "int of_archive(void) { return 8; }"),
+        ],
+        archives: &[], reader: Linker, line: "-shared a.o b.o c.o d.o", done: Distributed(3),
+    },
     weak_in_bitcode_first: Row {
         what: "weak definitions in bitcode and in native objects",
         files: &[

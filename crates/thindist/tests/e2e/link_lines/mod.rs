@@ -118,7 +118,7 @@ fn the_document_and_the_table_say_the_same() {
 pub(crate) fn check(sandbox: &Sandbox, row: &Row) {
     for (name, flags, text) in row.files {
         match std::path::Path::new(name).extension().and_then(|extension| extension.to_str()) {
-            Some("c" | "cpp" | "s") => sandbox.compile(flags, name, text),
+            Some("c" | "cpp" | "s" | "ll") => sandbox.compile(flags, name, text),
             _ => sandbox.write(name, text),
         }
     }
