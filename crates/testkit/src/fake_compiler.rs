@@ -63,6 +63,24 @@ impl FakeCompiler {
         Self::new(sandbox, "recording-clang", &format!("{body} {}/\"${{module##*/}}\"", store.display()))
     }
 
+    /// Calls the real compiler once for each module and index, and then gives out copies: fast, on a worker as well, and
+    /// right for everything that imports nothing else than it did.
+    #[must_use]
+    pub fn remembering(sandbox: &Sandbox) -> Self {
+        let path = sandbox.root("remembering-clang");
+        let store = sandbox.root("remembered");
+        sandbox.make_directory(&store);
+        sandbox.write("remember.c", REMEMBER);
+        let (version, real) = (sandbox.llvm(), clang(sandbox));
+        sandbox.clang(&format!(
+            "-O1 -static -DVERSION=\"{version}\" -DREAL=\"{}\" -DSTORE=\"{}\" remember.c -o {}",
+            real.display(),
+            store.display(),
+            path.display()
+        ));
+        Self { path }
+    }
+
     /// Gives out copies of what was recorded: right for one program whose indexes do not change, and fast, being no
     /// script. Before each it writes a line to `announcements`.
     #[must_use]
@@ -105,6 +123,46 @@ int main(int count, char **words) {
     if (from < 0 || to < 0) return 4;
     for (ssize_t length; (length = read(from, bytes, sizeof bytes)) > 0;)
         if (write(to, bytes, length) != length) return 5;
+    return 0;
+}
+"#;
+
+/// A compiler with a memory, by the content of module and index.
+const REMEMBER: &str = r#"
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static char bytes[1 << 16];
+static unsigned long key = 14695981039346656037ul;
+static int add(const char *path) {
+    int from = open(path, O_RDONLY);
+    if (from < 0) return 0;
+    for (ssize_t length; (length = read(from, bytes, sizeof bytes)) > 0;)
+        for (ssize_t at = 0; at < length; at++) key = (key ^ (unsigned char)bytes[at]) * 1099511628211ul;
+    return close(from) == 0;
+}
+int main(int count, char **words) {
+    static char known[4096], made[4200];
+    if (count < 2) return 0;
+    if (!strcmp(words[1], "--version")) return puts("clang version " VERSION ".0.0") < 0;
+    char *output = words[count - 1];
+    if (!add("module.bc") || !add("index.thinlto.bc")) return 3;
+    snprintf(known, sizeof known, "%s/%lx", STORE, key);
+    snprintf(made, sizeof made, "%s.%d", known, getpid());
+    if (access(known, R_OK)) {
+        int status = 0;
+        words[0] = REAL;
+        words[count - 1] = made;
+        if (!fork()) return execv(REAL, words);
+        if (wait(&status) < 0 || status) return 4;
+        if (rename(made, known)) return 5;
+    }
+    int from = open(known, O_RDONLY), to = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (from < 0 || to < 0) return 6;
+    for (ssize_t length; (length = read(from, bytes, sizeof bytes)) > 0;)
+        if (write(to, bytes, length) != length) return 7;
     return 0;
 }
 "#;

@@ -3,7 +3,9 @@
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 /// A tool with its arguments, in the sandbox's environment.
 #[derive(Debug)]
@@ -49,12 +51,24 @@ impl Tool {
     #[track_caller]
     pub fn run(mut self) -> Run {
         let output = self.0.output().unwrap_or_else(|error| panic!("{}", missing(&self.0, &error)));
-        Run {
-            command: format!("{:?}", self.0),
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Run::new(format!("{:?}", self.0), output)
+    }
+
+    /// Runs it to its end, which must come before this time has passed: one that does not end is killed, and that is a failure.
+    #[track_caller]
+    pub fn ends_within(mut self, time: Duration) -> Run {
+        self.0.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let command = format!("{:?}", self.0);
+        let child = self.0.spawn().unwrap_or_else(|error| panic!("{}", missing(&self.0, &error)));
+        let pid = child.id();
+        let (sender, ended) = channel();
+        std::thread::spawn(move || sender.send(child.wait_with_output()));
+        let Ok(output) = ended.recv_timeout(time) else {
+            let _ = Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status();
+            panic!("it has not ended within {time:?}: {command}");
+        };
+        let output = output.unwrap_or_else(|error| panic!("{command}: {error}"));
+        Run::new(command, output)
     }
 
     /// Runs it and expects success.
@@ -91,6 +105,15 @@ pub struct Run {
 }
 
 impl Run {
+    fn new(command: String, output: Output) -> Self {
+        Self {
+            command,
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// Expects this exit code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {

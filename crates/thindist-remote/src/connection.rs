@@ -43,6 +43,7 @@ struct Shared {
     streams: Semaphore,
     headers: MetadataMap,
     secrets: Vec<String>,
+    instance: String,
     invocation: String,
     timeout: Duration,
     retries: u32,
@@ -69,7 +70,8 @@ impl Connection {
             next: AtomicUsize::new(0),
             streams: Semaphore::new(CONNECTIONS * STREAMS),
             headers,
-            secrets: options.headers.iter().map(crate::options::Header::secret).collect(),
+            secrets: options.headers.iter().flat_map(crate::options::Header::secrets).collect(),
+            instance: options.instance_name.clone(),
             invocation: uuid(),
             timeout: options.timeout,
             retries: options.retries,
@@ -112,7 +114,14 @@ impl Connection {
 
     /// The server's answer to this call is no.
     pub(crate) fn refused(&self, name: &str, status: &Status) -> RemoteError {
-        self.error(describe(name, status, &self.0.secrets))
+        self.error(self.describe(name, status))
+    }
+
+    /// Servers speak of an instance and do not know which setting of ours that is.
+    fn describe(&self, name: &str, status: &Status) -> String {
+        let text = describe(name, status, &self.0.secrets);
+        let is_instance = text.to_ascii_lowercase().contains("instance");
+        if is_instance { format!("{text} (remote_instance_name={})", self.0.instance) } else { text }
     }
 
     /// The answer, or the status with which the server refuses; errors are what keeps it from answering at all.
@@ -145,7 +154,7 @@ impl Connection {
             }
             let delay = retry::delay(number);
             if number >= retries.min(self.0.retries) || Instant::now() + delay >= deadline {
-                return Err(self.close(describe(name, &status, &self.0.secrets)));
+                return Err(self.close(self.describe(name, &status)));
             }
             number += 1;
             sleep(delay).await;

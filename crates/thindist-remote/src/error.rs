@@ -94,7 +94,8 @@ fn advice(code: Code, text: &str) -> &'static str {
 }
 
 /// What is said of a server that speaks another language. Which of them depends on who is faster.
-const CUT_SHORT: &[&str] = &["frame", "http2 error", "connection closed", "Broken pipe", "reset by peer"];
+const CUT_SHORT: &[&str] =
+    &["frame", "http2 error", "connection closed", "Broken pipe", "reset by peer", "corrupt message"];
 
 #[cfg(test)]
 mod tests {

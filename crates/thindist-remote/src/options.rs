@@ -35,6 +35,9 @@ pub struct Options {
     pub upload_local_results: bool,
 }
 
+/// Shorter words are in too many others, and keep nothing secret.
+const SECRET_WORD: usize = 4;
+
 /// A header; its value is a secret.
 #[derive(Clone)]
 pub struct Header {
@@ -58,8 +61,11 @@ impl Header {
         Ok(Self { name, value })
     }
 
-    pub(crate) fn secret(&self) -> String {
-        self.value.to_str().unwrap_or_default().to_owned()
+    /// The value, and each word of it: of `Bearer TOKEN` a server may repeat the token alone.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        let value = self.value.to_str().unwrap_or_default();
+        let words = value.split_whitespace().filter(|word| word.len() >= SECRET_WORD);
+        [value].into_iter().chain(words).map(str::to_owned).collect()
     }
 }
 

@@ -11,8 +11,16 @@ use super::{Engine, Process};
 const MODULE: &str = "github.com/buchgr/bazel-remote/v2";
 const VERSION: &str = "v2.6.2";
 
-pub(super) const ENGINE: Engine =
-    Engine { name: "bazel-remote", executes: false, provide, ports: 1, processes, ready: |_| true };
+pub(super) const ENGINE: Engine = Engine {
+    name: "bazel-remote",
+    executes: false,
+    provide,
+    ports: 1,
+    processes,
+    ready: |_| true,
+    blobs: None,
+    merges_on_this_machine: false,
+};
 
 /// By a module of our own that requires it: `go install` wants the list of all versions, which not every proxy serves.
 fn provide(home: &Home) -> Result<()> {

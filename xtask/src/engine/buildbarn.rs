@@ -42,7 +42,16 @@ const STORE_BYTES: u64 = 12 << 30;
 const MESSAGE_BYTES: u64 = 4 << 20;
 const METADATA: &str = "build.bazel.remote.execution.v2.requestmetadata-bin";
 
-pub(super) const ENGINE: Engine = Engine { name: "buildbarn", executes: true, provide, ports: 4, processes, ready };
+pub(super) const ENGINE: Engine = Engine {
+    name: "buildbarn",
+    executes: true,
+    provide,
+    ports: 4,
+    processes,
+    ready,
+    blobs: None,
+    merges_on_this_machine: true,
+};
 
 fn provide(home: &Home) -> Result<()> {
     if PROGRAMS.iter().all(|name| program(home, name).is_file()) {

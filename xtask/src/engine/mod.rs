@@ -7,16 +7,22 @@ mod bazel_remote;
 mod buildbarn;
 mod casd;
 mod check;
+mod counted;
 mod running;
+pub(crate) mod subject;
+mod together;
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::Result;
+use crate::checks::Checks;
 use crate::project::Home;
 use crate::task::{Task, dispatch};
+use crate::{Result, files};
 
+use counted::Door;
 use running::Running;
+use subject::Place;
 
 /// Below this directory of `target/` each engine has one of its own.
 const HOME: &str = "engine";
@@ -34,6 +40,10 @@ struct Engine {
     processes: fn(&Home, &Path, &[u16]) -> Result<Vec<Process>>,
     /// Whether, when it listens, it is complete.
     ready: fn(&[u16]) -> bool,
+    /// Where its data has each blob as a file, if it has.
+    blobs: Option<&'static str>,
+    /// Whether its workers see this machine's files, and it runs an action once that several ask for at a time.
+    merges_on_this_machine: bool,
 }
 
 /// A process of an engine.
@@ -78,6 +88,38 @@ fn buildbarn_task(arguments: &[String]) -> Result<()> {
 
 fn bazel_remote_task(arguments: &[String]) -> Result<()> {
     start_or_stop(&bazel_remote::ENGINE, arguments)
+}
+
+/// Tries each of the engines that are named, or all, with new data and a door at which bytes are counted.
+pub(crate) fn on_each(
+    names: &[String],
+    checks: &mut Checks,
+    mut trial: impl FnMut(&Place<'_>, &mut Checks) -> Result<()>,
+) -> Result<()> {
+    if let Some(unknown) = names.iter().find(|name| ENGINES.iter().all(|engine| engine.name != **name)) {
+        return Err(format!("there is no engine `{unknown}`"));
+    }
+    for engine in ENGINES.iter().filter(|engine| names.is_empty() || names.iter().any(|name| name == engine.name)) {
+        if let Err(error) = on(engine, |place| trial(place, checks)) {
+            checks.record(engine.name, Err(error));
+        }
+    }
+    Ok(())
+}
+
+fn on(engine: &Engine, trial: impl FnOnce(&Place<'_>) -> Result<()>) -> Result<()> {
+    let home = home(engine)?;
+    (engine.provide)(&home)?;
+    let data = home.dir.join("check-data");
+    files::remove_dir(&data)?;
+    let running = Running::start(engine, &home, &data)?;
+    let outcome = Door::open(running.port()).and_then(|door| {
+        let blobs = engine.blobs.map(|blobs| data.join(blobs));
+        let (executes, merges) = (engine.executes, engine.merges_on_this_machine);
+        trial(&Place { engine: engine.name, executes, merges_on_this_machine: merges, door, blobs })
+    });
+    running.stop()?;
+    outcome
 }
 
 fn start_or_stop(engine: &Engine, arguments: &[String]) -> Result<()> {

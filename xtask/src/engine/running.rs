@@ -76,6 +76,10 @@ impl Running {
         Ok(false)
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) fn address(&self) -> String {
         format!("grpc://127.0.0.1:{}", self.port)
     }

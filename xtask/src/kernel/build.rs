@@ -76,12 +76,23 @@ pub(crate) fn set_environment(command: &mut Command, llvm: u32, cache: &Path) {
     for inherited in ["MAKEFLAGS", "MAKELEVEL", "MFLAGS", "THINDIST_STATS"] {
         command.env_remove(inherited);
     }
-    // The kernel embeds who built it, when, where and how often; distributors fix these, and so does a test that counts.
-    command.env("KBUILD_BUILD_TIMESTAMP", "Thu Jan  1 00:00:00 UTC 1970");
-    command.env("KBUILD_BUILD_USER", "thindist").env("KBUILD_BUILD_HOST", "thindist").env("KBUILD_BUILD_VERSION", "1");
-    command.env("THINDIST_LLD", format!("ld.lld-{llvm}")).env("THINDIST_CACHE_DIR", cache);
-    // A link that fell back would be right for the wrong reason.
-    command.env("THINDIST_FALLBACK", "never");
+    command.envs(environment(llvm)).env("THINDIST_CACHE_DIR", cache);
+}
+
+/// What a link or a build of the kernel is to see, wherever its stores are.
+pub(crate) fn environment(llvm: u32) -> Vec<(String, String)> {
+    let lld = format!("ld.lld-{llvm}");
+    let variables = [
+        // The kernel embeds who built it, when, where and how often; distributors fix these, and so does a test that counts.
+        ("KBUILD_BUILD_TIMESTAMP", "Thu Jan  1 00:00:00 UTC 1970"),
+        ("KBUILD_BUILD_USER", "thindist"),
+        ("KBUILD_BUILD_HOST", "thindist"),
+        ("KBUILD_BUILD_VERSION", "1"),
+        ("THINDIST_LLD", lld.as_str()),
+        // A link that fell back would be right for the wrong reason.
+        ("THINDIST_FALLBACK", "never"),
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
 /// Builds `targets` and returns what thindist says of the links that were made. `step` names the log and the statistics.

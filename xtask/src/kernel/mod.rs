@@ -15,6 +15,7 @@ pub(crate) mod link_line;
 mod modules;
 mod older;
 mod own_option;
+mod remote;
 pub(crate) mod source;
 pub(crate) mod suite;
 pub(crate) mod ways;
@@ -92,6 +93,11 @@ const STEPS: &[Task] = &[
         help: "vmlinux.o by lld with thindist as distributor; --cold on stores of its own",
         run: dtlto_step,
     },
+    Task {
+        name: "remote",
+        help: "vmlinux.o on real engines [casd|buildbarn|bazel-remote]…, from what `build` has built",
+        run: remote_step,
+    },
     Task { name: "7.2", help: "7.2's own option, no patch; --full compiles all again", run: own_option_step },
     Task { name: "6.1", help: "an older kernel, no patch [--llvm N]", run: older_step },
     Task { name: "check", help: "all of these for LLVM 22 and 19, as `cargo xtask test` does", run: check_step },
@@ -166,6 +172,12 @@ fn dtlto_step(arguments: &[String]) -> Result<()> {
     let cold = arguments::take_flag(&mut arguments, "--cold");
     let (mut suite, kernel) = start_suite(arguments)?;
     suite::distributor(&mut suite, &kernel, cold);
+    suite.checks.finish()
+}
+
+fn remote_step(arguments: &[String]) -> Result<()> {
+    let (mut suite, kernel) = start_suite(Vec::new())?;
+    remote::check(&mut suite, &kernel, arguments)?;
     suite.checks.finish()
 }
 

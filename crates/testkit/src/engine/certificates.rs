@@ -34,7 +34,7 @@ impl Certificates {
 
     /// Writes a certificate and its key for a client.
     pub fn write_client(&self, certificate: &Path, key: &Path) {
-        let (pem, key_pem) = self.sign(false);
+        let (pem, key_pem) = self.sign(None);
         write(certificate, &pem);
         write(key, &key_pem);
     }
@@ -42,7 +42,7 @@ impl Certificates {
     /// A server named localhost.
     #[must_use]
     pub fn server(&self) -> ServerTlsConfig {
-        let (pem, key) = self.sign(false);
+        let (pem, key) = self.sign(None);
         ServerTlsConfig::new().identity(Identity::from_pem(pem, key))
     }
 
@@ -55,16 +55,27 @@ impl Certificates {
     /// One whose own certificate has expired.
     #[must_use]
     pub fn expired_server(&self) -> ServerTlsConfig {
-        let (pem, key) = self.sign(true);
+        self.server_of((2000, 2001))
+    }
+
+    /// One whose certificate is of tomorrow: its clock, or ours, is wrong.
+    #[must_use]
+    pub fn early_server(&self) -> ServerTlsConfig {
+        self.server_of((2200, 2201))
+    }
+
+    fn server_of(&self, years: (i32, i32)) -> ServerTlsConfig {
+        let (pem, key) = self.sign(Some(years));
         ServerTlsConfig::new().identity(Identity::from_pem(pem, key))
     }
 
-    fn sign(&self, expired: bool) -> (String, String) {
+    /// With the years of its beginning and its end, unless it is good.
+    fn sign(&self, years: Option<(i32, i32)>) -> (String, String) {
         let names = vec!["localhost".to_owned()];
         let mut params = CertificateParams::new(names).unwrap_or_else(|error| panic!("{error}"));
-        if expired {
-            params.not_before = date_time_ymd(2000, 1, 1);
-            params.not_after = date_time_ymd(2001, 1, 1);
+        if let Some((first, last)) = years {
+            params.not_before = date_time_ymd(first, 1, 1);
+            params.not_after = date_time_ymd(last, 1, 1);
         }
         let key = key();
         let signed = params.signed_by(&key, &self.issuer).unwrap_or_else(|error| panic!("{error}"));

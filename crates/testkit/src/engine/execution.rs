@@ -4,13 +4,14 @@ use super::services::Service;
 use super::store::{Fault, Store};
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
 use bazel_remote_apis::google::longrunning::{Operation, operation};
-use bazel_remote_apis::google::protobuf::Any;
+use bazel_remote_apis::google::protobuf::{Any, Timestamp};
 use bazel_remote_apis::google::rpc;
 use prost::Message;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
@@ -29,6 +30,9 @@ impl api::execution_server::Execution for Service {
         if fault == Fault::Mute {
             std::future::pending::<()>().await;
         }
+        if fault == Fault::Refused {
+            return Err(Status::failed_precondition("no worker has the properties of this action"));
+        }
         let (sender, receiver) = tokio::sync::mpsc::channel(4);
         let stage = if fault == Fault::Queue {
             api::execution_stage::Value::Queued
@@ -39,7 +43,7 @@ impl api::execution_server::Execution for Service {
         match fault {
             // Whoever waits keeps the other end.
             Fault::Queue => drop(tokio::spawn(async move { sender.closed().await })),
-            Fault::LostStreams => {}
+            Fault::LostStreams | Fault::Impatient => {}
             _ => {
                 let store = Arc::clone(&self.store);
                 let work = move || ended(&store, &name, request.skip_cache_lookup, fault);
@@ -56,6 +60,9 @@ impl api::execution_server::Execution for Service {
         request: Request<api::WaitExecutionRequest>,
     ) -> Result<Response<Operations>, Status> {
         self.store.called("WaitExecution", &self.store.offer.instance.clone(), String::new())?;
+        if self.store.execution_fault() == Fault::Impatient {
+            return Err(Status::deadline_exceeded("waited for long enough"));
+        }
         let (store, name) = (Arc::clone(&self.store), request.into_inner().name);
         let work = move || ended(&store, &name, false, Fault::None);
         let done = tokio::task::spawn_blocking(work).await.map_err(|error| Status::internal(error.to_string()))?;
@@ -104,6 +111,9 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
     }
     let action: api::Action = message(store, name)?;
     let command: api::Command = message(store, hash(action.command_digest.as_ref()))?;
+    if let Fault::Killed(code) = fault {
+        return Err(Status::new(code, "the worker has gone"));
+    }
     let root = tempfile::tempdir()?;
     lay_out(store, hash(action.input_root_digest.as_ref()), root.path())?;
     if fault == Fault::NoOutput {
@@ -119,8 +129,15 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
         stderr_raw: output.stderr,
         ..api::ActionResult::default()
     };
+    if let Fault::Clock(seconds) = fault {
+        result.execution_metadata = Some(times(seconds));
+    }
     for path in &command.output_paths {
-        let Ok(bytes) = std::fs::read(directory.join(path)) else { continue };
+        let Ok(mut bytes) = std::fs::read(directory.join(path)) else { continue };
+        if fault == Fault::KilledCompiler {
+            bytes.truncate(bytes.len() / 2);
+            result.exit_code = KILLED;
+        }
         let digest = Some(store.keep(bytes));
         result.output_files.push(api::OutputFile { path: path.clone(), digest, ..api::OutputFile::default() });
     }
@@ -128,6 +145,25 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
         store.put_result(name.to_owned(), result.clone())?;
     }
     Ok(result)
+}
+
+/// As a shell has it.
+const KILLED: i32 = 137;
+
+/// Times by a clock that is wrong: each is before the one that it must come after.
+fn times(seconds: i64) -> api::ExecutedActionMetadata {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = i64::try_from(now).unwrap_or(0);
+    let at = |times: i64| Some(Timestamp { seconds: now.saturating_add(seconds.saturating_mul(times)), nanos: -1 });
+    api::ExecutedActionMetadata {
+        worker: "worker with a clock".to_owned(),
+        queued_timestamp: at(4),
+        worker_start_timestamp: at(3),
+        execution_start_timestamp: at(2),
+        execution_completed_timestamp: at(1),
+        worker_completed_timestamp: at(0),
+        ..api::ExecutedActionMetadata::default()
+    }
 }
 
 fn lay_out(store: &Store, tree: &str, directory: &Path) -> Result<(), Status> {

@@ -5,34 +5,30 @@
 
 mod certificates;
 mod execution;
+mod host;
 mod services;
 mod store;
+mod wire;
 
 pub use certificates::Certificates;
 pub use store::{Fault, Offer};
 pub use tonic::Code;
+pub use wire::{BadWire, Wire};
 
-use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
-use bazel_remote_apis::google::bytestream::byte_stream_server::ByteStreamServer;
-use services::Service;
+use crate::Random;
+use host::Host;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::Arc;
 use store::Store;
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::transport::{Server, ServerTlsConfig};
-
-/// What a message may have.
-const MAX_MESSAGE: usize = 4 << 20;
+use tonic::transport::ServerTlsConfig;
 
 /// A running engine; it ends when dropped.
 #[derive(Debug)]
 pub struct FakeEngine {
-    address: SocketAddr,
     tls: bool,
     store: Arc<Store>,
-    runtime: Arc<Mutex<Option<Runtime>>>,
+    host: Arc<Host>,
 }
 
 impl FakeEngine {
@@ -54,37 +50,48 @@ impl FakeEngine {
         Self::serve(Offer::default(), Some(tls))
     }
 
+    /// Another one that has what this one has.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let engine = Self::serve(self.store.offer.clone(), None);
+        engine.store.take_over(&self.store);
+        engine
+    }
+
+    /// The same with TLS.
+    #[must_use]
+    pub fn copy_with_tls(&self, tls: ServerTlsConfig) -> Self {
+        let engine = Self::with_tls(tls);
+        engine.store.take_over(&self.store);
+        engine
+    }
+
     fn serve(offer: Offer, tls: Option<ServerTlsConfig>) -> Self {
-        let runtime = Runtime::new().unwrap_or_else(|error| panic!("no runtime: {error}"));
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap_or_else(|error| panic!("{error}"));
-        let address = listener.local_addr().unwrap_or_else(|error| panic!("{error}"));
-        let store = Arc::new(Store::new(offer));
-        let (with_tls, runtime) = (tls.is_some(), Arc::new(Mutex::new(Some(runtime))));
-        let service = Service { store: Arc::clone(&store), runtime: Arc::downgrade(&runtime) };
-        let mut builder = Server::builder();
-        if let Some(tls) = tls {
-            builder = builder.tls_config(tls).unwrap_or_else(|error| panic!("{error}"));
-        }
-        let router = builder
-            .add_service(api::capabilities_server::CapabilitiesServer::new(service.clone()))
-            .add_service(api::action_cache_server::ActionCacheServer::new(service.clone()))
-            .add_service(
-                api::content_addressable_storage_server::ContentAddressableStorageServer::new(service.clone())
-                    .max_decoding_message_size(MAX_MESSAGE),
-            )
-            .add_service(api::execution_server::ExecutionServer::new(service.clone()))
-            .add_service(ByteStreamServer::new(service).max_decoding_message_size(MAX_MESSAGE));
-        if let Some(runtime) = &*runtime.lock().unwrap_or_else(PoisonError::into_inner) {
-            runtime.spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
-        }
-        Self { address, tls: with_tls, store, runtime }
+        let (with_tls, store) = (tls.is_some(), Arc::new(Store::new(offer)));
+        let host = Host::start(Arc::clone(&store), tls);
+        Self { tls: with_tls, store, host }
     }
 
     /// As a setting names it.
     #[must_use]
     pub fn address(&self) -> String {
-        let scheme = if self.tls { "grpcs" } else { "grpc" };
-        format!("{scheme}://localhost:{}", self.address.port())
+        address(self.tls, self.host.address)
+    }
+
+    /// During these of its calls, counted from 0, it fails like this.
+    pub fn fail_during(&self, calls: Range<usize>, fault: Fault) {
+        self.store.plan(calls, fault);
+    }
+
+    /// Whether the calls have come at which it was to fail.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.store.has_failed()
+    }
+
+    /// What it presents after it has been restarted.
+    pub fn present_after_restart(&self, tls: ServerTlsConfig) {
+        self.host.set_tls(tls);
     }
 
     /// From now on it fails like this.
@@ -95,6 +102,11 @@ impl FakeEngine {
     /// Loses every blob and keeps the results.
     pub fn forget_blobs(&self) {
         self.store.forget_blobs();
+    }
+
+    /// Loses about half of its blobs, and keeps the results.
+    pub fn forget_some_blobs(&self, random: &mut Random) {
+        self.store.retain_blobs(|| random.below(2) == 0);
     }
 
     /// How often a method has been called.
@@ -130,6 +142,11 @@ impl FakeEngine {
 
 impl Drop for FakeEngine {
     fn drop(&mut self) {
-        services::stop(&Arc::downgrade(&self.runtime));
+        self.host.end();
     }
+}
+
+fn address(tls: bool, address: SocketAddr) -> String {
+    let scheme = if tls { "grpcs" } else { "grpc" };
+    format!("{scheme}://localhost:{}", address.port())
 }

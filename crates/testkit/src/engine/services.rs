@@ -1,10 +1,10 @@
 //! The API's methods over the store.
 
+use super::host::Host;
 use super::store::{Next, Store};
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
 use bazel_remote_apis::google::bytestream;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tokio::runtime::Runtime;
+use std::sync::{Arc, Weak};
 use tokio_stream::Iter;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -14,16 +14,7 @@ const CHUNK: usize = 64 << 10;
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) store: Arc<Store>,
-    pub(super) runtime: Weak<Mutex<Option<Runtime>>>,
-}
-
-/// Ends the runtime and with it every connection, at once. From a thread of its own, as a runtime cannot end itself.
-pub(super) fn stop(runtime: &Weak<Mutex<Option<Runtime>>>) {
-    let Some(runtime) = runtime.upgrade() else { return };
-    let runtime = runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(runtime) = runtime {
-        std::thread::spawn(move || runtime.shutdown_background());
-    }
+    pub(super) host: Weak<Host>,
 }
 
 impl Service {
@@ -36,7 +27,8 @@ impl Service {
     ) -> Result<(), Status> {
         match self.store.called(method, instance, format!("{:?}", request.metadata()))? {
             Next::Answer => return Ok(()),
-            Next::Cut => stop(&self.runtime),
+            Next::Cut => self.host.upgrade().iter().for_each(|host| host.stop()),
+            Next::Restart => self.host.upgrade().iter().for_each(Host::restart),
             Next::Hang => {}
         }
         std::future::pending().await

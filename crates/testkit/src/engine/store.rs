@@ -3,6 +3,7 @@
 use bazel_remote_apis::build::bazel::remote::execution::v2::{ActionResult, Digest};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tonic::{Code, Status};
 
@@ -43,6 +44,8 @@ pub enum Fault {
     None,
     /// So many calls end with this status.
     Storm(Code, usize),
+    /// Whoever calls is turned away, with the headers that were sent in the words.
+    Echo,
     /// Every blob has a byte changed when it is read.
     WrongBytes,
     /// After so many calls all connections are cut, and nobody listens any more.
@@ -63,6 +66,23 @@ pub enum Fault {
     Swapped,
     /// So many actions find that all blobs have gone since they were asked for.
     Evicting(usize),
+    /// All blobs go, once.
+    Forget,
+    /// The engine is restarted, with what it had or without.
+    Restart {
+        /// Whether it keeps blobs and results.
+        keeps: bool,
+    },
+    /// Its workers end while they work, and this is said of each action.
+    Killed(Code),
+    /// Compilers are killed, and leave half an object.
+    KilledCompiler,
+    /// No worker has the properties that are asked for.
+    Refused,
+    /// Whoever waits for an action is told at once that this has taken too long.
+    Impatient,
+    /// Its clock is wrong by so many seconds, and stands back by as many while an action runs.
+    Clock(i64),
 }
 
 /// What a call is to do.
@@ -70,6 +90,7 @@ pub enum Fault {
 pub(super) enum Next {
     Answer,
     Cut,
+    Restart,
     Hang,
 }
 
@@ -85,11 +106,30 @@ struct State {
     results: BTreeMap<String, ActionResult>,
     calls: BTreeMap<&'static str, usize>,
     fault: Fault,
+    plan: Option<(Range<usize>, Fault)>,
+    /// All calls.
+    total: usize,
     headers: String,
     /// The sizes of blobs that came in.
     distinct: BTreeMap<String, usize>,
     received: usize,
     sent: usize,
+}
+
+impl State {
+    /// What was planned for this call.
+    fn next_fault(&mut self) {
+        let number = self.total;
+        self.total += 1;
+        if let Some((calls, fault)) = &self.plan {
+            if number == calls.start {
+                self.fault = *fault;
+            }
+            if number == calls.end {
+                self.fault = Fault::None;
+            }
+        }
+    }
 }
 
 impl Store {
@@ -99,6 +139,8 @@ impl Store {
             results: BTreeMap::new(),
             calls: BTreeMap::new(),
             fault: Fault::None,
+            plan: None,
+            total: 0,
             headers: String::new(),
             distinct: BTreeMap::new(),
             received: 0,
@@ -115,8 +157,30 @@ impl Store {
         self.lock().fault = fault;
     }
 
+    pub(super) fn plan(&self, calls: Range<usize>, fault: Fault) {
+        self.lock().plan = Some((calls, fault));
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        let state = self.lock();
+        state.plan.as_ref().is_none_or(|(calls, _)| state.total > calls.start)
+    }
+
+    pub(super) fn take_over(&self, other: &Self) {
+        let (blobs, results) = {
+            let other = other.lock();
+            (other.blobs.clone(), other.results.clone())
+        };
+        let mut state = self.lock();
+        (state.blobs, state.results) = (blobs, results);
+    }
+
     pub(super) fn forget_blobs(&self) {
         self.lock().blobs.clear();
+    }
+
+    pub(super) fn retain_blobs(&self, mut keep: impl FnMut() -> bool) {
+        self.lock().blobs.retain(|_, _| keep());
     }
 
     pub(super) fn calls(&self, method: &str) -> usize {
@@ -142,6 +206,7 @@ impl Store {
         let mut state = self.lock();
         *state.calls.entry(method).or_default() += 1;
         state.headers = headers;
+        state.next_fault();
         match state.fault {
             Fault::Storm(code, left) if left > 0 => {
                 state.fault = Fault::Storm(code, left - 1);
@@ -150,6 +215,22 @@ impl Store {
             Fault::Cut(0) => return Ok(Next::Cut),
             Fault::Cut(left) => state.fault = Fault::Cut(left - 1),
             Fault::Silence => return Ok(Next::Hang),
+            Fault::Echo => {
+                let words = state.headers.replace("Bearer", "");
+                return Err(Status::unauthenticated(format!("not with {} or {words}", state.headers)));
+            }
+            Fault::Forget => {
+                state.blobs.clear();
+                state.fault = Fault::None;
+            }
+            Fault::Restart { keeps } => {
+                if !keeps {
+                    state.blobs.clear();
+                    state.results.clear();
+                }
+                state.fault = Fault::None;
+                return Ok(Next::Restart);
+            }
             _ => {}
         }
         if instance != self.offer.instance {

@@ -130,6 +130,9 @@ impl<'a> RemoteExecutor<'a> {
     async fn take(&self, job: &Job, response: crate::api::ExecuteResponse) -> Result<Ended, String> {
         let cached = response.cached_result;
         let result = response.result.ok_or("it gave no result")?;
+        if was_killed(result.exit_code) {
+            return Err(format!("its compiler was killed (exit status {})", result.exit_code));
+        }
         if result.exit_code != 0 {
             let status = format!("exit status {}", result.exit_code);
             return Ok(Ended::Failed { status, stderr: result.stderr_raw });
@@ -156,6 +159,11 @@ impl<'a> RemoteExecutor<'a> {
         let from = if cached { Origin::RemoteCache } else { Origin::RemoteExecuted };
         Ok(Ended::Success(NativeObject { digest: output.object, stderr, from, estimate: None }))
     }
+}
+
+/// Short of memory, or with its machine: that says nothing of the source. Engines have a signal as a shell does, or as -1.
+fn was_killed(exit_code: i32) -> bool {
+    !(0..=128).contains(&exit_code)
 }
 
 async fn unless_cancelled(cancel: &CancelToken, work: impl Future<Output = Ended>) -> Ended {

@@ -106,7 +106,11 @@ pub(super) async fn run(
         match status.code() {
             // It does not know the operation any more: from the beginning.
             Code::NotFound if !name.is_empty() => name.clear(),
-            Code::DeadlineExceeded if !name.is_empty() => continue,
+            // That is not counted: patience bounds it. It may be said at once, and then again.
+            Code::DeadlineExceeded if !name.is_empty() => {
+                sleep(retry::delay(0)).await;
+                continue;
+            }
             code if retry::may_pass(code) => {}
             _ => return Err(trouble(engine, &status)),
         }

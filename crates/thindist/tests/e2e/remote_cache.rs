@@ -155,7 +155,8 @@ fn an_engine_that_will_not_do_is_one_warning() {
     warns(tool, "it does not offer SHA256, only MD5");
     let other = FakeEngine::offering(Offer { instance: "main".to_owned(), ..Offer::default() });
     let tool = client(&sandbox, &other.address(), "wrong").env("THINDIST_REMOTE_INSTANCE_NAME", "mian");
-    warns(tool, "unknown instance `mian`");
+    warns(tool, "unknown instance `mian` (remote_instance_name=mian)");
+    warns(client(&sandbox, &other.address(), "unsaid"), "unknown instance `` (remote_instance_name=)");
     let tool = writer(&sandbox, &other.address(), "right").env("THINDIST_REMOTE_INSTANCE_NAME", "main");
     sandbox.stats_of(tool);
     assert_eq!(other.size(), (4, 4));
@@ -201,17 +202,50 @@ fn credentials_reach_the_engine_and_nobody_else() {
     let sandbox = crate::sandbox(22);
     chain(&sandbox);
     let engine = FakeEngine::start();
-    let secret = "authorization=Bearer hunter2";
-    let link = |name: &str| client(&sandbox, &engine.address(), name).env("THINDIST_REMOTE_HEADER", secret);
-    let stats = sandbox.root("stats-all");
-    link("first").env("THINDIST_STATS", &stats).ok();
+    let link = |name: &str| {
+        let link =
+            writer(&sandbox, &engine.address(), name).env("THINDIST_REMOTE_HEADER", "authorization=Bearer hunter2");
+        link.env("THINDIST_STATS", sandbox.root("stats-all")).env("THINDIST_KEEP", "1").env("RUST_LOG", "trace")
+    };
+    let runs = [link("first").ok()];
     let headers = engine.last_headers();
     assert!(headers.contains("Bearer hunter2"), "{headers}");
     assert!(headers.contains("build.bazel.remote.execution.v2.requestmetadata-bin"), "{headers}");
-    assert!(!std::fs::read_to_string(stats).unwrap().contains("hunter2"));
-    engine.fail(Fault::Storm(Code::Unauthenticated, 1));
-    let run = link("second").ok().says("see remote_header");
-    assert!(!run.stderr.contains("hunter2"), "{run}");
+    engine.fail(Fault::Echo);
+    let refused = link("second").ok().says("not with").says("see remote_header");
+    let doctor = sandbox.tool("thindist").args("doctor").env("THINDIST_REMOTE_CACHE", engine.address());
+    let doctor = doctor.env("THINDIST_REMOTE_HEADER", "authorization=Bearer hunter2").run().exits(1);
+    for run in runs.iter().chain([&refused, &doctor]) {
+        assert!(!run.stderr.contains("hunter2") && !run.stdout.contains("hunter2"), "{run}");
+    }
+    // Stores, statistics, job files, what a link keeps of its directory.
+    for path in sandbox.files_below("").into_iter().filter(|path| path.is_file()) {
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(7).any(|window| window == b"hunter2"), "{}", path.display());
+    }
+}
+
+/// As a worker's address it is told of in the same way.
+#[test]
+fn an_executor_that_will_not_do_is_named_with_its_setting() {
+    let sandbox = crate::sandbox(22);
+    chain(&sandbox);
+    let link = |address: &str, name: &str| {
+        client(&sandbox, "", name).without_env("THINDIST_REMOTE_CACHE").env("THINDIST_REMOTE_EXECUTOR", address)
+    };
+    link("https://localhost:1", "scheme").run().exits(1).says("remote_executor=https://localhost:1: expected grpc://");
+    let md5 = FakeEngine::offering(Offer { digest_functions: vec![3], ..Offer::default() });
+    for (name, address, says) in [
+        ("web", format!("grpc://localhost:{}", web_server()), "no HTTP/2 there"),
+        ("md5", md5.address(), "it does not offer SHA256, only MD5"),
+        ("tls", format!("grpcs://localhost:{}", web_server()), "TLS on one side only"),
+    ] {
+        let run = link(&address, name).env("THINDIST_REMOTE_TIMEOUT", "4").ok().says(says);
+        assert_eq!(run.lines_with(&format!("warning: remote_executor={address}: ")), 1, "{run}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run}");
+    }
+    let run = link(&md5.address(), "strict").env("THINDIST_REMOTE_LOCAL_FALLBACK", "0").run().exits(1);
+    run.says("it does not offer SHA256, only MD5").says("remote_local_fallback is off");
 }
 
 #[test]

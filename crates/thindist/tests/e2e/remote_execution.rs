@@ -169,6 +169,36 @@ fn two_clients_at_once_do_not_disturb_each_other() {
     assert_eq!(engine.size().1, 4);
 }
 
+/// Out of memory, most often: no error of the source, which the random faults found it to be told as.
+#[test]
+fn a_compiler_that_is_killed_there_is_tried_again_and_then_run_here() {
+    let sandbox = crate::sandbox(22);
+    chain(&sandbox);
+    let good = plain(&sandbox);
+    check(&sandbox, &good, Fault::KilledCompiler, 4, 1);
+    let engine = FakeEngine::start();
+    engine.fail(Fault::KilledCompiler);
+    let link = installed(&sandbox, &engine, "alone").env("THINDIST_REMOTE_LOCAL_FALLBACK", "0");
+    link.run().exits(1).says("its compiler was killed (exit status 137)").says("remote_executor=grpc://");
+    assert!(engine.calls("Execute") > 4, "it was not tried again");
+}
+
+/// A server may tell whoever waits at once that this took too long, as often as it is asked.
+#[test]
+fn a_server_that_sends_away_whoever_waits_is_not_asked_without_a_pause() {
+    let sandbox = crate::sandbox(22);
+    chain(&sandbox);
+    let good = plain(&sandbox);
+    let engine = FakeEngine::start();
+    engine.fail(Fault::Impatient);
+    let run = installed(&sandbox, &engine, "client").env("THINDIST_REMOTE_TIMEOUT", "2").ok();
+    assert!(sandbox.read("client.o") == good, "{run}");
+    assert_eq!(run.lines_with("no action has begun or ended within remote_timeout"), 1, "{run}");
+    // Each of four every 50 ms at most, for two seconds and a little more on a machine that is busy.
+    let asked = engine.calls("WaitExecution");
+    assert!((4..1000).contains(&asked), "{asked} calls");
+}
+
 #[test]
 fn without_fallback_an_engine_that_fails_is_an_error() {
     let sandbox = crate::sandbox(22);

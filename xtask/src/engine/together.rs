@@ -1,0 +1,92 @@
+//! Two clients at once on one engine that has none of their results: no corruption, and each action executed once where the
+//! engine merges those that are the same.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::checks::require;
+use crate::project::Home;
+use crate::{Result, files, run, stats};
+
+use super::subject::{Place, Subject};
+
+/// Other arguments of each backend than those of any other check: all actions are new.
+const ANOTHER: &str = "--lto-O3";
+const CLIENTS: [&str; 2] = ["one", "other"];
+
+pub(super) fn check(subject: &Subject<'_>, place: &Place<'_>) -> Result<String> {
+    let compiler = if place.merges_on_this_machine { Some(Counting::compiler(subject.home)?) } else { None };
+    let links = CLIENTS.map(|client| start(subject, place, client, compiler.as_ref()));
+    // All are waited for before one of them may fail the check.
+    let ended: Vec<Result<(u64, u64)>> =
+        links.into_iter().zip(CLIENTS).map(|(link, client)| end(subject, client, link?)).collect();
+    let [(modules, one), (_, other)] = ended.into_iter().collect::<Result<Vec<_>>>()?[..] else {
+        return Err("two clients were started".to_owned());
+    };
+    let read = |client: &str| files::read_bytes(&output(subject, client));
+    require(read("one")? == read("other")?, || "their outputs differ".to_owned())?;
+    let answers = format!("the same output; {one} and {other} of {modules} executed for them");
+    let Some(compiler) = compiler else { return Ok(answers) };
+    let ran = compiler.ran()?;
+    require(ran == modules, || format!("{ran} compilers ran for {modules} modules"))?;
+    Ok(format!("{answers}, by {ran} compilers"))
+}
+
+fn output(subject: &Subject<'_>, client: &str) -> PathBuf {
+    subject.home.dir.join(format!("{client}.out"))
+}
+
+fn start(
+    subject: &Subject<'_>,
+    place: &Place<'_>,
+    client: &str,
+    compiler: Option<&Counting>,
+) -> Result<std::process::Child> {
+    let cache = subject.home.dir.join(format!("cache-{client}"));
+    files::remove_dir(&cache)?;
+    let mut command = Command::new(&subject.linker);
+    command.current_dir(&subject.directory).envs(subject.environment.iter().cloned()).envs(place.settings());
+    command.env("THINDIST_CACHE_DIR", cache).env("THINDIST_STATS", subject.home.fresh_stats(client)?);
+    command.env("THINDIST_FALLBACK", "never");
+    if let Some(compiler) = compiler {
+        command.env("THINDIST_CLANG", &compiler.program).env("THINDIST_REMOTE_TOOLCHAIN", "installed");
+    }
+    command.args((subject.words)(&output(subject, client))?).arg(ANOTHER);
+    run::attach_log(&mut command, &subject.home.log(client))?;
+    command.spawn().map_err(|error| run::cannot_start(&command, &error))
+}
+
+/// Modules, and backends executed for this client.
+fn end(subject: &Subject<'_>, client: &str, mut link: std::process::Child) -> Result<(u64, u64)> {
+    let status = link.wait().map_err(|error| error.to_string())?;
+    let log = subject.home.log(client);
+    require(status.success(), || format!("the link of one of two clients: {status}\n{}", run::tail(&log)))?;
+    let stats = stats::read(&subject.home.dir.join("stats").join(format!("{client}.json")))?;
+    let link = stats.into_iter().next().ok_or("no link")?;
+    let there = link.backends.remote_executed + link.backends.remote_cache;
+    require(there == link.modules, || format!("not all backends are from there: {:?}", link.backends))?;
+    Ok((link.modules, link.backends.remote_executed))
+}
+
+/// A script around the compiler that adds a line to a file for each backend.
+struct Counting {
+    program: PathBuf,
+    log: PathBuf,
+}
+
+impl Counting {
+    fn compiler(home: &Home) -> Result<Self> {
+        let (program, log) = (home.dir.join("counting-clang"), home.dir.join("counted"));
+        files::remove_file(&log)?;
+        let clang = Path::new("/usr/bin").join(format!("clang-{}", super::check::LLVM));
+        let (log_name, clang) = (log.display(), clang.display());
+        let count = format!("case \"$*\" in *-fthinlto-index=*) echo x >> {log_name};; esac");
+        files::write(&program, format!("#!/bin/sh\n{count}\nexec {clang} \"$@\"\n"))?;
+        files::make_executable(&program)?;
+        Ok(Self { program, log })
+    }
+
+    fn ran(&self) -> Result<u64> {
+        Ok(files::read(&self.log)?.lines().count() as u64)
+    }
+}
