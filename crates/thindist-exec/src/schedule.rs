@@ -32,20 +32,37 @@ fn look_up_one(cas: &Cas, cache: &ActionCache, key: &Digest) -> Option<NativeObj
     let result = cache.get(key).ok().flatten()?;
     let digest = result.outputs.iter().find(|output| output.path == NATIVE_OBJECT_NAME)?.digest;
     let good = digest.size() > 0 && cas.has_good(&digest).unwrap_or(false);
-    good.then_some(NativeObject { digest, stderr: result.stderr, from: Origin::LocalCache, estimate: None })
+    good.then_some(NativeObject {
+        digest,
+        stderr: result.stderr,
+        from: Origin::LocalCache,
+        estimate: None,
+        times: Box::default(),
+    })
 }
 
 /// What bounds the number of jobs that run at once.
 #[derive(Debug)]
 pub struct Limits<'a> {
-    /// Jobs of this link.
+    /// Jobs of this link that hold a place.
     pub max_jobs: usize,
+    /// Jobs that have been started and have not ended, those that have given their place back among them.
+    pub max_unfinished: usize,
     /// Compilers of this user on this machine. `None`: what runs them bounds itself.
     pub slots: Option<&'a Slots>,
     /// The make that runs us.
     pub jobserver: Option<MakeJobserver>,
     /// Memory.
     pub memory: MemoryBudget,
+}
+
+impl Limits<'_> {
+    /// How many jobs may be unfinished where so many compile: when more objects than that wait to be stored, the disk is
+    /// what all wait for.
+    #[must_use]
+    pub fn storing(max_jobs: usize) -> usize {
+        max_jobs.saturating_mul(2) + 2
+    }
 }
 
 /// Hears of a run's progress, from the thread that called [`run_all`].
@@ -154,9 +171,9 @@ impl<'a> Run<'a> {
         false
     }
 
-    /// The next job, unless so many objects wait to be stored that the disk is what all wait for.
+    /// The next job, unless too many have not ended.
     fn next(&self) -> Option<(usize, &'a Job)> {
-        let index = self.queue.candidate().filter(|_| self.unfinished < self.limits.max_jobs.saturating_mul(2) + 2)?;
+        let index = self.queue.candidate().filter(|_| self.unfinished < self.limits.max_unfinished)?;
         Some((index, self.jobs.get(index)?))
     }
 
@@ -227,8 +244,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A panic of an executor is a bug in us; it ends the link with a message that names the module.
-fn execute(executor: &dyn Executor, job: &Job, permit: &mut Permit, cancel: &CancelToken) -> Outcome {
+/// Runs one job. A panic of an executor is a bug in us; it ends the link with a message that names the module.
+pub fn execute(executor: &dyn Executor, job: &Job, permit: &mut Permit, cancel: &CancelToken) -> Outcome {
     catch_unwind(AssertUnwindSafe(|| executor.execute(job, permit, cancel))).unwrap_or_else(|_| {
         let message = format!("internal error: the executor panicked on {} (action {})", job.name, job.action.key());
         Outcome::InfraFailed { message }

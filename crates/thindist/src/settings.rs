@@ -75,8 +75,15 @@ pub(crate) const REGISTRY: &[Setting] = &[
         name: "remote_toolchain",
         help: "`shipped` (default): workers get the compiler; `installed`: they have the same under the same path",
     },
-    Setting { name: "remote_jobs", help: "backends of one link at a time on the engine (default: 200)" },
+    Setting {
+        name: "remote_jobs",
+        help: "backends of one link at a time on the engine (default: 2000, of which 200 may wait for a worker)",
+    },
     Setting { name: "remote_only", help: "`1`: run backends here only if the engine fails" },
+    Setting {
+        name: "remote_racing",
+        help: "`0`: free places here do not run what the engine has, however slow it is (default: they do)",
+    },
     Setting {
         name: "remote_local_fallback",
         help: "`0`: what the engine fails at is an error (default: it runs here)",

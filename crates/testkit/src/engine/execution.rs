@@ -14,6 +14,9 @@ use std::sync::Arc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
+/// How soon an action that is held notices that it is not any more.
+const HOLD: std::time::Duration = std::time::Duration::from_millis(10);
+
 type Operations = ReceiverStream<Result<Operation, Status>>;
 
 #[tonic::async_trait]
@@ -30,7 +33,11 @@ impl api::execution_server::Execution for Service {
             std::future::pending::<()>().await;
         }
         let (sender, receiver) = tokio::sync::mpsc::channel(4);
-        let stage = if fault == Fault::Queue {
+        if let Some(workers) = &self.store.workers {
+            tokio::spawn(Arc::clone(workers).work(Arc::clone(&self.store), name, sender));
+            return Ok(Response::new(ReceiverStream::new(receiver)));
+        }
+        let stage = if matches!(fault, Fault::Queue | Fault::Held) {
             api::execution_stage::Value::Queued
         } else {
             api::execution_stage::Value::Executing
@@ -38,11 +45,23 @@ impl api::execution_server::Execution for Service {
         let _ = sender.send(Ok(started(&name, stage))).await;
         match fault {
             // Whoever waits keeps the other end.
-            Fault::Queue => drop(tokio::spawn(async move { sender.closed().await })),
+            Fault::Queue | Fault::Stuck(_) => drop(tokio::spawn(async move { sender.closed().await })),
+            Fault::Held => {
+                let store = Arc::clone(&self.store);
+                tokio::spawn(async move {
+                    while store.holds() {
+                        tokio::time::sleep(HOLD).await;
+                    }
+                    let work = move || known_or_run(&store, &name, request.skip_cache_lookup, Fault::None);
+                    if let Ok(done) = tokio::task::spawn_blocking(work).await {
+                        let _ = sender.send(Ok(done)).await;
+                    }
+                });
+            }
             Fault::LostStreams => {}
             _ => {
                 let store = Arc::clone(&self.store);
-                let work = move || ended(&store, &name, request.skip_cache_lookup, fault);
+                let work = move || known_or_run(&store, &name, request.skip_cache_lookup, fault);
                 let done =
                     tokio::task::spawn_blocking(work).await.map_err(|error| Status::internal(error.to_string()))?;
                 let _ = sender.send(Ok(done)).await;
@@ -57,7 +76,7 @@ impl api::execution_server::Execution for Service {
     ) -> Result<Response<Operations>, Status> {
         self.store.called("WaitExecution", &self.store.offer.instance.clone(), String::new())?;
         let (store, name) = (Arc::clone(&self.store), request.into_inner().name);
-        let work = move || ended(&store, &name, false, Fault::None);
+        let work = move || known_or_run(&store, &name, false, Fault::None);
         let done = tokio::task::spawn_blocking(work).await.map_err(|error| Status::internal(error.to_string()))?;
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         let _ = sender.send(Ok(done)).await;
@@ -65,15 +84,18 @@ impl api::execution_server::Execution for Service {
     }
 }
 
-fn started(name: &str, stage: api::execution_stage::Value) -> Operation {
+pub(super) fn started(name: &str, stage: api::execution_stage::Value) -> Operation {
     let metadata = api::ExecuteOperationMetadata { stage: stage as i32, ..api::ExecuteOperationMetadata::default() };
     Operation { name: name.to_owned(), metadata: Some(any(&metadata)), done: false, result: None }
 }
 
-fn ended(store: &Store, name: &str, skip_cache: bool, fault: Fault) -> Operation {
+fn known_or_run(store: &Store, name: &str, skip_cache: bool, fault: Fault) -> Operation {
     let known = store.result(name).filter(|_| !skip_cache);
-    let cached_result = known.is_some();
-    let result = known.map_or_else(|| run(store, name, fault), Ok);
+    let is_known = known.is_some();
+    ended(name, known.map_or_else(|| run(store, name, fault), Ok), is_known)
+}
+
+pub(super) fn ended(name: &str, result: Result<api::ActionResult, Status>, cached_result: bool) -> Operation {
     let (result, status) = match result {
         Ok(result) => (Some(result), None),
         Err(status) => {
@@ -89,7 +111,7 @@ fn any(message: &impl Message) -> Any {
     Any { type_url: String::new(), value: message.encode_to_vec() }
 }
 
-fn message<T: Message + Default>(store: &Store, hash: &str) -> Result<T, Status> {
+pub(super) fn message<T: Message + Default>(store: &Store, hash: &str) -> Result<T, Status> {
     let bytes = store.peek(hash).ok_or_else(|| Status::failed_precondition(format!("missing blob {hash}")))?;
     T::decode(bytes.as_slice()).map_err(|error| Status::invalid_argument(format!("{hash}: {error}")))
 }

@@ -6,9 +6,11 @@
 mod certificates;
 mod execution;
 mod services;
+mod simulation;
 mod store;
 
 pub use certificates::Certificates;
+pub use simulation::{Simulated, Simulation, object_of};
 pub use store::{Fault, Offer};
 pub use tonic::Code;
 
@@ -25,6 +27,9 @@ use tonic::transport::{Server, ServerTlsConfig};
 
 /// What a message may have.
 const MAX_MESSAGE: usize = 4 << 20;
+
+/// Streams of one connection, as most servers have it.
+const STREAMS: u32 = 100;
 
 /// A running engine; it ends when dropped.
 #[derive(Debug)]
@@ -61,7 +66,7 @@ impl FakeEngine {
         let store = Arc::new(Store::new(offer));
         let (with_tls, runtime) = (tls.is_some(), Arc::new(Mutex::new(Some(runtime))));
         let service = Service { store: Arc::clone(&store), runtime: Arc::downgrade(&runtime) };
-        let mut builder = Server::builder();
+        let mut builder = Server::builder().max_concurrent_streams(STREAMS);
         if let Some(tls) = tls {
             builder = builder.tls_config(tls).unwrap_or_else(|error| panic!("{error}"));
         }
@@ -101,6 +106,12 @@ impl FakeEngine {
     #[must_use]
     pub fn calls(&self, method: &str) -> usize {
         self.store.calls(method)
+    }
+
+    /// What simulated workers have done.
+    #[must_use]
+    pub fn simulated(&self) -> Simulated {
+        self.store.workers.as_ref().map(|workers| workers.seen().clone()).unwrap_or_default()
     }
 
     /// Bytes of blobs that came in and went out, since this was last asked.

@@ -35,7 +35,12 @@ impl Service {
         request: &Request<T>,
     ) -> Result<(), Status> {
         match self.store.called(method, instance, format!("{:?}", request.metadata()))? {
-            Next::Answer => return Ok(()),
+            Next::Answer => {
+                if let Some(workers) = &self.store.workers {
+                    tokio::time::sleep(workers.latency()).await;
+                }
+                return Ok(());
+            }
             Next::Cut => stop(&self.runtime),
             Next::Hang => {}
         }

@@ -23,6 +23,7 @@ mod regressions;
 mod remote_cache;
 mod remote_execution;
 mod remote_faults;
+mod remote_racing;
 mod rust;
 mod rust_for_linux;
 mod steps;
