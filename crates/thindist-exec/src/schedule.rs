@@ -19,6 +19,7 @@ use crate::store_error::StoreError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
 use thindist_core::action::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 
@@ -98,6 +99,7 @@ pub fn run_all(
         cancel: cancel.dependent(),
         outcomes: jobs.iter().map(|_| None).collect(),
         unfinished: 0,
+        begun: Instant::now(),
     };
     thread::scope(|scope| run.drive(scope));
     run.settle()
@@ -115,6 +117,7 @@ struct Run<'a> {
     outcomes: Vec<Option<Outcome>>,
     /// Jobs that were started and have not ended: they compile, or their objects are being stored.
     unfinished: usize,
+    begun: Instant,
 }
 
 /// What the deciding thread hears.
@@ -154,10 +157,10 @@ impl<'a> Run<'a> {
             self.queue.start(index);
             self.unfinished += 1;
             self.progress.started(index);
-            let (executor, cache) = (self.executor, self.cache);
+            let (executor, cache, waited) = (self.executor, self.cache, self.begun.elapsed());
             let (cancel, sender) = (self.cancel.clone(), sender.clone());
             let work = move || {
-                let outcome = execute(executor, job, &mut permit, &cancel);
+                let outcome = after(waited, execute(executor, job, &mut permit, &cancel));
                 let noted = note(cache, job, &outcome);
                 // The receiver lives until the last job has been heard of.
                 let _ = sender.send(Event::Ended { index, outcome, noted });
@@ -242,6 +245,14 @@ impl<'a> Run<'a> {
         }
         self.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect()
     }
+}
+
+/// A job that was run here has waited for its turn in this run's queue; an engine tells of its own.
+fn after(waited: Duration, mut outcome: Outcome) -> Outcome {
+    if let Outcome::Success(NativeObject { from: Origin::Executed, times, .. }) = &mut outcome {
+        times.queue_ms.get_or_insert(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
+    }
+    outcome
 }
 
 /// Runs one job. A panic of an executor is a bug in us; it ends the link with a message that names the module.

@@ -1,6 +1,7 @@
 //! The engine as a worker: input roots are laid out, commands run, outputs kept.
 
 use super::services::Service;
+use super::simulation::stamp;
 use super::store::{Fault, Store};
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
 use bazel_remote_apis::google::longrunning::{Operation, operation};
@@ -11,6 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
@@ -124,6 +126,7 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
     if let Fault::Evicting(_) = fault {
         store.forget_blobs();
     }
+    let queued = SystemTime::now();
     let action: api::Action = message(store, name)?;
     let command: api::Command = message(store, hash(action.command_digest.as_ref()))?;
     let root = tempfile::tempdir()?;
@@ -135,7 +138,9 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
     let (program, arguments) = command.arguments.split_first().ok_or_else(|| Status::invalid_argument("no command"))?;
     let program = if program.starts_with('/') { program.into() } else { directory.join(program) };
     let program = if fault == Fault::BrokenWorker { "/bin/false".into() } else { program };
+    let fetched = SystemTime::now();
     let output = Command::new(program).args(arguments).current_dir(&directory).env_clear().output()?;
+    let ended = SystemTime::now();
     let mut result = api::ActionResult {
         exit_code: output.status.code().unwrap_or(-1),
         stderr_raw: output.stderr,
@@ -146,6 +151,18 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
         let digest = Some(store.keep(bytes));
         result.output_files.push(api::OutputFile { path: path.clone(), digest, ..api::OutputFile::default() });
     }
+    result.execution_metadata = Some(api::ExecutedActionMetadata {
+        worker: "fake".to_owned(),
+        queued_timestamp: stamp(queued),
+        worker_start_timestamp: stamp(queued),
+        input_fetch_start_timestamp: stamp(queued),
+        input_fetch_completed_timestamp: stamp(fetched),
+        execution_start_timestamp: stamp(fetched),
+        execution_completed_timestamp: stamp(ended),
+        output_upload_start_timestamp: stamp(ended),
+        output_upload_completed_timestamp: stamp(SystemTime::now()),
+        ..api::ExecutedActionMetadata::default()
+    });
     if result.exit_code == 0 {
         store.put_result(name.to_owned(), result.clone())?;
     }

@@ -158,7 +158,7 @@ fn finish(store: &Store, name: &str, queued: SystemTime, begun: SystemTime) -> R
     Ok(result)
 }
 
-fn stamp(time: SystemTime) -> Option<Timestamp> {
+pub(super) fn stamp(time: SystemTime) -> Option<Timestamp> {
     let since = time.duration_since(UNIX_EPOCH).ok()?;
     let nanos = i32::try_from(since.subsec_nanos()).ok()?;
     Some(Timestamp { seconds: i64::try_from(since.as_secs()).ok()?, nanos })

@@ -9,6 +9,7 @@ use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::remote::{self, Tools};
 use crate::stats::BackendCounts;
+use crate::what_ran::{self, Line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) jobs: &'a [Job],
     /// Names of what each job imports, by rank: for diagnostics.
     pub(crate) imported: &'a [Vec<String>],
+    /// The link, if what ran for it is to be remembered.
+    pub(crate) line: Option<Line<'a>>,
 }
 
 impl<'a> Batch<'a> {
@@ -58,7 +61,11 @@ impl<'a> Batch<'a> {
 pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
     let mut natives = Vec::with_capacity(batch.jobs.len());
     let mut failures = Vec::new();
-    for (index, outcome) in outcomes(batch)?.into_iter().enumerate() {
+    let outcomes = outcomes(batch)?;
+    if let Some(line) = batch.line {
+        what_ran::record(line, batch.workspace, batch.jobs, &outcomes);
+    }
+    for (index, outcome) in outcomes.into_iter().enumerate() {
         match outcome {
             Outcome::Success(native) => {
                 *count(counts, native.from) += 1;

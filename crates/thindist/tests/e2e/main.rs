@@ -29,6 +29,7 @@ mod rust_for_linux;
 mod steps;
 mod verify;
 mod what_changed;
+mod what_ran;
 
 use testkit::Sandbox;
 

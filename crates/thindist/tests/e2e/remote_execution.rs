@@ -13,7 +13,7 @@ on_each_llvm!(
 );
 
 /// A link whose backends run on the engine only.
-fn remote(sandbox: &Sandbox, engine: &FakeEngine, name: &str) -> Tool {
+pub(crate) fn remote(sandbox: &Sandbox, engine: &FakeEngine, name: &str) -> Tool {
     let tool = client(sandbox, &engine.address(), name).without_env("THINDIST_REMOTE_CACHE");
     tool.env("THINDIST_REMOTE_EXECUTOR", engine.address()).env("THINDIST_REMOTE_ONLY", "1")
 }
