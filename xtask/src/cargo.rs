@@ -32,20 +32,29 @@ pub(crate) fn install_thindist(home: &Home) -> Result<PathBuf> {
     Ok(linker)
 }
 
-/// Cargo alone knows its target directory and the program's suffix, so it is asked instead of guessed.
 fn build_release() -> Result<PathBuf> {
-    let arguments = ["build", "--release", "--package", "thindist", "--message-format=json-render-diagnostics"];
-    let messages = run::output(&mut command(&arguments))?;
-    let text = String::from_utf8_lossy(&messages);
-    let program =
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).find_map(|message| executable(&message));
-    program.ok_or_else(|| "cargo built no program named thindist".to_string())
+    build(&["--package", "thindist"], "thindist")
 }
 
-fn executable(message: &Value) -> Option<PathBuf> {
+/// Builds an example of a package in release.
+pub(crate) fn build_example(package: &str, name: &str) -> Result<PathBuf> {
+    build(&["--package", package, "--example", name], name)
+}
+
+/// Cargo alone knows its target directory and the program's suffix, so it is asked instead of guessed.
+fn build(what: &[&str], name: &str) -> Result<PathBuf> {
+    let mut cargo = command(&["build", "--release", "--message-format=json-render-diagnostics"]);
+    let messages = run::output(cargo.args(what))?;
+    let text = String::from_utf8_lossy(&messages);
+    let program =
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).find_map(|message| executable(&message, name));
+    program.ok_or_else(|| format!("cargo built no program named {name}"))
+}
+
+fn executable(message: &Value, wanted: &str) -> Option<PathBuf> {
     let name = message.pointer("/target/name")?.as_str()?;
     let path = message.get("executable")?.as_str()?;
-    (name == "thindist").then(|| PathBuf::from(path))
+    (name == wanted).then(|| PathBuf::from(path))
 }
 
 #[cfg(test)]
@@ -54,7 +63,7 @@ mod tests {
 
     #[test]
     fn the_program_is_found_among_cargos_messages() {
-        let of = |text: &str| executable(&serde_json::from_str(text).unwrap());
+        let of = |text: &str| executable(&serde_json::from_str(text).unwrap(), "thindist");
         assert_eq!(of(r#"{"reason":"build-finished","success":true}"#), None);
         assert_eq!(of(r#"{"target":{"name":"thindist"},"executable":null}"#), None);
         assert_eq!(of(r#"{"target":{"name":"thindist"},"executable":"/t/thindist"}"#), Some("/t/thindist".into()));

@@ -18,6 +18,7 @@ mod newer_suite;
 mod programs;
 mod project;
 mod run;
+mod scale;
 mod serial_distributor;
 mod stats;
 mod table;

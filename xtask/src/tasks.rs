@@ -1,7 +1,7 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, engine, fuzz, kernel, programs, serial_distributor, test};
+use crate::{Result, apt, demo, engine, fuzz, kernel, programs, scale, serial_distributor, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -14,7 +14,7 @@ pub(crate) const TASKS: &[Task] = &[
         help: "format, clippy, tests, programs and the kernel checks; --fast leaves the latter two out",
         run: test::run,
     },
-    Task { name: "bench", help: "measure side by side: `bench kernel|ways|dtlto|programs [--rounds N]`", run: bench },
+    Task { name: "bench", help: "measure side by side: `bench kernel|ways|dtlto|programs|scale`", run: bench },
     Task {
         name: "programs",
         help: "SQLite, zstd, Lua linked, verified, run [NAME…] [--all: RocksDB and cargo's]",
@@ -48,6 +48,11 @@ const BENCHES: &[Task] = &[
         run: kernel::bench::dtlto::run,
     },
     Task { name: "programs", help: "the links of real programs [--rounds N] [NAME…] [--all]", run: programs::bench },
+    Task {
+        name: "scale",
+        help: "client and scheduler against 1 to 1,000 simulated workers [--workers N] [--latency MS]",
+        run: scale::run,
+    },
 ];
 
 fn bench(arguments: &[String]) -> Result<()> {

@@ -12,7 +12,7 @@ mod sandbox;
 mod stats;
 
 pub use disk::SmallDisk;
-pub use engine::{BadWire, Certificates, Code, FakeEngine, Fault, Offer, Wire};
+pub use engine::{BadWire, Certificates, Code, FakeEngine, Fault, Offer, Simulated, Simulation, Wire, object_of};
 pub use fake_compiler::{Announcements, FakeCompiler, most_at_a_time};
 pub use random::Random;
 pub use run::{Run, Tool};

@@ -216,7 +216,9 @@ fn shell_of(step: &Step) -> String {
     shell(&step.command)
 }
 
-fn shell(words: &[String]) -> String {
+/// Words as a line for a shell.
+#[must_use]
+pub fn shell(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 

@@ -5,6 +5,7 @@
 //! an extra input that begins with `..` stays inside.
 
 use crate::job::{Job, Source};
+use crate::layout;
 use crate::store_error::{IoContext as _, StoreError};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -46,7 +47,7 @@ pub enum RootError {
 /// A materialized action; removed when dropped.
 #[derive(Debug)]
 pub struct ActionRoot {
-    _root: TempDir,
+    root: TempDir,
     working_directory: PathBuf,
 }
 
@@ -57,7 +58,7 @@ impl ActionRoot {
         expect_same("extra inputs", job.action.extra_inputs.len(), job.extra_inputs.len())?;
         let root = tempfile::Builder::new().prefix("action-").tempdir_in(work_dir).on("create", work_dir)?;
         let working_directory = make_levels(root.path(), job.action.working_directory_depth)?;
-        let this = Self { _root: root, working_directory };
+        let this = Self { root, working_directory };
         this.place(MODULE_NAME, &job.module)?;
         this.place(INDEX_NAME, &job.index)?;
         for (rank, import) in job.imports.iter().enumerate() {
@@ -79,6 +80,23 @@ impl ActionRoot {
     #[must_use]
     pub fn native_object(&self) -> PathBuf {
         self.working_directory.join(NATIVE_OBJECT_NAME)
+    }
+
+    /// Leaves it where it is, with copies in place of links: what those lead to may have gone when it is looked at.
+    pub fn keep(self) -> Result<PathBuf, StoreError> {
+        let root = self.root.keep();
+        let mut open = vec![root];
+        while let Some(directory) = open.pop() {
+            for path in layout::list(&directory)? {
+                let metadata = fs::symlink_metadata(&path).on("read", &path)?;
+                if metadata.is_dir() {
+                    open.push(path);
+                } else if metadata.is_symlink() {
+                    copy_in_place(&path)?;
+                }
+            }
+        }
+        Ok(self.working_directory)
     }
 
     fn place(&self, name: &str, source: &Source) -> Result<(), StoreError> {
@@ -143,6 +161,12 @@ fn make_directory(path: &Path) -> Result<(), Option<RootError>> {
         Ok(_) => Err(None),
         Err(_) => fs::create_dir(path).on("create", path).map_err(|error| Some(error.into())),
     }
+}
+
+fn copy_in_place(link: &Path) -> Result<(), StoreError> {
+    let content = fs::canonicalize(link).on("read", link)?;
+    fs::remove_file(link).on("remove", link)?;
+    fs::copy(&content, link).on("write", link).map(drop)
 }
 
 fn place_at(destination: &Path, source: &Source) -> Result<(), StoreError> {

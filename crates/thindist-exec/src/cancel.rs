@@ -1,7 +1,11 @@
 //! Ending everything that runs, from any thread.
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +31,9 @@ struct State {
     children: Vec<Pid>,
     /// Tokens that are cancelled with this one.
     dependents: Vec<Weak<Shared>>,
+    /// Who waits without a thread, by number.
+    wakers: BTreeMap<u64, Waker>,
+    last_waker: u64,
 }
 
 impl Default for CancelToken {
@@ -71,8 +78,10 @@ impl CancelToken {
         }
         signal_all(&state.children, Signal::TERM);
         let dependents = std::mem::take(&mut state.dependents);
+        let wakers = std::mem::take(&mut state.wakers);
         let any_child = !state.children.is_empty();
         drop(state);
+        wakers.into_values().for_each(Waker::wake);
         self.0.changed.notify_all();
         for dependent in dependents.iter().filter_map(Weak::upgrade) {
             Self(dependent).cancel();
@@ -93,6 +102,14 @@ impl CancelToken {
     pub fn wait(&self, timeout: Duration) -> bool {
         let waited = self.0.changed.wait_timeout_while(self.lock(), timeout, |state| !state.cancelled);
         waited.unwrap_or_else(PoisonError::into_inner).0.cancelled
+    }
+
+    /// Is done when it is cancelled: of hundreds of waiters none has to look by itself.
+    #[must_use]
+    pub fn cancelled(&self) -> Cancelled<'_> {
+        let mut state = self.lock();
+        state.last_waker += 1;
+        Cancelled { token: self, number: state.last_waker }
     }
 
     /// Registers the leader of a child's process group. The child must not be reaped before the answer is dropped.
@@ -134,6 +151,32 @@ impl CancelToken {
     }
 }
 
+/// See [`CancelToken::cancelled`].
+#[derive(Debug)]
+pub struct Cancelled<'a> {
+    token: &'a CancelToken,
+    number: u64,
+}
+
+impl Future for Cancelled<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.token.lock();
+        if state.cancelled {
+            return Poll::Ready(());
+        }
+        state.wakers.insert(self.number, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Cancelled<'_> {
+    fn drop(&mut self) {
+        self.token.lock().wakers.remove(&self.number);
+    }
+}
+
 /// A child that is ended when its token is cancelled.
 #[derive(Debug)]
 pub(crate) struct Watched<'a> {
@@ -158,6 +201,7 @@ fn signal_all(children: &[Pid], signal: Signal) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::pin;
 
     #[test]
     fn cancelling_wakes_waiters_and_dependents() {
@@ -172,6 +216,23 @@ mod tests {
         assert!(waiter.join().unwrap());
         assert!(token.is_cancelled() && dependent.is_cancelled());
         assert!(token.dependent().is_cancelled());
+    }
+
+    #[test]
+    fn cancelling_wakes_who_waits_without_a_thread() {
+        let token = CancelToken::new();
+        let mut waiting = pin!(token.cancelled());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        assert_eq!(token.lock().wakers.len(), 1);
+        token.cancel();
+        assert!(waiting.as_mut().poll(&mut context).is_ready());
+        let other = CancelToken::new();
+        {
+            let mut given_up = pin!(other.cancelled());
+            assert!(given_up.as_mut().poll(&mut context).is_pending());
+        }
+        assert!(other.lock().wakers.is_empty());
     }
 
     #[test]

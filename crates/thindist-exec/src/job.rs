@@ -97,6 +97,27 @@ pub struct NativeObject {
     pub from: Origin,
     /// What it took, if it was run.
     pub estimate: Option<Estimate>,
+    /// The same in parts, and where.
+    pub times: Box<Times>,
+}
+
+/// What getting a native object took, part by part, in milliseconds. `None`: it did not happen, or nobody told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Times {
+    /// The engine's name for the machine that ran it.
+    pub worker: Option<String>,
+    /// From being ready to being begun.
+    pub queue_ms: Option<u64>,
+    /// Inputs brought to where the compiler runs.
+    pub fetch_ms: Option<u64>,
+    /// The compiler.
+    pub execute_ms: Option<u64>,
+    /// The object checked and kept.
+    pub upload_ms: Option<u64>,
+    /// Bytes that this machine sent for it; what another action needed first is counted there.
+    pub bytes_up: u64,
+    /// Bytes that this machine got.
+    pub bytes_down: u64,
 }
 
 /// Where a native object comes from.

@@ -5,6 +5,7 @@
 //! <root>/ac/ab/<64 hex>     serialized ActionResults, by the hash of the action's key
 //! <root>/tmp/               blobs being written; link-*: private space of running links
 //! <root>/last-gc            empty; its time is that of the last clean-up
+//! <root>/what-ran.jsonl     what the last link ran; the program writes and reads it
 //! <root>/state.sqlite       what may be lost: remembered digests, facts, estimates
 //! ```
 

@@ -32,7 +32,7 @@ pub mod warm;
 pub use action_cache::{ActionCache, CachedOutput, CachedResult};
 pub use cancel::CancelToken;
 pub use cas::Cas;
-pub use job::{Job, NativeObject, Origin, Outcome, Source};
+pub use job::{Job, NativeObject, Origin, Outcome, Source, Times};
 pub use local::{Executor, LocalExecutor};
 pub use maintenance::LinkDirectory;
 pub use make_jobserver::MakeJobserver;

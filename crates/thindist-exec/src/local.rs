@@ -3,7 +3,7 @@
 use crate::action_root::ActionRoot;
 use crate::cancel::CancelToken;
 use crate::cas::Cas;
-use crate::job::{Job, NativeObject, Origin, Outcome, Source};
+use crate::job::{Job, NativeObject, Origin, Outcome, Source, Times};
 use crate::object_check;
 use crate::permit::Permit;
 use crate::process::{self, Finished, Invocation, RunError, Status, Usage};
@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use thindist_core::digest::Digest;
 
 /// Something that turns a job into an outcome.
@@ -49,16 +50,26 @@ impl Executor for LocalExecutor {
 impl LocalExecutor {
     /// Whatever is not a success ends it early, as an `Err`.
     fn run(&self, job: &Job, permit: &mut Permit, cancel: &CancelToken) -> Result<Outcome, Outcome> {
+        let begun = Instant::now();
         let root = ActionRoot::materialize(job, &self.work_dir).map_err(infra)?;
+        let fetched = Instant::now();
         let finished = self.compile(job, &root, permit.slot(), cancel).map_err(infra)?;
+        let compiled = Instant::now();
         expect_success(&finished, cancel)?;
         permit.release();
         let object = root.native_object();
         let digest = check_object(&object, job.action.elf_machine).map_err(|what| unusable(&what, &finished))?;
         expect_unchanged(job)?;
         let digest = self.cas.adopt_known(&object, digest).map_err(infra)?;
-        let estimate = Some(estimate(finished.usage));
-        Ok(Outcome::Success(NativeObject { digest, stderr: diagnostics(&finished), from: Origin::Executed, estimate }))
+        let estimate = estimate(finished.usage);
+        let times = Times {
+            fetch_ms: Some(millis(fetched - begun)),
+            execute_ms: Some(estimate.duration_ms),
+            upload_ms: Some(millis(compiled.elapsed())),
+            ..Times::default()
+        };
+        let (stderr, estimate, times) = (diagnostics(&finished), Some(estimate), Box::new(times));
+        Ok(Outcome::Success(NativeObject { digest, stderr, from: Origin::Executed, estimate, times }))
     }
 
     fn compile(
@@ -89,8 +100,11 @@ fn unusable(what: &str, finished: &Finished) -> Outcome {
 }
 
 fn estimate(usage: Usage) -> Estimate {
-    let duration_ms = u64::try_from(usage.elapsed.as_millis()).unwrap_or(u64::MAX);
-    Estimate { duration_ms, peak_rss_kib: usage.peak_rss_kib }
+    Estimate { duration_ms: millis(usage.elapsed), peak_rss_kib: usage.peak_rss_kib }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A compiler says nothing on its standard output; a wrapper around one may.

@@ -19,6 +19,7 @@ use crate::store_error::StoreError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
+use std::time::{Duration, Instant};
 use thindist_core::action::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 
@@ -32,20 +33,37 @@ fn look_up_one(cas: &Cas, cache: &ActionCache, key: &Digest) -> Option<NativeObj
     let result = cache.get(key).ok().flatten()?;
     let digest = result.outputs.iter().find(|output| output.path == NATIVE_OBJECT_NAME)?.digest;
     let good = digest.size() > 0 && cas.has_good(&digest).unwrap_or(false);
-    good.then_some(NativeObject { digest, stderr: result.stderr, from: Origin::LocalCache, estimate: None })
+    good.then_some(NativeObject {
+        digest,
+        stderr: result.stderr,
+        from: Origin::LocalCache,
+        estimate: None,
+        times: Box::default(),
+    })
 }
 
 /// What bounds the number of jobs that run at once.
 #[derive(Debug)]
 pub struct Limits<'a> {
-    /// Jobs of this link.
+    /// Jobs of this link that hold a place.
     pub max_jobs: usize,
+    /// Jobs that have been started and have not ended, those that have given their place back among them.
+    pub max_unfinished: usize,
     /// Compilers of this user on this machine. `None`: what runs them bounds itself.
     pub slots: Option<&'a Slots>,
     /// The make that runs us.
     pub jobserver: Option<MakeJobserver>,
     /// Memory.
     pub memory: MemoryBudget,
+}
+
+impl Limits<'_> {
+    /// How many jobs may be unfinished where so many compile: when more objects than that wait to be stored, the disk is
+    /// what all wait for.
+    #[must_use]
+    pub fn storing(max_jobs: usize) -> usize {
+        max_jobs.saturating_mul(2) + 2
+    }
 }
 
 /// Hears of a run's progress, from the thread that called [`run_all`].
@@ -81,6 +99,7 @@ pub fn run_all(
         cancel: cancel.dependent(),
         outcomes: jobs.iter().map(|_| None).collect(),
         unfinished: 0,
+        begun: Instant::now(),
     };
     thread::scope(|scope| run.drive(scope));
     run.settle()
@@ -98,6 +117,7 @@ struct Run<'a> {
     outcomes: Vec<Option<Outcome>>,
     /// Jobs that were started and have not ended: they compile, or their objects are being stored.
     unfinished: usize,
+    begun: Instant,
 }
 
 /// What the deciding thread hears.
@@ -137,10 +157,10 @@ impl<'a> Run<'a> {
             self.queue.start(index);
             self.unfinished += 1;
             self.progress.started(index);
-            let (executor, cache) = (self.executor, self.cache);
+            let (executor, cache, waited) = (self.executor, self.cache, self.begun.elapsed());
             let (cancel, sender) = (self.cancel.clone(), sender.clone());
             let work = move || {
-                let outcome = execute(executor, job, &mut permit, &cancel);
+                let outcome = after(waited, execute(executor, job, &mut permit, &cancel));
                 let noted = note(cache, job, &outcome);
                 // The receiver lives until the last job has been heard of.
                 let _ = sender.send(Event::Ended { index, outcome, noted });
@@ -154,9 +174,9 @@ impl<'a> Run<'a> {
         false
     }
 
-    /// The next job, unless so many objects wait to be stored that the disk is what all wait for.
+    /// The next job, unless too many have not ended.
     fn next(&self) -> Option<(usize, &'a Job)> {
-        let index = self.queue.candidate().filter(|_| self.unfinished < self.limits.max_jobs.saturating_mul(2) + 2)?;
+        let index = self.queue.candidate().filter(|_| self.unfinished < self.limits.max_unfinished)?;
         Some((index, self.jobs.get(index)?))
     }
 
@@ -227,8 +247,16 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A panic of an executor is a bug in us; it ends the link with a message that names the module.
-fn execute(executor: &dyn Executor, job: &Job, permit: &mut Permit, cancel: &CancelToken) -> Outcome {
+/// A job that was run here has waited for its turn in this run's queue; an engine tells of its own.
+fn after(waited: Duration, mut outcome: Outcome) -> Outcome {
+    if let Outcome::Success(NativeObject { from: Origin::Executed, times, .. }) = &mut outcome {
+        times.queue_ms.get_or_insert(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX));
+    }
+    outcome
+}
+
+/// Runs one job. A panic of an executor is a bug in us; it ends the link with a message that names the module.
+pub fn execute(executor: &dyn Executor, job: &Job, permit: &mut Permit, cancel: &CancelToken) -> Outcome {
     catch_unwind(AssertUnwindSafe(|| executor.execute(job, permit, cancel))).unwrap_or_else(|_| {
         let message = format!("internal error: the executor panicked on {} (action {})", job.name, job.action.key());
         Outcome::InfraFailed { message }

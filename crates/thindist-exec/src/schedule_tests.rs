@@ -28,7 +28,13 @@ fn fake(work: impl Fn(&Job, &CancelToken) -> Outcome + Send + Sync + 'static) ->
 
 fn success(job: &Job) -> Outcome {
     let digest = Digest::of(job.name.as_bytes());
-    Outcome::Success(NativeObject { digest, stderr: b"warning".to_vec(), from: Origin::Executed, estimate: None })
+    Outcome::Success(NativeObject {
+        digest,
+        stderr: b"warning".to_vec(),
+        from: Origin::Executed,
+        estimate: None,
+        times: Box::default(),
+    })
 }
 
 fn failure() -> Outcome {
@@ -105,7 +111,14 @@ fn fixture(slots: usize) -> Fixture {
 
 impl Fixture {
     fn limits(&self, max_jobs: usize) -> Limits<'_> {
-        Limits { max_jobs, slots: Some(&self.slots), jobserver: None, memory: MemoryBudget::FixedKib(u64::MAX) }
+        let memory = MemoryBudget::FixedKib(u64::MAX);
+        Limits {
+            max_jobs,
+            max_unfinished: Limits::storing(max_jobs),
+            slots: Some(&self.slots),
+            jobserver: None,
+            memory,
+        }
     }
 
     fn run(&self, jobs: &[Job], executor: &dyn Executor, limits: Limits<'_>) -> Vec<Outcome> {
@@ -114,7 +127,13 @@ impl Fixture {
 
     fn store(&self, key: &Digest, content: &[u8]) -> Digest {
         let digest = self.cas.put_bytes(content).unwrap();
-        let object = NativeObject { digest, stderr: b"warning".to_vec(), from: Origin::Executed, estimate: None };
+        let object = NativeObject {
+            digest,
+            stderr: b"warning".to_vec(),
+            from: Origin::Executed,
+            estimate: None,
+            times: Box::default(),
+        };
         self.cache.put(key, &cached(&object)).unwrap();
         digest
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use thindist_core::action::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 use thindist_exec::{
-    ActionCache, CachedOutput, CachedResult, Cas, Job, NativeObject, Origin, StoreError, object_check,
+    ActionCache, CachedOutput, CachedResult, Cas, Job, NativeObject, Origin, StoreError, Times, object_check,
 };
 use tokio::task::JoinSet;
 
@@ -116,7 +116,9 @@ impl RemoteCache {
         if matches!(blobs.get(&output.object), Some(Fetched::Good(_))) {
             self.cas.put_fetched(&output.object, &object).map_err(Unusable::Store)?;
         }
-        Ok(Some(NativeObject { digest: output.object, stderr, from: Origin::RemoteCache, estimate: None }))
+        let fetched = output.blobs().filter(|blob| matches!(blobs.get(blob), Some(Fetched::Good(_))));
+        let times = Box::new(Times { bytes_down: fetched.map(|blob| blob.size()).sum(), ..Times::default() });
+        Ok(Some(NativeObject { digest: output.object, stderr, from: Origin::RemoteCache, estimate: None, times }))
     }
 
     /// A blob that was fetched or was here already.

@@ -109,7 +109,7 @@ impl Client {
 
     /// Uploads what the engine does not have yet.
     pub(crate) fn upload(&self, blobs: Vec<Upload>) -> Result<(), RemoteError> {
-        self.block_on(blobs::upload_missing(&self.engine, blobs))
+        self.block_on(blobs::upload_missing(&self.engine, blobs)).map(drop)
     }
 
     /// A blob to the engine and back.

@@ -5,12 +5,13 @@
 
 use crate::error::{RemoteError, describe};
 use crate::options::Options;
+use crate::pool::{Lease, Pool};
 use crate::{address::Address, api, retry};
 use prost::Message as _;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use thindist_core::digest::Digest;
 use tokio::sync::Semaphore;
@@ -19,9 +20,8 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
-/// Servers allow about 100 streams a connection; more than that would wait behind each other.
-const STREAMS: usize = 80;
-const CONNECTIONS: usize = 4;
+/// Calls at a time that are answered at once. Executions are bounded by who starts them.
+const CALLS: usize = 320;
 /// A host that does not even refuse is not worth the whole deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes a second of a network that is still worth its while: the compiler alone is 200 MB.
@@ -38,9 +38,8 @@ pub(crate) struct Connection(Arc<Shared>);
 
 struct Shared {
     address: Address,
-    channels: [Channel; CONNECTIONS],
-    next: AtomicUsize,
-    streams: Semaphore,
+    pool: Pool,
+    calls: Semaphore,
     headers: MetadataMap,
     secrets: Vec<String>,
     instance: String,
@@ -66,9 +65,8 @@ impl Connection {
         }
         Ok(Self(Arc::new(Shared {
             address: address.clone(),
-            channels: std::array::from_fn(|_| endpoint.connect_lazy()),
-            next: AtomicUsize::new(0),
-            streams: Semaphore::new(CONNECTIONS * STREAMS),
+            pool: Pool::new(endpoint),
+            calls: Semaphore::new(CALLS),
             headers,
             secrets: options.headers.iter().flat_map(crate::options::Header::secrets).collect(),
             instance: options.instance_name.clone(),
@@ -165,13 +163,14 @@ impl Connection {
     where
         Fut: Future<Output = Result<T, Status>>,
     {
-        let _stream = self.0.streams.acquire().await.map_err(|_| Status::cancelled("ended"))?;
-        attempt(self.channel(), Envelope { connection: self.clone(), deadline: Some(deadline) }).await
+        let _call = self.0.calls.acquire().await.map_err(|_| Status::cancelled("ended"))?;
+        let lease = self.0.pool.lease();
+        attempt(lease.channel(), Envelope { connection: self.clone(), deadline: Some(deadline) }).await
     }
 
-    /// For a stream that lasts as long as it must: its caller bounds it.
-    pub(crate) fn stream(&self) -> (Channel, Envelope) {
-        (self.channel(), Envelope { connection: self.clone(), deadline: None })
+    /// For a stream that lasts as long as it must, and as long as its lease: its caller bounds it.
+    pub(crate) fn stream(&self) -> (Lease, Envelope) {
+        (self.0.pool.lease(), Envelope { connection: self.clone(), deadline: None })
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -180,13 +179,6 @@ impl Connection {
 
     pub(crate) fn retries(&self) -> u32 {
         self.0.retries
-    }
-
-    /// The next of the pool.
-    #[expect(clippy::indexing_slicing, reason = "the remainder of a division by the array's length")]
-    fn channel(&self) -> Channel {
-        let Shared { channels, next, .. } = &*self.0;
-        channels[next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS].clone()
     }
 
     /// Nothing more is asked of this address.

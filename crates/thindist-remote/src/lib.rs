@@ -15,6 +15,7 @@ mod connection;
 mod error;
 mod execute;
 mod options;
+mod pool;
 mod results;
 mod retry;
 
@@ -23,5 +24,5 @@ pub use cache::{Found, RemoteCache};
 pub use capabilities::Capabilities;
 pub use client::Client;
 pub use error::RemoteError;
-pub use execute::{Ended, Hybrid, RemoteExecutor, ToolFile, Toolchain, Worker};
+pub use execute::{Ended, Flight, Hybrid, Policy, RemoteExecutor, There, ToolFile, Toolchain, Worker};
 pub use options::{Header, Options, Tls};

@@ -19,6 +19,7 @@ mod steps;
 mod tools;
 mod verify;
 mod what_changed;
+mod what_ran;
 
 use failure::{Failure, Result};
 use std::ffi::OsString;
@@ -48,6 +49,9 @@ thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
   thindist cc <compiler> <arguments>      a compiler whose ThinLTO backends (-fthinlto-index=) come from the stores
   thindist what-changed OLD NEW           which functions of native objects, or of directories of them, differ, and why:
                                           exit 0 none, 1 some, 2 could not run
+  thindist what-ran [FILE…] [--reproduce KEY|MODULE]
+                                          where each native object of the last link came from, and what that took;
+                                          or a command that runs one of its backends again
   thindist cache stats|gc|verify|clear    the local stores
   thindist doctor                         what thindist finds on this machine
   thindist help settings                  flags, environment variables, thindist.toml
@@ -79,6 +83,7 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
         "cc" => steps::cc(words),
+        "what-ran" => what_ran::run(words),
         "what-changed" => what_changed::run(words),
         "final-link" => steps::final_link(words),
         "emit" => steps::emit(words),

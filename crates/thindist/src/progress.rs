@@ -1,16 +1,17 @@
 //! The progress line: only on a terminal, redrawn in place, gone at the end.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use thindist_exec::{Estimate, Outcome, ProgressSink};
+use thindist_remote::Flight;
 
 /// Redrawing more often than this shows nothing more.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// What a backend takes that was never run before, in milliseconds: the kernel's mean.
 const UNKNOWN_MS: u64 = 60;
 
-/// Draws `[done/total] running, hits, time left`.
+/// Draws `[done/total] running, hits, time left`; with an engine it tells what runs here and what there.
 #[derive(Debug)]
 pub(crate) struct Progress {
     on_terminal: bool,
@@ -18,6 +19,7 @@ pub(crate) struct Progress {
     hits: usize,
     at_a_time: u64,
     costs_ms: Vec<u64>,
+    flight: Option<Arc<Flight>>,
     state: Mutex<State>,
 }
 
@@ -52,8 +54,14 @@ impl Progress {
             hits,
             at_a_time: at_a_time.max(1) as u64,
             costs_ms,
+            flight: None,
             state: Mutex::new(state),
         }
+    }
+
+    /// Where some of them run elsewhere.
+    pub(crate) fn beside(self, flight: Arc<Flight>) -> Self {
+        Self { flight: Some(flight), ..self }
     }
 
     /// Takes the line away.
@@ -79,10 +87,10 @@ impl Progress {
     fn line(&self, state: &State, elapsed: Duration) -> String {
         let left = self.seconds_left(state, elapsed);
         format!(
-            "[{}/{}] {} running, {} hits, {}:{:02} left",
+            "[{}/{}] {}, {} hits, {}:{:02} left",
             state.done,
             self.total,
-            state.running,
+            running(state.running, self.flight.as_ref().map(|flight| flight.counts())),
             self.hits,
             left / 60,
             left % 60
@@ -100,6 +108,14 @@ impl Progress {
 
     fn cost(&self, index: usize) -> u64 {
         self.costs_ms.get(index).copied().unwrap_or(0)
+    }
+}
+
+fn running(all: usize, apart: Option<[usize; 3]>) -> String {
+    match apart {
+        None => format!("{all} running"),
+        Some([here, there, 0]) => format!("{here} running here, {there} remote"),
+        Some([here, there, waiting]) => format!("{here} running here, {there} remote, {waiting} waiting"),
     }
 }
 
@@ -121,6 +137,13 @@ impl ProgressSink for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_runs_elsewhere_is_told_apart() {
+        assert_eq!(running(5, None), "5 running");
+        assert_eq!(running(5, Some([2, 3, 0])), "2 running here, 3 remote");
+        assert_eq!(running(7, Some([2, 3, 2])), "2 running here, 3 remote, 2 waiting");
+    }
 
     #[test]
     fn the_line_counts_hits_and_what_is_left() {

@@ -59,6 +59,10 @@ pub(crate) const REGISTRY: &[Setting] = &[
     Setting { name: "memo", help: "`0`: do not remember whole links, only backend compilations" },
     Setting { name: "verify", help: "`1`: distribute compiles each job once more, plainly, and compares the objects" },
     Setting {
+        name: "what_ran",
+        help: "append what `thindist what-ran` shows of each link to this file (default: only the last link's, in the cache)",
+    },
+    Setting {
         name: "keep_native",
         help: "a directory for the native objects of the link, each with its job beside it: for `thindist what-changed`",
     },
@@ -75,8 +79,15 @@ pub(crate) const REGISTRY: &[Setting] = &[
         name: "remote_toolchain",
         help: "`shipped` (default): workers get the compiler; `installed`: they have the same under the same path",
     },
-    Setting { name: "remote_jobs", help: "backends of one link at a time on the engine (default: 200)" },
+    Setting {
+        name: "remote_jobs",
+        help: "backends of one link at a time on the engine (default: 2000, of which 200 may wait for a worker)",
+    },
     Setting { name: "remote_only", help: "`1`: run backends here only if the engine fails" },
+    Setting {
+        name: "remote_racing",
+        help: "`0`: free places here do not run what the engine has, however slow it is (default: they do)",
+    },
     Setting {
         name: "remote_local_fallback",
         help: "`0`: what the engine fails at is an error (default: it runs here)",
@@ -197,6 +208,14 @@ impl Settings {
     /// Gives a setting a value if it has none.
     pub(crate) fn set_default(&mut self, name: &'static str, value: &str) {
         self.values.entry(name).or_insert_with(|| value.to_owned());
+    }
+
+    /// Gives the setting of this name a value.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let known = REGISTRY.iter().find(|setting| setting.name == name);
+        let setting = known.ok_or_else(|| Failure::new(format_args!("unknown setting `{name}`")))?;
+        self.values.insert(setting.name, value.to_owned());
+        Ok(())
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {

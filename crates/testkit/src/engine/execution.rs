@@ -1,6 +1,7 @@
 //! The engine as a worker: input roots are laid out, commands run, outputs kept.
 
 use super::services::Service;
+use super::simulation::stamp;
 use super::store::{Fault, Store};
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
 use bazel_remote_apis::google::longrunning::{Operation, operation};
@@ -14,6 +15,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
+
+/// How soon an action that is held notices that it is not any more.
+const HOLD: std::time::Duration = std::time::Duration::from_millis(10);
 
 type Operations = ReceiverStream<Result<Operation, Status>>;
 
@@ -34,7 +38,11 @@ impl api::execution_server::Execution for Service {
             return Err(Status::failed_precondition("no worker has the properties of this action"));
         }
         let (sender, receiver) = tokio::sync::mpsc::channel(4);
-        let stage = if fault == Fault::Queue {
+        if let Some(workers) = &self.store.workers {
+            tokio::spawn(Arc::clone(workers).work(Arc::clone(&self.store), name, sender));
+            return Ok(Response::new(ReceiverStream::new(receiver)));
+        }
+        let stage = if matches!(fault, Fault::Queue | Fault::Held) {
             api::execution_stage::Value::Queued
         } else {
             api::execution_stage::Value::Executing
@@ -42,11 +50,23 @@ impl api::execution_server::Execution for Service {
         let _ = sender.send(Ok(started(&name, stage))).await;
         match fault {
             // Whoever waits keeps the other end.
-            Fault::Queue => drop(tokio::spawn(async move { sender.closed().await })),
+            Fault::Queue | Fault::Stuck(_) => drop(tokio::spawn(async move { sender.closed().await })),
+            Fault::Held => {
+                let store = Arc::clone(&self.store);
+                tokio::spawn(async move {
+                    while store.holds() {
+                        tokio::time::sleep(HOLD).await;
+                    }
+                    let work = move || known_or_run(&store, &name, request.skip_cache_lookup, Fault::None);
+                    if let Ok(done) = tokio::task::spawn_blocking(work).await {
+                        let _ = sender.send(Ok(done)).await;
+                    }
+                });
+            }
             Fault::LostStreams | Fault::Impatient => {}
             _ => {
                 let store = Arc::clone(&self.store);
-                let work = move || ended(&store, &name, request.skip_cache_lookup, fault);
+                let work = move || known_or_run(&store, &name, request.skip_cache_lookup, fault);
                 let done =
                     tokio::task::spawn_blocking(work).await.map_err(|error| Status::internal(error.to_string()))?;
                 let _ = sender.send(Ok(done)).await;
@@ -64,7 +84,7 @@ impl api::execution_server::Execution for Service {
             return Err(Status::deadline_exceeded("waited for long enough"));
         }
         let (store, name) = (Arc::clone(&self.store), request.into_inner().name);
-        let work = move || ended(&store, &name, false, Fault::None);
+        let work = move || known_or_run(&store, &name, false, Fault::None);
         let done = tokio::task::spawn_blocking(work).await.map_err(|error| Status::internal(error.to_string()))?;
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         let _ = sender.send(Ok(done)).await;
@@ -72,15 +92,18 @@ impl api::execution_server::Execution for Service {
     }
 }
 
-fn started(name: &str, stage: api::execution_stage::Value) -> Operation {
+pub(super) fn started(name: &str, stage: api::execution_stage::Value) -> Operation {
     let metadata = api::ExecuteOperationMetadata { stage: stage as i32, ..api::ExecuteOperationMetadata::default() };
     Operation { name: name.to_owned(), metadata: Some(any(&metadata)), done: false, result: None }
 }
 
-fn ended(store: &Store, name: &str, skip_cache: bool, fault: Fault) -> Operation {
+fn known_or_run(store: &Store, name: &str, skip_cache: bool, fault: Fault) -> Operation {
     let known = store.result(name).filter(|_| !skip_cache);
-    let cached_result = known.is_some();
-    let result = known.map_or_else(|| run(store, name, fault), Ok);
+    let is_known = known.is_some();
+    ended(name, known.map_or_else(|| run(store, name, fault), Ok), is_known)
+}
+
+pub(super) fn ended(name: &str, result: Result<api::ActionResult, Status>, cached_result: bool) -> Operation {
     let (result, status) = match result {
         Ok(result) => (Some(result), None),
         Err(status) => {
@@ -96,7 +119,7 @@ fn any(message: &impl Message) -> Any {
     Any { type_url: String::new(), value: message.encode_to_vec() }
 }
 
-fn message<T: Message + Default>(store: &Store, hash: &str) -> Result<T, Status> {
+pub(super) fn message<T: Message + Default>(store: &Store, hash: &str) -> Result<T, Status> {
     let bytes = store.peek(hash).ok_or_else(|| Status::failed_precondition(format!("missing blob {hash}")))?;
     T::decode(bytes.as_slice()).map_err(|error| Status::invalid_argument(format!("{hash}: {error}")))
 }
@@ -109,6 +132,7 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
     if let Fault::Evicting(_) = fault {
         store.forget_blobs();
     }
+    let queued = SystemTime::now();
     let action: api::Action = message(store, name)?;
     let command: api::Command = message(store, hash(action.command_digest.as_ref()))?;
     if let Fault::Killed(code) = fault {
@@ -123,7 +147,9 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
     let (program, arguments) = command.arguments.split_first().ok_or_else(|| Status::invalid_argument("no command"))?;
     let program = if program.starts_with('/') { program.into() } else { directory.join(program) };
     let program = if fault == Fault::BrokenWorker { "/bin/false".into() } else { program };
+    let fetched = SystemTime::now();
     let output = Command::new(program).args(arguments).current_dir(&directory).env_clear().output()?;
+    let ended = SystemTime::now();
     let mut result = api::ActionResult {
         exit_code: output.status.code().unwrap_or(-1),
         stderr_raw: output.stderr,
@@ -141,6 +167,18 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
         let digest = Some(store.keep(bytes));
         result.output_files.push(api::OutputFile { path: path.clone(), digest, ..api::OutputFile::default() });
     }
+    result.execution_metadata = Some(api::ExecutedActionMetadata {
+        worker: "fake".to_owned(),
+        queued_timestamp: stamp(queued),
+        worker_start_timestamp: stamp(queued),
+        input_fetch_start_timestamp: stamp(queued),
+        input_fetch_completed_timestamp: stamp(fetched),
+        execution_start_timestamp: stamp(fetched),
+        execution_completed_timestamp: stamp(ended),
+        output_upload_start_timestamp: stamp(ended),
+        output_upload_completed_timestamp: stamp(SystemTime::now()),
+        ..api::ExecutedActionMetadata::default()
+    });
     if result.exit_code == 0 {
         store.put_result(name.to_owned(), result.clone())?;
     }

@@ -14,6 +14,9 @@ use tonic::transport::{Server, ServerTlsConfig};
 /// What a message may have.
 const MAX_MESSAGE: usize = 4 << 20;
 
+/// Streams of one connection, as most servers have it.
+const STREAMS: u32 = 100;
+
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) address: SocketAddr,
@@ -53,7 +56,7 @@ impl Host {
 
     fn serve(self: &Arc<Self>, runtime: &Runtime, listener: TcpListener, tls: Option<ServerTlsConfig>) {
         let service = Service { store: Arc::clone(&self.store), host: Arc::downgrade(self) };
-        let mut builder = Server::builder();
+        let mut builder = Server::builder().max_concurrent_streams(STREAMS);
         if let Some(tls) = tls {
             builder = builder.tls_config(tls).unwrap_or_else(|error| panic!("{error}"));
         }

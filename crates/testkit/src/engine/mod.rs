@@ -7,10 +7,12 @@ mod certificates;
 mod execution;
 mod host;
 mod services;
+mod simulation;
 mod store;
 mod wire;
 
 pub use certificates::Certificates;
+pub use simulation::{Simulated, Simulation, object_of};
 pub use store::{Fault, Offer};
 pub use tonic::Code;
 pub use wire::{BadWire, Wire};
@@ -113,6 +115,12 @@ impl FakeEngine {
     #[must_use]
     pub fn calls(&self, method: &str) -> usize {
         self.store.calls(method)
+    }
+
+    /// What simulated workers have done.
+    #[must_use]
+    pub fn simulated(&self) -> Simulated {
+        self.store.workers.as_ref().map(|workers| workers.seen().clone()).unwrap_or_default()
     }
 
     /// Bytes of blobs that came in and went out, since this was last asked.

@@ -26,7 +26,12 @@ impl Service {
         request: &Request<T>,
     ) -> Result<(), Status> {
         match self.store.called(method, instance, format!("{:?}", request.metadata()))? {
-            Next::Answer => return Ok(()),
+            Next::Answer => {
+                if let Some(workers) = &self.store.workers {
+                    tokio::time::sleep(workers.latency()).await;
+                }
+                return Ok(());
+            }
             Next::Cut => self.host.upgrade().iter().for_each(|host| host.stop()),
             Next::Restart => self.host.upgrade().iter().for_each(Host::restart),
             Next::Hang => {}

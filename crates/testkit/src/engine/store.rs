@@ -1,10 +1,11 @@
 //! What the engine has, counts, and is told to do wrong.
 
+use super::simulation::{Simulation, Workers};
 use bazel_remote_apis::build::bazel::remote::execution::v2::{ActionResult, Digest};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tonic::{Code, Status};
 
 /// What an engine says that it offers.
@@ -22,6 +23,8 @@ pub struct Offer {
     pub executes: bool,
     /// The instance that is served.
     pub instance: String,
+    /// Workers that run nothing.
+    pub simulation: Option<Simulation>,
 }
 
 impl Default for Offer {
@@ -33,6 +36,7 @@ impl Default for Offer {
             updates: true,
             executes: true,
             instance: String::new(),
+            simulation: None,
         }
     }
 }
@@ -56,6 +60,10 @@ pub enum Fault {
     NoOutput,
     /// No action begins.
     Queue,
+    /// No action begins until it fails in another way, or not at all.
+    Held,
+    /// So many actions begin and do not end.
+    Stuck(usize),
     /// Who asks for an execution hears nothing at all.
     Mute,
     /// The stream of an execution ends when it has begun.
@@ -97,6 +105,7 @@ pub(super) enum Next {
 #[derive(Debug)]
 pub(super) struct Store {
     pub(super) offer: Offer,
+    pub(super) workers: Option<Arc<Workers>>,
     state: Mutex<State>,
 }
 
@@ -146,7 +155,8 @@ impl Store {
             received: 0,
             sent: 0,
         };
-        Self { offer, state: Mutex::new(state) }
+        let workers = offer.simulation.map(|simulation| Arc::new(Workers::new(simulation)));
+        Self { offer, workers, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -243,10 +253,17 @@ impl Store {
     pub(super) fn execution_fault(&self) -> Fault {
         let mut state = self.lock();
         let fault = state.fault;
-        if let Fault::Evicting(left) = fault {
-            state.fault = if left > 1 { Fault::Evicting(left - 1) } else { Fault::None };
+        match fault {
+            Fault::Evicting(left) => state.fault = if left > 1 { Fault::Evicting(left - 1) } else { Fault::None },
+            Fault::Stuck(left) => state.fault = if left > 1 { Fault::Stuck(left - 1) } else { Fault::None },
+            _ => {}
         }
         fault
+    }
+
+    /// Whether actions are kept waiting.
+    pub(super) fn holds(&self) -> bool {
+        self.lock().fault == Fault::Held
     }
 
     /// A blob for the engine's own use.

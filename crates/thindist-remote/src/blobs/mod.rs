@@ -91,8 +91,8 @@ pub(crate) async fn find_missing(engine: &Engine, digests: &[Digest]) -> Result<
     Ok(missing)
 }
 
-/// Uploads those blobs that the engine does not have.
-pub(crate) async fn upload_missing(engine: &Engine, blobs: Vec<Upload>) -> Result<(), RemoteError> {
+/// Uploads those blobs that the engine does not have; says how many bytes they are.
+pub(crate) async fn upload_missing(engine: &Engine, blobs: Vec<Upload>) -> Result<u64, RemoteError> {
     // Each once, however many actions name it.
     let by_digest: BTreeMap<Digest, Upload> = blobs.into_iter().map(|blob| (blob.digest, blob)).collect();
     let digests: Vec<Digest> = by_digest.keys().copied().collect();
@@ -101,8 +101,9 @@ pub(crate) async fn upload_missing(engine: &Engine, blobs: Vec<Upload>) -> Resul
     upload(engine, blobs).await
 }
 
-/// Uploads blobs without asking first.
-pub(crate) async fn upload(engine: &Engine, blobs: Vec<Upload>) -> Result<(), RemoteError> {
+/// Uploads blobs without asking first; says how many bytes they are.
+pub(crate) async fn upload(engine: &Engine, blobs: Vec<Upload>) -> Result<u64, RemoteError> {
+    let bytes = blobs.iter().map(|blob| blob.digest.size()).sum();
     let mut tasks = JoinSet::new();
     let (small, large) = batch::split(blobs, engine.capabilities.batch_bytes, |blob| blob.digest.size());
     for blobs in small {
@@ -116,7 +117,7 @@ pub(crate) async fn upload(engine: &Engine, blobs: Vec<Upload>) -> Result<(), Re
     while let Some(done) = tasks.join_next().await {
         done.map_err(|error| panicked(engine, &error))??;
     }
-    Ok(())
+    Ok(bytes)
 }
 
 /// The blobs of `digests`, as far as the engine gave them, and why it did not give all.

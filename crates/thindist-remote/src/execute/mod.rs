@@ -4,14 +4,18 @@
 //! workers have a compiler of their own, the compiler. What comes back is checked as everything that comes from an engine.
 
 mod action;
+mod flight;
 mod hybrid;
 mod operation;
+mod race;
 mod sent;
+mod times;
 mod toolchain;
 mod tree;
 
 pub(crate) use action::RemoteAction;
-pub use hybrid::Hybrid;
+pub use flight::Flight;
+pub use hybrid::{Hybrid, Policy};
 pub use toolchain::{ToolFile, Toolchain};
 
 use crate::blobs::{self, Fetched};
@@ -22,15 +26,13 @@ use crate::retry;
 use operation::{Patience, Trouble};
 use sent::Sent;
 use std::collections::BTreeSet;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::time::Duration;
+use std::task::Poll;
 use thindist_core::digest::Digest;
-use thindist_exec::{CancelToken, Cas, Job, NativeObject, Origin, object_check};
-use tokio::time::{sleep, timeout};
+use thindist_exec::{CancelToken, Cas, Job, NativeObject, Origin, Times, object_check};
+use tokio::time::sleep;
 
-/// How soon it is noticed that the link has been cancelled.
-const CANCEL_CHECK: Duration = Duration::from_millis(50);
 /// How often an action is tried whose blobs have gone meanwhile, or whose result cannot be used.
 const ATTEMPTS: u32 = 3;
 
@@ -52,6 +54,22 @@ pub struct RemoteExecutor<'a> {
     accept_cached: bool,
     sent: Sent,
     patience: Patience,
+}
+
+/// A machine elsewhere.
+pub trait There: Sync {
+    /// Runs one job; calls `begun` when a worker has it, perhaps more than once.
+    fn run(&self, job: &Job, cancel: &CancelToken, begun: &mut dyn FnMut()) -> Ended;
+}
+
+impl There for RemoteExecutor<'_> {
+    fn run(&self, job: &Job, cancel: &CancelToken, begun: &mut dyn FnMut()) -> Ended {
+        let action = match RemoteAction::of(job, &self.worker) {
+            Ok(action) => action,
+            Err(what) => return Ended::Unavailable(self.error(format!("{}: {what}", job.name))),
+        };
+        self.client.block_on(unless_cancelled(cancel, self.run_action(job, &action, begun)))
+    }
 }
 
 /// How that ended.
@@ -80,15 +98,6 @@ impl<'a> RemoteExecutor<'a> {
         Ok(Self { client, cas: cas.clone(), worker, accept_cached, sent: Sent::default(), patience })
     }
 
-    /// Runs one job.
-    pub fn run(&self, job: &Job, cancel: &CancelToken) -> Ended {
-        let action = match RemoteAction::of(job, &self.worker) {
-            Ok(action) => action,
-            Err(what) => return Ended::Unavailable(self.error(format!("{}: {what}", job.name))),
-        };
-        self.client.block_on(unless_cancelled(cancel, self.run_action(job, &action)))
-    }
-
     fn engine(&self) -> &Engine {
         self.client.engine()
     }
@@ -97,18 +106,19 @@ impl<'a> RemoteExecutor<'a> {
         self.engine().connection.error(what)
     }
 
-    async fn run_action(&self, job: &Job, action: &RemoteAction) -> Ended {
+    async fn run_action(&self, job: &Job, action: &RemoteAction, begun: &mut dyn FnMut()) -> Ended {
         let mut skip_cache = !self.accept_cached;
-        let mut last = String::new();
+        let (mut last, mut sent) = (String::new(), 0);
         for number in 0..ATTEMPTS {
             if number > 0 {
                 sleep(retry::delay(number)).await;
             }
-            if let Err(error) = self.sent.ensure(self.engine(), &action.blobs).await {
-                return Ended::Unavailable(error);
+            match self.sent.ensure(self.engine(), &action.blobs).await {
+                Ok(bytes) => sent += bytes,
+                Err(error) => return Ended::Unavailable(error),
             }
-            match operation::run(self.engine(), &action.digest, skip_cache, &self.patience).await {
-                Ok(response) => match self.take(job, response).await {
+            match operation::run(self.engine(), &action.digest, skip_cache, &self.patience, begun).await {
+                Ok(response) => match self.take(job, response, sent).await {
                     Ok(ended) => return ended,
                     // What the action cache has is of no use, or has gone.
                     Err(what) => {
@@ -127,7 +137,7 @@ impl<'a> RemoteExecutor<'a> {
     }
 
     /// The result as far as it can be used; an error if it is worth another try.
-    async fn take(&self, job: &Job, response: crate::api::ExecuteResponse) -> Result<Ended, String> {
+    async fn take(&self, job: &Job, response: crate::api::ExecuteResponse, sent: u64) -> Result<Ended, String> {
         let cached = response.cached_result;
         let result = response.result.ok_or("it gave no result")?;
         if was_killed(result.exit_code) {
@@ -137,8 +147,10 @@ impl<'a> RemoteExecutor<'a> {
             let status = format!("exit status {}", result.exit_code);
             return Ok(Ended::Failed { status, stderr: result.stderr_raw });
         }
+        let times = times::of(result.execution_metadata.as_ref().filter(|_| !cached));
         let output = ActionOutput::read(result).ok_or("it gave no native object")?;
         let wanted: BTreeSet<Digest> = output.blobs().filter(|blob| !self.cas.contains(blob)).collect();
+        let bytes_down = wanted.iter().map(Digest::size).sum();
         let (fetched, failed) = blobs::download(self.engine(), wanted).await;
         if let Some(error) = failed {
             return Ok(Ended::Unavailable(error));
@@ -157,7 +169,8 @@ impl<'a> RemoteExecutor<'a> {
         object_check::check(&object, job.action.elf_machine).map_err(|what| format!("its native object is {what}"))?;
         self.cas.put_fetched(&output.object, &object).map_err(|error| error.to_string())?;
         let from = if cached { Origin::RemoteCache } else { Origin::RemoteExecuted };
-        Ok(Ended::Success(NativeObject { digest: output.object, stderr, from, estimate: None }))
+        let times = Box::new(Times { bytes_up: sent, bytes_down, ..times });
+        Ok(Ended::Success(NativeObject { digest: output.object, stderr, from, estimate: None, times }))
     }
 }
 
@@ -167,13 +180,10 @@ fn was_killed(exit_code: i32) -> bool {
 }
 
 async fn unless_cancelled(cancel: &CancelToken, work: impl Future<Output = Ended>) -> Ended {
-    let mut work = pin!(work);
-    loop {
-        if let Ok(ended) = timeout(CANCEL_CHECK, &mut work).await {
-            return ended;
-        }
-        if cancel.is_cancelled() {
-            return Ended::Cancelled;
-        }
-    }
+    let (mut work, mut cancelled) = (pin!(work), pin!(cancel.cancelled()));
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Pending => cancelled.as_mut().poll(context).map(|()| Ended::Cancelled),
+        ended => ended,
+    })
+    .await
 }

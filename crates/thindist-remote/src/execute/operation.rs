@@ -4,6 +4,7 @@ use crate::api;
 use crate::client::Engine;
 use crate::connection::MAX_MESSAGE;
 use crate::error::RemoteError;
+use crate::pool::Lease;
 use crate::retry;
 use api::execution_client::ExecutionClient;
 use bazel_remote_apis::google::longrunning::{Operation, operation};
@@ -76,12 +77,13 @@ enum Step {
     Silent,
 }
 
-/// Executes the action and waits for its end.
+/// Executes the action and waits for its end; calls `begun` when a worker has it.
 pub(super) async fn run(
     engine: &Engine,
     action: &Digest,
     skip_cache: bool,
     patience: &Patience,
+    begun: &mut dyn FnMut(),
 ) -> Result<api::ExecuteResponse, Trouble> {
     let mut name = String::new();
     let mut number = 0;
@@ -89,7 +91,7 @@ pub(super) async fn run(
     patience.news();
     loop {
         let step = match patience.wait(false, open(engine, action, skip_cache, &name)).await {
-            Some(Ok(mut stream)) => follow(&mut stream, &mut name, patience).await,
+            Some(Ok((_lease, mut stream))) => follow(&mut stream, &mut name, patience, begun).await,
             Some(Err(status)) => Err(status),
             None => Ok(Step::Silent),
         };
@@ -122,13 +124,18 @@ pub(super) async fn run(
     }
 }
 
-async fn open(engine: &Engine, action: &Digest, skip_cache: bool, name: &str) -> Result<Streaming<Operation>, Status> {
+async fn open(
+    engine: &Engine,
+    action: &Digest,
+    skip_cache: bool,
+    name: &str,
+) -> Result<(Lease, Streaming<Operation>), Status> {
     let connection = engine.executor().map_err(|error| Status::failed_precondition(error.to_string()))?;
     if connection.is_closed() {
         return Err(Status::aborted("not asked any more after its last failure"));
     }
-    let (channel, envelope) = connection.stream();
-    let mut client = ExecutionClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
+    let (lease, envelope) = connection.stream();
+    let mut client = ExecutionClient::new(lease.channel()).max_decoding_message_size(MAX_MESSAGE);
     let stream = if name.is_empty() {
         let request = api::ExecuteRequest {
             instance_name: engine.instance.to_string(),
@@ -143,10 +150,15 @@ async fn open(engine: &Engine, action: &Digest, skip_cache: bool, name: &str) ->
         let request = api::WaitExecutionRequest { name: name.to_owned() };
         client.wait_execution(envelope.request(request, Some(action))).await?
     };
-    Ok(stream.into_inner())
+    Ok((lease, stream.into_inner()))
 }
 
-async fn follow(stream: &mut Streaming<Operation>, name: &mut String, patience: &Patience) -> Result<Step, Status> {
+async fn follow(
+    stream: &mut Streaming<Operation>,
+    name: &mut String,
+    patience: &Patience,
+    begun: &mut dyn FnMut(),
+) -> Result<Step, Status> {
     let mut executing = false;
     loop {
         let Some(message) = patience.wait(executing, stream.message()).await else { return Ok(Step::Silent) };
@@ -155,6 +167,9 @@ async fn follow(stream: &mut Streaming<Operation>, name: &mut String, patience: 
         let now_executing = stage(&operation) == Some(api::execution_stage::Value::Executing as i32);
         if operation.done || now_executing != executing {
             patience.news();
+        }
+        if now_executing {
+            begun();
         }
         executing = now_executing;
         if operation.done {

@@ -30,8 +30,9 @@ impl Sent {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns when the engine has all of `blobs`.
-    pub(super) async fn ensure(&self, engine: &Engine, blobs: &[Upload]) -> Result<(), RemoteError> {
+    /// Returns when the engine has all of `blobs`, with the number of bytes that were sent for that.
+    pub(super) async fn ensure(&self, engine: &Engine, blobs: &[Upload]) -> Result<u64, RemoteError> {
+        let mut bytes = 0;
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -41,12 +42,12 @@ impl Sent {
                     changed.await;
                     continue;
                 }
-                return Ok(());
+                return Ok(bytes);
             }
             let digests: Vec<Digest> = mine.iter().chain(&lost).map(Upload::digest).collect();
             let claim = Unfinished { sent: self, digests };
-            blobs::upload_missing(engine, mine).await?;
-            blobs::upload(engine, lost).await?;
+            bytes += blobs::upload_missing(engine, mine).await?;
+            bytes += blobs::upload(engine, lost).await?;
             claim.finish();
         }
     }

@@ -195,6 +195,7 @@ impl Distribution<'_> {
             warnings: self.flags.line.warnings(),
             jobs: &planned.jobs,
             imported: &planned.imported,
+            line: None,
         };
         let mut natives = link::run_backends(&batch, &mut stats.backends)?;
         let keep = self.linker.is_none_or(Linker::keeps_natives);

@@ -12,6 +12,7 @@ use super::survey::{Content, Survey};
 use super::thin_step::{self, ThinLink};
 use crate::failure::{Failure, Result, io};
 use crate::tools::Tool;
+use crate::what_ran::Line;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,6 +71,7 @@ impl Planned {
             warnings: session.line.warnings(),
             jobs: &self.jobs,
             imported: &self.imported,
+            line: Some(Line { line: &session.line, lld: &session.lld.path, clang: &session.clang.path }),
         }
     }
 }

@@ -9,9 +9,10 @@ use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::remote::{self, Tools};
 use crate::stats::BackendCounts;
-use std::collections::BTreeSet;
+use crate::what_ran::{self, Line};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Mutex;
+use std::time::Duration;
 use thindist_core::action::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Warnings;
@@ -23,10 +24,12 @@ use thindist_exec::{
     Estimate, Executor, Job, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome,
     Slots, Source, WarmCompiler,
 };
-use thindist_remote::{Hybrid, RemoteExecutor};
+use thindist_remote::{Hybrid, Policy, RemoteExecutor};
 
-/// Backends on an engine at a time, unless a setting says otherwise: more than most have workers, so that none waits for us.
-const REMOTE_JOBS: usize = 200;
+/// Backends on an engine at a time, unless a setting says otherwise: each has a thread here that waits for it.
+const REMOTE_JOBS: usize = 2000;
+/// Of those, the ones that no worker has begun: so many that none of a thousand workers waits for us, at a round trip of 50 ms.
+const REMOTE_WAITING: usize = 200;
 
 /// With fewer backends than this to run, a loaded compiler does not pay for its own start.
 const WORTH_WARMING: usize = 4;
@@ -43,6 +46,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) jobs: &'a [Job],
     /// Names of what each job imports, by rank: for diagnostics.
     pub(crate) imported: &'a [Vec<String>],
+    /// The link, if what ran for it is to be remembered.
+    pub(crate) line: Option<Line<'a>>,
 }
 
 impl<'a> Batch<'a> {
@@ -56,7 +61,11 @@ impl<'a> Batch<'a> {
 pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
     let mut natives = Vec::with_capacity(batch.jobs.len());
     let mut failures = Vec::new();
-    for (index, outcome) in outcomes(batch)?.into_iter().enumerate() {
+    let outcomes = outcomes(batch)?;
+    if let Some(line) = batch.line {
+        what_ran::record(line, batch.workspace, batch.jobs, &outcomes);
+    }
+    for (index, outcome) in outcomes.into_iter().enumerate() {
         match outcome {
             Outcome::Success(native) => {
                 *count(counts, native.from) += 1;
@@ -185,8 +194,20 @@ fn run_here(
     let jobserver = MakeJobserver::from_env();
     let (slot_count, max_jobs) = places(batch, jobserver.as_ref())?;
     let slots = Slots::open(batch.workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
-    let limits = Limits { max_jobs, slots: Some(&slots), jobserver, memory: MemoryBudget::Measured };
-    Ok(run_within(batch, jobs, estimates, local, limits, max_jobs.min(slot_count)))
+    let max_unfinished = Limits::storing(max_jobs);
+    let limits = Limits { max_jobs, max_unfinished, slots: Some(&slots), jobserver, memory: MemoryBudget::Measured };
+    let progress = progress(batch, jobs, estimates, max_jobs.min(slot_count));
+    Ok(run_within(batch, jobs, estimates, local, limits, &progress))
+}
+
+fn progress(batch: &Batch<'_>, jobs: &[Job], estimates: &[Option<Estimate>], at_a_time: usize) -> Progress {
+    Progress::new(batch.jobs.len(), batch.jobs.len() - jobs.len(), estimates, at_a_time)
+}
+
+/// What each module took the last time.
+fn expected(jobs: &[Job], estimates: &[Option<Estimate>]) -> BTreeMap<String, Duration> {
+    let known = jobs.iter().zip(estimates).filter_map(|(job, known)| Some((job, known.as_ref()?)));
+    known.map(|(job, known)| (job.name.clone(), Duration::from_millis(known.duration_ms))).collect()
 }
 
 /// On the engine as many as it is trusted with, and here as many as there are places.
@@ -201,17 +222,23 @@ fn run_beside(
     let jobserver = MakeJobserver::from_env();
     let (slot_count, max_jobs) = places(batch, jobserver.as_ref())?;
     let slots = Slots::open(settings.get("slots_dir").map(Path::new), slot_count.min(max_jobs))?;
-    let hybrid = Hybrid {
-        local,
-        lane: LocalLane { slots: &slots, jobserver },
-        beside: settings.get("remote_only").is_none_or(|value| value == "0"),
-        remote,
+    let policy = Policy {
+        beside: !settings.is_set("remote_only"),
+        racing: settings.is_on("remote_racing"),
         fallback: engine.falls_back(),
-        troubles: Mutex::default(),
     };
+    let hybrid =
+        Hybrid::new(local, LocalLane { slots: &slots, jobserver }, remote, policy).expecting(expected(jobs, estimates));
     let in_flight = settings.count("remote_jobs")?.unwrap_or(REMOTE_JOBS);
-    let limits = Limits { max_jobs: in_flight, slots: None, jobserver: None, memory: MemoryBudget::FixedKib(u64::MAX) };
-    let outcomes = run_within(batch, jobs, estimates, &hybrid, limits, in_flight);
+    let limits = Limits {
+        max_jobs: in_flight.min(REMOTE_WAITING),
+        max_unfinished: in_flight,
+        slots: None,
+        jobserver: None,
+        memory: MemoryBudget::FixedKib(u64::MAX),
+    };
+    let progress = progress(batch, jobs, estimates, in_flight).beside(hybrid.flight());
+    let outcomes = hybrid.while_helping(|| run_within(batch, jobs, estimates, &hybrid, limits, &progress));
     hybrid.complaint().iter().for_each(|complaint| remote::warn(complaint));
     Ok(outcomes)
 }
@@ -222,11 +249,10 @@ fn run_within(
     estimates: &[Option<Estimate>],
     executor: &dyn Executor,
     limits: Limits<'_>,
-    at_a_time: usize,
+    progress: &Progress,
 ) -> Vec<Outcome> {
-    let progress = Progress::new(batch.jobs.len(), batch.jobs.len() - jobs.len(), estimates, at_a_time);
     let Workspace { action_cache, interrupt, .. } = batch.workspace;
-    let outcomes = run_all(jobs, estimates, executor, action_cache, limits, &progress, interrupt.token());
+    let outcomes = run_all(jobs, estimates, executor, action_cache, limits, progress, interrupt.token());
     progress.close();
     outcomes
 }

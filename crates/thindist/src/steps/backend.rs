@@ -96,6 +96,7 @@ fn build(workspace: &Workspace, options: &Options) -> Result<()> {
         warnings: Warnings::Shown,
         jobs: &jobs,
         imported: &imported,
+        line: None,
     };
     let mut stats = Stats::of(&outputs.first().map_or_else(String::new, |output| output.display().to_string()));
     stats.modules = jobs.len();

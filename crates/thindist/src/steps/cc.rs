@@ -139,6 +139,7 @@ fn build(workspace: &Workspace, call: &Call, line: &BackendLine, never: bool) ->
         warnings: Warnings::Silent,
         jobs: std::slice::from_ref(&job),
         imported: std::slice::from_ref(&imported),
+        line: None,
     };
     let mut stats = Stats::of(&line.output);
     stats.modules = 1;

@@ -23,12 +23,14 @@ mod regressions;
 mod remote_cache;
 mod remote_execution;
 mod remote_faults;
+mod remote_racing;
 mod remote_random_faults;
 mod rust;
 mod rust_for_linux;
 mod steps;
 mod verify;
 mod what_changed;
+mod what_ran;
 
 use testkit::Sandbox;
 

@@ -13,23 +13,23 @@ on_each_llvm!(
 );
 
 /// A link whose backends run on the engine only.
-fn remote(sandbox: &Sandbox, engine: &FakeEngine, name: &str) -> Tool {
+pub(crate) fn remote(sandbox: &Sandbox, engine: &FakeEngine, name: &str) -> Tool {
     let tool = client(sandbox, &engine.address(), name).without_env("THINDIST_REMOTE_CACHE");
     tool.env("THINDIST_REMOTE_EXECUTOR", engine.address()).env("THINDIST_REMOTE_ONLY", "1")
 }
 
 /// The same with the compiler of the worker, which is this machine's: nothing of 200 MB is sent.
-fn installed(sandbox: &Sandbox, engine: &FakeEngine, name: &str) -> Tool {
+pub(crate) fn installed(sandbox: &Sandbox, engine: &FakeEngine, name: &str) -> Tool {
     remote(sandbox, engine, name).env("THINDIST_REMOTE_TOOLCHAIN", "installed")
 }
 
 #[track_caller]
-fn expect(stats: &Stats, here: usize, cached: usize, there: usize) {
+pub(crate) fn expect(stats: &Stats, here: usize, cached: usize, there: usize) {
     assert_eq!((stats.executed(), stats.remote_cache(), stats.remote_executed()), (here, cached, there), "{stats:?}");
 }
 
 /// The output of a link that knows no engine.
-fn plain(sandbox: &Sandbox) -> Vec<u8> {
+pub(crate) fn plain(sandbox: &Sandbox) -> Vec<u8> {
     sandbox.stats_of(client(sandbox, "", "plain"));
     sandbox.read("plain.o")
 }

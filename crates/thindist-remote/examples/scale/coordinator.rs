@@ -1,0 +1,113 @@
+//! Thindist's own client and scheduler over actions that mean nothing, for an engine that only takes its time.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use thindist_core::action::Action;
+use thindist_core::digest::Digest;
+use thindist_exec::{
+    ActionCache, CancelToken, Cas, Executor, Job, Limits, MemoryBudget, Outcome, Permit, ProgressSink, Source, run_all,
+};
+use thindist_remote::{Address, Client, Ended, Options, RemoteExecutor, There as _, Tls, Toolchain, Worker};
+
+/// Files of a compiler, each small: what counts is that every action names them.
+const TOOLCHAIN: usize = 20;
+/// Bytes of a module and of an index.
+const MODULE: usize = 8 << 10;
+const INDEX: usize = 1 << 10;
+
+pub(crate) fn jobs(count: usize) -> Vec<Job> {
+    (0..count).map(job).collect()
+}
+
+fn job(number: usize) -> Job {
+    let content = |size: usize| -> Arc<[u8]> { number.to_le_bytes().into_iter().cycle().take(size).collect() };
+    let (module, index) = (content(MODULE), content(INDEX));
+    let action = Action {
+        compiler: Digest::of(b"compiler"),
+        arguments: vec!["-c".to_owned(), "module.bc".to_owned()],
+        module: Digest::of(&module),
+        index: Digest::of(&index),
+        imports: Vec::new(),
+        extra_inputs: Vec::new(),
+        working_directory_depth: 1,
+        elf_machine: 62,
+    };
+    Job {
+        action,
+        name: format!("module{number}.o"),
+        module: Source::Bytes(module),
+        index: Source::Bytes(index),
+        imports: Vec::new(),
+        extra_inputs: Vec::new(),
+    }
+}
+
+/// Runs `jobs` on the engine at `address` with stores below `home`; so many at a time, `waiting` of them without a worker.
+pub(crate) fn run(address: &str, home: &Path, jobs: &[Job], in_flight: usize, waiting: usize) -> Vec<Outcome> {
+    let client = Client::connect(&options(address)).unwrap_or_else(|error| panic!("{error}"));
+    let cas = Cas::open(home).unwrap_or_else(|error| panic!("{error}"));
+    let action_cache = ActionCache::open(home).unwrap_or_else(|error| panic!("{error}"));
+    let worker = Worker { toolchain: toolchain(home), properties: Vec::new() };
+    let remote = RemoteExecutor::new(&client, &cas, worker, true).unwrap_or_else(|error| panic!("{error}"));
+    let limits = Limits {
+        max_jobs: waiting,
+        max_unfinished: in_flight,
+        slots: None,
+        jobserver: None,
+        memory: MemoryBudget::FixedKib(u64::MAX),
+    };
+    run_all(jobs, &[], &Remote(remote), &action_cache, limits, &Unseen, &CancelToken::new())
+}
+
+fn options(address: &str) -> Options {
+    let address = Address::parse("remote_executor", address).unwrap_or_else(|error| panic!("{error}"));
+    Options {
+        cache: address.clone(),
+        executor: Some(address),
+        exec_properties: Vec::new(),
+        local_fallback: false,
+        instance_name: String::new(),
+        headers: Vec::new(),
+        tls: Tls::default(),
+        timeout: Duration::from_secs(60),
+        retries: 5,
+        accept_cached: true,
+        upload_local_results: false,
+    }
+}
+
+fn toolchain(home: &Path) -> Toolchain {
+    let file = |number: usize| {
+        let name = format!("library{number}.so");
+        let path = home.join(&name);
+        std::fs::write(&path, &name).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        thindist_remote::ToolFile { digest: Digest::of(name.as_bytes()), name, path }
+    };
+    Toolchain::Shipped {
+        files: (0..TOOLCHAIN).map(file).collect(),
+        loader: "library0.so".to_owned(),
+        compiler: "library1.so".to_owned(),
+    }
+}
+
+/// The engine and nothing beside it.
+struct Remote<'a>(RemoteExecutor<'a>);
+
+impl Executor for Remote<'_> {
+    fn execute(&self, job: &Job, place: &mut Permit, cancel: &CancelToken) -> Outcome {
+        match self.0.run(job, cancel, &mut || place.release()) {
+            Ended::Success(native) => Outcome::Success(native),
+            Ended::Failed { status, stderr } => Outcome::CompileFailed { status, stderr },
+            Ended::Unavailable(error) => Outcome::InfraFailed { message: error.to_string() },
+            Ended::Cancelled => Outcome::Cancelled,
+        }
+    }
+}
+
+struct Unseen;
+
+impl ProgressSink for Unseen {
+    fn started(&self, _index: usize) {}
+    fn finished(&self, _index: usize, _outcome: &Outcome) {}
+}

@@ -1,0 +1,51 @@
+//! The two processes of `cargo xtask bench scale`: an engine of simulated workers, and thindist's client and scheduler alone,
+//! so that processor time and memory of the latter can be measured from outside.
+//!
+//!     scale engine WORKERS LATENCY_MS DURATION_MS    says where it is, ends with its standard input
+//!     scale coordinator ADDRESS HOME ACTIONS IN_FLIGHT WAITING
+
+mod coordinator;
+
+use std::io::Read as _;
+use std::path::Path;
+use std::time::Duration;
+use testkit::{FakeEngine, Offer, Simulation};
+use thindist_exec::Outcome;
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["engine", workers, latency, duration] => engine(number(workers), millis(latency), millis(duration)),
+        ["coordinator", address, home, actions, in_flight, waiting] => {
+            coordinate(address, Path::new(home), number(actions), number(in_flight), number(waiting));
+        }
+        _ => panic!("see the head of this example for its words"),
+    }
+}
+
+fn engine(workers: usize, latency: Duration, duration: Duration) {
+    let simulation = Some(Simulation { workers, latency, duration });
+    let engine = FakeEngine::offering(Offer { simulation, ..Offer::default() });
+    println!("{}", engine.address());
+    // Whoever started us ends us by closing this.
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    let seen = engine.simulated();
+    let begun: usize = seen.begun.values().sum();
+    println!("{begun} {} {}", seen.most_in_flight, seen.most_running);
+}
+
+fn coordinate(address: &str, home: &Path, actions: usize, in_flight: usize, waiting: usize) {
+    let outcomes = coordinator::run(address, home, &coordinator::jobs(actions), in_flight, waiting);
+    if let Some(other) = outcomes.iter().find(|outcome| !matches!(outcome, Outcome::Success(_))) {
+        panic!("an action ended with {other:?}");
+    }
+}
+
+fn number(text: &str) -> usize {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+fn millis(text: &str) -> Duration {
+    Duration::from_millis(number(text) as u64)
+}
