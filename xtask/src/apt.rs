@@ -23,6 +23,7 @@ pub(crate) const KERNEL: &[&str] = &[
     "libssl-dev",
     "make",
     "patch",
+    "pahole",
     "perl",
     "python3",
     "rsync",

@@ -66,6 +66,13 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Link>> {
     parse(&files::read(path)?).map_err(|error| format!("{}: {error}", path.display()))
 }
 
+/// The same while others write: without a last line that is not whole yet.
+pub(crate) fn read_what_is_whole(path: &Path) -> Result<Vec<Link>> {
+    let text = if path.exists() { files::read(path)? } else { String::new() };
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    parse(whole).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 fn parse(text: &str) -> Result<Vec<Link>> {
     let mut links = Vec::new();
     for link in serde_json::Deserializer::from_str(text).into_iter::<Link>() {

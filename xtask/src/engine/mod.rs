@@ -21,7 +21,7 @@ use crate::task::{Task, dispatch};
 use crate::{Result, files};
 
 use counted::Door;
-use running::Running;
+pub(crate) use running::Running;
 use subject::Place;
 
 /// Below this directory of `target/` each engine has one of its own.
@@ -76,6 +76,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// The checks that are part of `cargo xtask test`: of the engine that is one download, where the others are built.
 pub(crate) fn check_one() -> Result<()> {
     check::run(&[casd::ENGINE.name.to_string()])
+}
+
+/// casd with nothing in it, for a task that measures against it and ends it.
+pub(crate) fn empty_casd() -> Result<Running> {
+    let home = home(&casd::ENGINE)?;
+    (casd::ENGINE.provide)(&home)?;
+    let data = home.dir.join("measured");
+    files::remove_dir(&data)?;
+    Running::start(&casd::ENGINE, &home, &data)
 }
 
 fn casd_task(arguments: &[String]) -> Result<()> {

@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-pub(super) struct Running {
+/// An engine that runs.
+pub(crate) struct Running {
     pids: Vec<u32>,
     /// Where clients go.
     port: u16,
@@ -80,7 +81,7 @@ impl Running {
         self.port
     }
 
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("grpc://127.0.0.1:{}", self.port)
     }
 
@@ -113,7 +114,7 @@ impl Running {
     }
 
     /// Ends it, the last to be started first. A worker without its scheduler waits for that, so patience is bounded.
-    pub(super) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         while let Some(mut child) = self.children.pop() {
             let begun = Instant::now();
             let lost = |error| format!("process of an engine: {error}");

@@ -31,15 +31,20 @@ pub(crate) fn apply_instead(
 
 /// Configures `kernel` as tinyconfig and `wanted`, unless it already is so.
 fn set(kernel: &Kernel, home: &Home, linker: &Linker, wanted: &str) -> Result<()> {
+    set_with(kernel, wanted, |target| make(kernel, home, linker, target))
+}
+
+/// The same by a make of the caller's.
+pub(crate) fn set_with(kernel: &Kernel, wanted: &str, make: impl Fn(&str) -> Result<()>) -> Result<()> {
     files::make_dir(&kernel.out)?;
     if current(kernel).is_ok_and(|config| missing(&config, wanted).is_empty()) {
         return Ok(());
     }
     if current(kernel).is_err() {
-        make(kernel, home, linker, "tinyconfig")?;
+        make("tinyconfig")?;
     }
     files::write(&path(kernel), merge(&current(kernel)?, wanted))?;
-    make(kernel, home, linker, "olddefconfig")?;
+    make("olddefconfig")?;
     let missing = missing(&current(kernel)?, wanted);
     if missing.is_empty() {
         return Ok(());

@@ -11,6 +11,9 @@ use super::Kernel;
 /// Everything from here on is ours, so that an interrupted run can be undone.
 const MARKER: &str = "\n/* Appended by thindist's checks. */\n";
 
+const OF_PROMOTED: &[(&str, &str)] =
+    &[("fs/dcache.c", "dcache.o"), ("kernel/fork.c", "fork.o"), ("mm/slub.c", "slub.o"), ("net/core/dev.c", "dev.o")];
+
 /// A source file that an edit adds a function to.
 #[derive(Debug)]
 pub(crate) struct Edited {
@@ -38,6 +41,17 @@ impl Edited {
     /// One of the sources of a module.
     pub(crate) fn of_several_objects(kernel: &Kernel) -> Edited {
         Edited { path: kernel.src.join("fs/fat/misc.c"), object: "misc.o" }
+    }
+
+    /// Files with local values that other modules reach: with names made of hashes, importers run after edits of these.
+    pub(crate) fn of_promoted(kernel: &Kernel) -> Vec<Edited> {
+        let edited = |(path, object)| Edited { path: kernel.src.join(path), object };
+        OF_PROMOTED.iter().copied().map(edited).collect()
+    }
+
+    /// All that may have been left by a run that was interrupted; modules' sources aside, which only the option's tree edits.
+    pub(crate) fn all(kernel: &Kernel) -> Vec<Edited> {
+        [vec![Edited::leaf(kernel), Edited::hot(kernel)], Edited::of_promoted(kernel)].into_iter().flatten().collect()
     }
 
     /// Appends a function. Another `number` makes another object, which no cache has seen.

@@ -75,18 +75,30 @@ pub(crate) fn command(kernel: &Kernel, program: &Path, output: &Path, more: &[St
 
 /// `thindist verify`: every native object and every output section against in-process ThinLTO.
 pub(crate) fn verify(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<String> {
+    verify_with(kernel, home, linker, &[])
+}
+
+/// The same with settings.
+pub(crate) fn verify_with(kernel: &Kernel, home: &Home, linker: &Linker, settings: &[(&str, &str)]) -> Result<String> {
     let output = home.dir.join(format!("{}.o", kernel.log_name("verify")));
-    let said = verify_line(kernel, home, linker, &arguments(kernel, &output)?);
+    let said = verify_line(kernel, home, linker, &arguments(kernel, &output)?, settings);
     files::remove_file(&output)?;
     said
 }
 
 /// The same of another line in the build directory.
-pub(crate) fn verify_line(kernel: &Kernel, home: &Home, linker: &Linker, words: &[String]) -> Result<String> {
+pub(crate) fn verify_line(
+    kernel: &Kernel,
+    home: &Home,
+    linker: &Linker,
+    words: &[String],
+    settings: &[(&str, &str)],
+) -> Result<String> {
     let name = kernel.log_name("verify");
     let mut command = Command::new(linker.program()?);
     command.current_dir(&kernel.out).args(["verify", "--"]).args(words);
     build::set_environment(&mut command, kernel.llvm, &home.cache());
+    command.envs(settings.iter().copied());
     let log = home.log(&name);
     run::logged(&name, &mut command, &log)?;
     let said = files::read(&log)?;

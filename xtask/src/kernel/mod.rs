@@ -13,6 +13,7 @@ pub(crate) mod edits;
 mod initramfs;
 pub(crate) mod link_line;
 mod modules;
+mod names;
 mod older;
 mod own_option;
 mod remote;
@@ -70,8 +71,7 @@ impl Kernel {
     /// Sources unpacked, edited files as they were, the configuration in place.
     pub(crate) fn prepare(&self, home: &Home) -> Result<()> {
         source::provide(home, &self.src)?;
-        edits::Edited::leaf(self).restore()?;
-        edits::Edited::hot(self).restore()?;
+        edits::Edited::all(self).iter().try_for_each(edits::Edited::restore)?;
         config::apply(self, home, "")
     }
 }
@@ -88,6 +88,12 @@ const STEPS: &[Task] = &[
         run: second_step,
     },
     Task { name: "dist", help: "the option of kbuild/, from what `build` has built [--llvm N]", run: dist_step },
+    Task {
+        name: "dist-small",
+        help: "its second half alone: a small kernel from nothing [--llvm N]",
+        run: dist_small_step,
+    },
+    Task { name: "names", help: "stable names of promoted values: boot, edits, verify [--llvm N]", run: names_step },
     Task {
         name: "dtlto",
         help: "vmlinux.o by lld with thindist as distributor; --cold on stores of its own",
@@ -164,6 +170,18 @@ fn second_step(arguments: &[String]) -> Result<()> {
 fn dist_step(arguments: &[String]) -> Result<()> {
     let (mut suite, kernel) = start_suite(arguments.to_vec())?;
     dist::check(&mut suite, &kernel);
+    suite.checks.finish()
+}
+
+fn dist_small_step(arguments: &[String]) -> Result<()> {
+    let (mut suite, kernel) = start_suite(arguments.to_vec())?;
+    dist::small_kernel(&mut suite, &kernel);
+    suite.checks.finish()
+}
+
+fn names_step(arguments: &[String]) -> Result<()> {
+    let (mut suite, kernel) = start_suite(arguments.to_vec())?;
+    suite::stable_names(&mut suite, &kernel);
     suite.checks.finish()
 }
 

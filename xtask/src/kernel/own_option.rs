@@ -15,7 +15,7 @@ use crate::{Result, files, machine, run};
 
 use super::build::{self, Linker};
 use super::edits::Edited;
-use super::{Kernel, boot, config, link_line, source};
+use super::{Kernel, boot, config, link_line, modules, source};
 
 /// The first kernel that has the option.
 const SINCE: [u32; 2] = [7, 2];
@@ -65,8 +65,8 @@ fn fetch(home: &Home, to: &Path) -> Result<PathBuf> {
     Ok(to.join("usr/src").join(format!("{package}.tar.xz")))
 }
 
-/// The selected modules, as the thin link lists them.
-fn modules(kernel: &Kernel) -> Result<Vec<String>> {
+/// The selected modules of bitcode, as the thin link lists them.
+fn listed(kernel: &Kernel) -> Result<Vec<String>> {
     Ok(files::read(&kernel.out.join(LIST))?.lines().map(String::from).collect())
 }
 
@@ -76,7 +76,7 @@ fn native(module: &str) -> String {
 
 /// Makes the next make run every backend's rule, and the thin link.
 fn forget_backends(kernel: &Kernel) -> Result<()> {
-    for module in modules(kernel).unwrap_or_default() {
+    for module in listed(kernel).unwrap_or_default() {
         files::remove_file(&kernel.out.join(native(&module)))?;
         files::remove_file(&kernel.out.join(format!("{module}.thinlto.bc")))?;
     }
@@ -90,18 +90,10 @@ fn rules(links: &[Link]) -> usize {
 pub(crate) fn built(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<String> {
     forget_backends(kernel)?;
     let links = build::make(kernel, home, linker, "build", ALL)?;
-    let (rules, modules) = (rules(&links), modules(kernel)?.len());
+    let (rules, modules) = (rules(&links), listed(kernel)?.len());
     require(rules >= LEAST_BACKENDS, || format!("make ran only {rules} backends"))?;
     require(rules == modules, || format!("{rules} backends for {modules} modules"))?;
-    let kernel_modules: Vec<PathBuf> = files::below(&kernel.out.join("fs"))?
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|it| it == "ko"))
-        .collect();
-    for module in &kernel_modules {
-        require(files::read_bytes(module)?.starts_with(b"\x7fELF"), || format!("{} is no ELF file", module.display()))?;
-    }
-    require(kernel_modules.len() >= LEAST_MODULES, || format!("only {} modules", kernel_modules.len()))?;
-    Ok(format!("{rules} backends, {} compiled in all; {} modules", stats::run_in(&links), kernel_modules.len()))
+    Ok(format!("{rules} backends, {} compiled in all", stats::run_in(&links)))
 }
 
 /// The words of the thin link that make ran, without its own mode.
@@ -126,7 +118,7 @@ fn plain_indexes(kernel: &Kernel, home: &Home, directory: &Path) -> Result<()> {
 pub(crate) fn same_bytes(kernel: &Kernel, home: &Home) -> Result<String> {
     let directory = home.dir.join(kernel.log_name("plain"));
     plain_indexes(kernel, home, &directory)?;
-    let modules = modules(kernel)?;
+    let modules = listed(kernel)?;
     let chunk = modules.len().div_ceil(machine::cpus());
     let compile = |chunk: &[String]| chunk.iter().try_for_each(|module| compare(kernel, home, &directory, module));
     thread::scope(|scope| {
@@ -166,7 +158,9 @@ fn unescape(line: &str) -> String {
 }
 
 pub(crate) fn boots(kernel: &Kernel, home: &Home) -> Result<String> {
-    boot::check(kernel, home, "boot")
+    let modules = modules::built(kernel)?;
+    require(modules.len() >= LEAST_MODULES, || format!("only {} modules", modules.len()))?;
+    boot::check_modules(kernel, home, "boot", &modules)
 }
 
 /// make's rules and the compilations of an edit; the hot edit is left in place.
@@ -183,7 +177,7 @@ pub(crate) fn edits(kernel: &Kernel, home: &Home, linker: &Linker, number: u64) 
     let hot_rules = counted(kernel, home, linker, "append-hot", VMLINUX, 1)?;
     let importers = importers(kernel, home)?;
     require(importers >= LEAST_IMPORTERS, || format!("only {importers} modules import from {}", hot.object))?;
-    let all = modules(kernel)?.len();
+    let all = listed(kernel)?.len();
     Ok(format!(
         "0; leaf: 1 compiled, {leaf_rules} rules; hot: 1 compiled, {hot_rules} rules, where {importers} modules import from \
          it and 7.2 alone runs {all}"
@@ -220,7 +214,7 @@ pub(crate) fn verified(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<
     let output = home.dir.join(kernel.log_name("verify.o"));
     let mut words = thin_link_words(kernel)?;
     words.extend(["-o".to_string(), output.display().to_string()]);
-    let said = link_line::verify_line(kernel, home, linker, &words);
+    let said = link_line::verify_line(kernel, home, linker, &words, &[]);
     files::remove_file(&output)?;
     said
 }

@@ -13,7 +13,7 @@ use crate::{Result, cargo, files};
 
 use super::build::{self, Linker};
 use super::edits::Edited;
-use super::{HOME, Kernel, boot, config, dist, dtlto, link_line, older, own_option, source};
+use super::{HOME, Kernel, boot, config, dist, dtlto, link_line, names, older, own_option, source};
 
 /// Fewer would mean that Kconfig dropped the subset, or that the modules did not reach the link as bitcode.
 pub(crate) const LEAST_MODULES: u64 = 1000;
@@ -58,6 +58,7 @@ pub(crate) fn run_all() -> Result<()> {
     }
     second_directory(&mut suite, 22, true);
     let kernel = Kernel::usual(&suite.home, 22);
+    stable_names(&mut suite, &kernel);
     dist::check(&mut suite, &kernel);
     suite.checks.finish()
 }
@@ -79,7 +80,7 @@ pub(crate) fn own_option(suite: &mut Suite, full: bool) {
     let outcome = own_option::same_bytes(&kernel, &suite.home);
     suite.checks.record("kernel 7.2: each native object is what clang alone makes of lld's own index", outcome);
     let outcome = own_option::boots(&kernel, &suite.home);
-    suite.checks.record("kernel 7.2: boots to its init, /proc/config.gz is .config", outcome);
+    suite.checks.record("kernel 7.2: boots, modules load, /proc/config.gz is .config", outcome);
     let outcome = own_option::edits(&kernel, &suite.home, &linker, unseen());
     suite.checks.record("kernel 7.2: nothing, a leaf, a hot file: backends compiled", outcome);
     let outcome = own_option::verified(&kernel, &suite.home, &linker);
@@ -114,6 +115,12 @@ pub(crate) fn distributor(suite: &mut Suite, kernel: &Kernel, cold: bool) {
     let outcome = dtlto::check(kernel, &suite.home, &suite.linker, cold);
     let name = if cold { "every backend run" } else { "what ld.thindist has compiled" };
     suite.record(kernel, &format!("DTLTO: {name}, vmlinux.o byte for byte that of lld alone"), outcome);
+}
+
+/// `THINDIST_PROMOTED_NAMES=stable`. `kernel` must have been built.
+pub(crate) fn stable_names(suite: &mut Suite, kernel: &Kernel) {
+    let outcome = names::check(kernel, &suite.home, &suite.linker, unseen());
+    suite.record(kernel, "stable names: boots; edits change no name and run a backend each; verify", outcome);
 }
 
 fn one_version(suite: &mut Suite, kernel: &Kernel) {

@@ -1,12 +1,17 @@
 //! The option of kbuild/: vmlinux and modules by explicit steps, in kernels with our patches.
 //!
-//! It starts from the tree that `LD=ld.thindist` has built: the sources, the compiled objects and the cache are the same.
+//! Two kernels. A large one starts from the tree that `LD=ld.thindist` has built: the sources, the compiled objects and the
+//! cache are the same. A small one, of another configuration, is compiled from nothing, several times.
 
 mod bad_input;
 mod cost;
+mod interrupt;
 mod large;
 mod modules;
 pub(crate) mod patches;
+mod read_only;
+mod small;
+mod watched;
 
 use crate::stats::{self, Link};
 
@@ -24,6 +29,28 @@ const LEAST_LOADED: usize = 20;
 
 /// All checks of the option. `built` must have been built.
 pub(crate) fn check(suite: &mut Suite, built: &Kernel) {
+    large_kernel(suite, built);
+    small_kernel(suite, built);
+}
+
+/// Those of the kernel that is built whole. Each step continues what the one before it has built, so the first failure ends them.
+pub(crate) fn small_kernel(suite: &mut Suite, usual: &Kernel) {
+    let mut small = match small::Small::prepare(usual.llvm, &suite.home, &suite.linker) {
+        Ok(small) => small,
+        Err(error) => {
+            record(suite, usual, "small kernel configured", Err(error));
+            return;
+        }
+    };
+    for (name, step) in small::STEPS {
+        let outcome = step(&mut small);
+        if !record(suite, usual, &format!("small kernel: {name}"), outcome) {
+            return;
+        }
+    }
+}
+
+fn large_kernel(suite: &mut Suite, built: &Kernel) {
     match patches::tree(&suite.home, "dist", built) {
         Ok(kernel) => with_patches(suite, &kernel),
         Err(error) => drop(suite.record(built, "kbuild/: patches applied, checkpatch passes", Err(error))),

@@ -28,6 +28,13 @@ pub(crate) fn tree(home: &Home, name: &str, built: &Kernel) -> Result<Kernel> {
     Ok(kernel)
 }
 
+/// Patched sources in which nothing is built.
+pub(super) fn sources(home: &Home) -> Result<PathBuf> {
+    let src = home.dir.join("dist-src");
+    patched(home, &src, || source::provide(home, &src))?;
+    Ok(src)
+}
+
 fn patched(home: &Home, tree: &Path, provide: impl FnOnce() -> Result<()>) -> Result<()> {
     let patches = files::list(&project::root().join(PATCHES))?;
     let stamp = patches.iter().map(|patch| files::read(patch)).collect::<Result<String>>()?;

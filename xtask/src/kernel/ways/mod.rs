@@ -9,7 +9,7 @@ mod steps;
 mod trees;
 
 use crate::project::Home;
-use crate::{Result, apt, arguments, cargo, machine};
+use crate::{Result, apt, arguments, cargo, engine, machine};
 
 use super::build::Linker;
 use super::{HOME, Kernel, link_line};
@@ -34,7 +34,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let home = Home::open(HOME)?;
     let linker = Linker::thindist(cargo::install_thindist(&home)?);
     let ways = trees::prepare(&home, &linker)?;
-    let rounds = (0..rounds).map(|number| steps::all(&ways, &home, number)).collect::<Result<_>>()?;
+    let shared = engine::empty_casd()?;
+    let address = shared.address();
+    let rounds = (0..rounds).map(|number| steps::all(&ways, &home, &address, number)).collect::<Result<_>>();
+    shared.stop()?;
+    let rounds = rounds?;
     let sizes = ways.iter().map(|way| way.sizes(&home)).collect::<Result<_>>()?;
     let compared = compare(&ways, &home, &linker)?;
     page::publish(&machine::describe(LLVM), &Figures { rounds, sizes, compared })

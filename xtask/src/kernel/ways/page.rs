@@ -28,7 +28,6 @@ fn fields(machine: &Machine, figures: &Figures) -> Vec<(&'static str, String)> {
         ("wall", table(figures, wall)),
         ("cpu", table(figures, |made, _| seconds(made, |made| made.usage.cpu_s))),
         ("backends", table(figures, |made, _| backends(made))),
-        ("memory", table(figures, |made, _| largest(made))),
         ("sizes", sizes(&figures.sizes)),
         ("compare", figures.compared.trim_end().to_string()),
     ]
@@ -79,10 +78,6 @@ fn wall(made: &[&Made], in_process: &[&Made]) -> String {
 fn backends(made: &[&Made]) -> String {
     let counts: Option<Vec<f64>> = made.iter().map(|made| made.backends.map(|count| count as f64)).collect();
     counts.map_or_else(|| "-".to_string(), |counts| format!("{:.0}", median(counts)))
-}
-
-fn largest(made: &[&Made]) -> String {
-    format!("{:.0}", middle(made, |made| made.usage.peak_rss_kib as f64 / 1024.0))
 }
 
 fn sizes(ways: &[Sizes]) -> String {

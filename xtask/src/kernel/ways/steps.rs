@@ -4,36 +4,65 @@ use crate::Result;
 use crate::kernel::edits::Edited;
 use crate::project::Home;
 
-use super::trees::{Made, Way};
+use super::trees::{Made, REMOTE_CACHE, Way};
 
 /// One thing that a developer or a build machine does before `make vmlinux`.
 struct Step {
     what: &'static str,
     log: &'static str,
-    before: fn(&Way, &Home) -> Result<()>,
+    before: fn(&Way, &Home, &str) -> Result<()>,
+    /// Whether the stores that others share are asked as well.
+    shared: bool,
 }
 
 const STEPS: &[Step] = &[
     Step {
         what: "first link, all objects compiled, nothing stored",
         log: "first",
-        before: |way, _| way.forget_links(),
+        before: |way, _, _| way.forget_links(),
+        shared: false,
     },
-    Step { what: "nothing changed", log: "nothing", before: |_, _| Ok(()) },
+    Step { what: "nothing changed", log: "nothing", before: |_, _, _| Ok(()), shared: false },
     Step {
         what: "one function added to lib/bcd.c, a leaf",
         log: "leaf",
-        before: |way, _| Edited::leaf(&way.kernel).append(1),
+        before: |way, _, _| Edited::leaf(&way.kernel).append(1),
+        shared: false,
     },
     Step {
         what: "one function added to arch/x86/kernel/cpu/common.c, from which 66 modules import",
         log: "hot",
-        before: |way, _| Edited::hot(&way.kernel).append(2),
+        before: |way, _, _| Edited::hot(&way.kernel).append(2),
+        shared: false,
     },
-    Step { what: "both reverted", log: "revert", before: |way, _| way.undo_edits() },
-    Step { what: "another CONFIG_LOCALVERSION", log: "config", before: |way, home| way.configure(home, "-edited") },
-    Step { what: "the configuration as it was", log: "config-back", before: |way, home| way.configure(home, "") },
-    Step { what: "`make clean`, everything compiled again, the stores kept", log: "clean", before: Way::clean },
+    Step { what: "both reverted", log: "revert", before: |way, _, _| way.undo_edits(), shared: false },
+    Step {
+        what: "another CONFIG_LOCALVERSION",
+        log: "config",
+        before: |way, home, _| way.configure(home, "-edited"),
+        shared: false,
+    },
+    Step {
+        what: "the configuration as it was",
+        log: "config-back",
+        before: |way, home, _| way.configure(home, ""),
+        shared: false,
+    },
+    Step {
+        what: "`make clean`, everything compiled again, the stores kept",
+        log: "clean",
+        before: |way, home, _| way.clean(home),
+        shared: false,
+    },
+    Step {
+        what: "first link on another machine, objects compiled, a remote cache on loopback has what CI made",
+        log: "shared",
+        before: |way, home, address| {
+            way.leave_with(home, address)?;
+            way.forget_links()
+        },
+        shared: true,
+    },
 ];
 
 /// One step in every way, in the order of the ways.
@@ -43,19 +72,20 @@ pub(crate) struct Row {
     pub(crate) made: Vec<Made>,
 }
 
-/// All steps once. Who begins differs from step to step and from round to round.
-pub(crate) fn all(ways: &[Way], home: &Home, number: u32) -> Result<Vec<Row>> {
+/// All steps once, with the address of an engine. Who begins differs from step to step and from round to round.
+pub(crate) fn all(ways: &[Way], home: &Home, shared: &str, number: u32) -> Result<Vec<Row>> {
     let first = usize::try_from(number).unwrap_or(0);
-    STEPS.iter().enumerate().map(|(rank, step)| one(ways, home, step, first + rank)).collect()
+    STEPS.iter().enumerate().map(|(rank, step)| one(ways, home, shared, step, first + rank)).collect()
 }
 
-fn one(ways: &[Way], home: &Home, step: &Step, first: usize) -> Result<Row> {
+fn one(ways: &[Way], home: &Home, shared: &str, step: &Step, first: usize) -> Result<Row> {
     let mut made = Vec::new();
     for turn in 0..ways.len() {
         let position = (first + turn) % ways.len();
         let way = ways.get(position).ok_or("there is no way to build")?;
-        (step.before)(way, home)?;
-        made.push((position, way.make(home, &format!("ways-{}", step.log), &["vmlinux"])?));
+        (step.before)(way, home, shared)?;
+        let asked = if step.shared { vec![(REMOTE_CACHE, shared)] } else { Vec::new() };
+        made.push((position, way.make(home, &format!("ways-{}", step.log), &["vmlinux"], &asked)?));
     }
     made.sort_by_key(|(position, _)| *position);
     Ok(Row { what: step.what, made: made.into_iter().map(|(_, made)| made).collect() })

@@ -17,6 +17,8 @@ use super::LLVM;
 const IN_PROCESS: &str = "CONFIG_LTO_CLANG_THIN=y";
 const OPTION: &str = "CONFIG_LTO_CLANG_THIN_DIST=y";
 
+pub(crate) const REMOTE_CACHE: &str = "THINDIST_REMOTE_CACHE";
+
 /// A way to build.
 pub(crate) struct Way {
     pub(crate) name: &'static str,
@@ -72,7 +74,7 @@ pub(crate) fn prepare(home: &Home, thindist: &Linker) -> Result<Vec<Way>> {
         // Copied objects are of another configuration, and so of another length of autoconf.h, which clang's `!srcloc` counts in:
         // whatever is compiled again later would be another object (seen: 822 backends after `make clean`).
         way.clean(home)?;
-        way.make(home, "ways-prepare", &["vmlinux"])?;
+        way.make(home, "ways-prepare", &["vmlinux"], &[])?;
     }
     Ok(ways)
 }
@@ -95,6 +97,13 @@ impl Way {
         self.beside_objects()?.iter().try_for_each(|path| files::remove_file(path))
     }
 
+    /// Links as a build machine does that others take results from.
+    pub(crate) fn leave_with(&self, home: &Home, address: &str) -> Result<()> {
+        self.forget_links()?;
+        let environment = [(REMOTE_CACHE, address), ("THINDIST_REMOTE_UPLOAD_LOCAL_RESULTS", "1")];
+        self.make(home, "ways-upload", &["vmlinux"], &environment).map(drop)
+    }
+
     /// `make clean`, which no store loses anything by.
     pub(crate) fn clean(&self, home: &Home) -> Result<()> {
         let mut command = self.command(home);
@@ -102,11 +111,11 @@ impl Way {
     }
 
     /// Runs make and measures it with all that it starts.
-    pub(crate) fn make(&self, home: &Home, step: &str, targets: &[&str]) -> Result<Made> {
+    pub(crate) fn make(&self, home: &Home, step: &str, targets: &[&str], environment: &[(&str, &str)]) -> Result<Made> {
         let name = format!("{}-{step}", self.kernel.name);
         let stats = home.fresh_stats(&name)?;
         let mut command = self.command(home);
-        command.args(targets).env("THINDIST_STATS", &stats);
+        command.args(targets).env("THINDIST_STATS", &stats).envs(environment.iter().copied());
         let usage = measure::measured(&mut command, &home.log(&name))?;
         eprintln!("  {name}: {:.1} s wall, {:.1} s CPU", usage.wall_s, usage.cpu_s);
         let backends = match self.linker {
@@ -126,7 +135,7 @@ impl Way {
 
     /// Reads the sizes off the tree; the image is made for that.
     pub(crate) fn sizes(&self, home: &Home) -> Result<Sizes> {
-        self.make(home, "ways-image", build::ALL)?;
+        self.make(home, "ways-image", build::ALL, &[])?;
         let image = files::read_bytes(&self.kernel.out.join("arch/x86/boot/bzImage"))?;
         let vmlinux = files::read_bytes(&self.kernel.out.join("vmlinux"))?.len() as u64;
         let beside = self.beside_objects()?;
