@@ -1,15 +1,16 @@
-//! Real programs through the linker entrance: compiled to ThinLTO bitcode once, linked in each way, run.
+//! Real programs through the linker entrance and through DTLTO: compiled to ThinLTO bitcode once, linked in each way, run.
 //!
 //! The sources come with crates of the registry, fetched by cargo; nothing of them is part of this repository.
 
 mod bench;
 mod build;
+mod dtlto;
 mod recipes;
 mod rust;
 
 pub(crate) use bench::run as bench;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::checks::{Checks, require};
@@ -94,8 +95,9 @@ impl Suite {
         let linker = cargo::install_thindist(&home)?;
         let recipes: Vec<&Recipe> = RECIPES.iter().filter(|recipe| wanted.has(recipe)).collect();
         let vendor = build::fetch(&home, &recipes)?;
-        files::remove_dir(&home.cache())?;
-        Ok(Self { home, vendor, linker, recipes })
+        let suite = Self { home, vendor, linker, recipes };
+        [suite.home.cache(), dtlto::cache(&suite)].iter().try_for_each(|cache| files::remove_dir(cache))?;
+        Ok(suite)
     }
 
     fn compile(&self, recipe: &'static Recipe) -> Result<Program> {
@@ -115,6 +117,12 @@ impl Suite {
         checks.record(&format!("{name}: the same output as in-process"), self.runs(&program));
         checks.record(&format!("{name}: linked again"), self.again(&program));
         checks.record(&format!("{name}: verify"), self.verify(&program));
+        dtlto::check(self, checks, &program);
+    }
+
+    /// The program under its own name.
+    fn thindist(&self) -> PathBuf {
+        self.linker.with_file_name("thindist")
     }
 
     /// What thindist needs to know, and nothing of whoever runs this.
@@ -138,21 +146,23 @@ impl Suite {
         let link = self.link(program, "first", "1")?;
         let (run, modules) = (link.backends.run(), link.modules);
         require(run == modules && run > 1, || format!("{run} backends ran for {modules} modules"))?;
-        Ok(format!("{run} backends"))
+        Ok(figures(&link))
     }
 
     /// Once from the native objects, once from the memo.
     fn again(&self, program: &Program) -> Result<String> {
+        let mut said = Vec::new();
         for (step, memo) in [("objects", "0"), ("memo", "1")] {
             let link = self.link(program, step, memo)?;
             let (run, thin) = (link.backends.run(), link.phases_s.had_thin_link());
             require(run == 0 && thin == (memo == "0"), || format!("{step}: {run} backends ran, thin link {thin}"))?;
+            said.push(format!("{step}: {}", figures(&link)));
         }
-        Ok("0 backends".to_string())
+        Ok(said.join("; "))
     }
 
     fn runs(&self, program: &Program) -> Result<String> {
-        let mut command = program.link(Path::new(&format!("/usr/bin/ld.lld-{LLVM}")), "in-process");
+        let mut command = program.link(&dtlto::lld(), "in-process");
         run::quiet(&mut command, &self.home.log(&format!("{}-in-process", program.recipe.name)))?;
         let output = |name: &str| run::output(Command::new(program.dir.join(name)).current_dir(&program.dir));
         let (ours, theirs) = (output("program")?, output("in-process")?);
@@ -163,12 +173,18 @@ impl Suite {
     }
 
     fn verify(&self, program: &Program) -> Result<String> {
-        let mut command = Command::new(self.linker.with_file_name("thindist"));
+        let mut command = Command::new(self.thindist());
         command.current_dir(&program.dir).args(["verify", "--", &program.line(&self.linker, "verified")?]);
         self.environment(&mut command);
         let output = command.output().map_err(|error| run::cannot_start(&command, &error))?;
         all_is_identical(&String::from_utf8_lossy(&output.stdout))
     }
+}
+
+/// Modules, backends and seconds of a link; of DTLTO the distributor's.
+fn figures(link: &Link) -> String {
+    let seconds = link.phases_s.total.unwrap_or_default();
+    format!("{} modules, {} backends, {seconds:.2} s", link.modules, link.backends.run())
 }
 
 /// What `verify` says of every native object and of the output.

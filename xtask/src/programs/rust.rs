@@ -7,8 +7,8 @@ use crate::checks::{Checks, require};
 use crate::stats::{self, Link};
 use crate::{Result, cargo, files, project, run};
 
-use super::Suite;
 use super::build::LLVM;
+use super::{Suite, dtlto};
 
 const RIPGREP: &str = "15.1.0";
 const COUNTS: &str = "1 a\n2 and\n1 birds\n2 cat\n1 dog\n3 the\n";
@@ -32,7 +32,9 @@ pub(super) fn check(suite: &Suite, checks: &mut Checks) {
             }
         };
         checks.record(&format!("{name}: linked from an empty cache"), first(suite, &package));
+        checks.record(&format!("{name}: DTLTO from an empty cache"), package.was_beside(suite, 1));
         checks.record(&format!("{name}: linked again in another directory, verify"), second(suite, &package));
+        checks.record(&format!("{name}: DTLTO again in another directory"), package.was_beside(suite, 2));
     }
     checks.record("ripgrep: tests of its own", ripgrep(suite).and_then(|package| own_tests(suite, &package)));
     checks.record("words: its output", counts(suite));
@@ -96,29 +98,42 @@ impl Package {
         Ok(command)
     }
 
-    /// thindist, in a script that verifies the program's line first if it is asked to: rustc removes the objects afterwards.
-    /// Always the same one, because the linker's path is part of what cargo hashes into the names of symbols.
+    /// thindist, in a script that first links the program by DTLTO and, if it is asked to, verifies its line: rustc removes
+    /// the objects afterwards. Always the same one, because the linker's path is part of what cargo hashes into the names of symbols.
     fn linker(&self, suite: &Suite) -> Result<PathBuf> {
         let script = suite.home.dir.join(format!("bin/linker-of-{}", self.name));
         let text = format!(
-            "#!/bin/sh\ncase \"$VERIFIED $*\" in /*{}*) {} verify -- \"$@\" > \"$VERIFIED\" 2>&1;; esac\nexec {} \"$@\"\n",
-            self.program,
-            suite.linker.with_file_name("thindist").display(),
-            suite.linker.display()
+            "#!/bin/sh\ncase \"$BESIDE $*\" in /*{program}*) {dtlto};; esac\n\
+             case \"$VERIFIED $*\" in /*{program}*) {thindist} verify -- \"$@\" > \"$VERIFIED\" 2>&1;; esac\n\
+             exec {linker} \"$@\"\n",
+            program = self.program,
+            dtlto = dtlto::beside(suite),
+            thindist = suite.thindist().display(),
+            linker = suite.linker.display()
         );
         files::write(&script, text)?;
         files::make_executable(&script)?;
         Ok(script)
     }
 
+    /// Where the script links it by DTLTO.
+    fn beside(&self, suite: &Suite, number: u32) -> PathBuf {
+        suite.home.dir.join(format!("{}-beside-{number}", self.name))
+    }
+
+    fn was_beside(&self, suite: &Suite, number: u32) -> Result<String> {
+        dtlto::was_beside(&self.beside(suite, number), number == 1)
+    }
+
     /// Builds it, and gives the link of its program.
     fn build(&self, suite: &Suite, number: u32, verified: &str) -> Result<Link> {
-        let target = self.target(suite, number);
-        files::remove_dir(&target)?;
+        let (target, beside) = (self.target(suite, number), self.beside(suite, number));
+        [&target, &beside].into_iter().try_for_each(|dir| files::remove_dir(dir))?;
+        files::make_dir(&beside)?;
         let name = format!("{}-{number}", self.name);
         let stats = suite.home.fresh_stats(&name)?;
         let mut command = self.cargo(suite, &target, &["build", "--release"])?;
-        command.env("THINDIST_STATS", &stats).env("VERIFIED", verified);
+        command.env("THINDIST_STATS", &stats).env("VERIFIED", verified).env("BESIDE", &beside);
         run::logged(&format!("{name}: cargo build"), &mut command, &suite.home.log(&name))?;
         let links = stats::read(&stats)?;
         let link = links.iter().find(|link| link.output.contains(self.program));
@@ -130,7 +145,7 @@ fn first(suite: &Suite, package: &Package) -> Result<String> {
     let link = package.build(suite, 1, "")?;
     let (run, modules) = (link.backends.run(), link.modules);
     require(run == modules && run > 1, || format!("{run} backends ran for {modules} modules"))?;
-    Ok(format!("{run} backends"))
+    Ok(super::figures(&link))
 }
 
 fn second(suite: &Suite, package: &Package) -> Result<String> {
@@ -140,7 +155,7 @@ fn second(suite: &Suite, package: &Package) -> Result<String> {
     let run = link.backends.run();
     require(run == 0, || format!("{run} backends ran"))?;
     let said = files::read(&verified)?;
-    Ok(format!("0 backends; {}", super::all_is_identical(&said)?))
+    Ok(format!("{}; {}", super::figures(&link), super::all_is_identical(&said)?))
 }
 
 fn own_tests(suite: &Suite, package: &Package) -> Result<String> {
