@@ -14,7 +14,11 @@ pub(crate) const TASKS: &[Task] = &[
         help: "format, clippy, tests, programs and the kernel checks; --fast leaves the latter two out",
         run: test::run,
     },
-    Task { name: "bench", help: "measure side by side: `bench kernel|ways|dtlto|programs|scale`", run: bench },
+    Task {
+        name: "bench",
+        help: "measure side by side: `bench kernel|ways|dtlto|remote|programs|scale [--rounds N]`",
+        run: bench,
+    },
     Task {
         name: "programs",
         help: "SQLite, zstd, Lua linked, verified, run [NAME…] [--all: RocksDB and cargo's]",
@@ -46,6 +50,11 @@ const BENCHES: &[Task] = &[
         name: "dtlto",
         help: "the same through lld's DTLTO, beside one job after the other [--rounds N]",
         run: kernel::bench::dtlto::run,
+    },
+    Task {
+        name: "remote",
+        help: "what an engine costs beside the work; vmlinux.o here, fetched, and on two workers [--rounds N]",
+        run: kernel::bench::remote::run,
     },
     Task { name: "programs", help: "the links of real programs [--rounds N] [NAME…] [--all]", run: programs::bench },
     Task {

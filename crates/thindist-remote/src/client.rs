@@ -6,12 +6,10 @@ use crate::capabilities::{self, Capabilities};
 use crate::connection::Connection;
 use crate::error::RemoteError;
 use crate::options::Options;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
-use thindist_core::digest::Digest;
 use tokio::runtime::Runtime;
 
 /// Encryption and hashing take processor time; two threads keep up with a gigabit, and backends need the rest.
@@ -110,18 +108,6 @@ impl Client {
     /// Uploads what the engine does not have yet.
     pub(crate) fn upload(&self, blobs: Vec<Upload>) -> Result<(), RemoteError> {
         self.block_on(blobs::upload_missing(&self.engine, blobs)).map(drop)
-    }
-
-    /// A blob to the engine and back.
-    pub fn round_trip(&self, content: &[u8]) -> Result<(), RemoteError> {
-        let digest = Digest::of(content);
-        self.upload(vec![Upload::bytes(digest, content.into())])?;
-        let (back, failed) = self.block_on(blobs::download(&self.engine, BTreeSet::from([digest])));
-        match (back.get(&digest), failed) {
-            (Some(blobs::Fetched::Good(_)), _) => Ok(()),
-            (_, Some(error)) => Err(error),
-            _ => Err(self.engine.connection.error("a blob that was just uploaded cannot be read back")),
-        }
     }
 }
 

@@ -116,6 +116,16 @@ pub(crate) fn on_each(
     Ok(())
 }
 
+/// One engine that works for two, on new data.
+pub(crate) fn on_buildbarn(trial: impl FnOnce(&Place<'_>) -> Result<()>) -> Result<()> {
+    on(&buildbarn::ENGINE, trial)
+}
+
+/// The engine that is one process, on new data.
+pub(crate) fn on_casd(trial: impl FnOnce(&Place<'_>) -> Result<()>) -> Result<()> {
+    on(&casd::ENGINE, trial)
+}
+
 fn on(engine: &Engine, trial: impl FnOnce(&Place<'_>) -> Result<()>) -> Result<()> {
     let home = home(engine)?;
     (engine.provide)(&home)?;

@@ -199,7 +199,8 @@ impl Trial<'_> {
 }
 
 impl Place<'_> {
-    pub(super) fn settings(&self) -> Vec<(String, String)> {
+    /// For a client that uses it and nothing of its own.
+    pub(crate) fn settings(&self) -> Vec<(String, String)> {
         let setting = |name: &str, value: &str| (format!("THINDIST_REMOTE_{name}"), value.to_owned());
         if self.executes {
             vec![setting("EXECUTOR", &self.door.address()), setting("ONLY", "1")]

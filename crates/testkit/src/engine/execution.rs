@@ -133,6 +133,9 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
         store.forget_blobs();
     }
     let queued = SystemTime::now();
+    if let Some(answer) = store.answer() {
+        return Ok(answer);
+    }
     let action: api::Action = message(store, name)?;
     let command: api::Command = message(store, hash(action.command_digest.as_ref()))?;
     if let Fault::Killed(code) = fault {
@@ -185,6 +188,8 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
     Ok(result)
 }
 
+/// The one output that thindist asks for.
+const OUTPUT: &str = "module.thinlto-native.o";
 /// As a shell has it.
 const KILLED: i32 = 137;
 
@@ -202,6 +207,13 @@ fn times(seconds: i64) -> api::ExecutedActionMetadata {
         worker_completed_timestamp: at(0),
         ..api::ExecutedActionMetadata::default()
     }
+}
+
+/// This object, of each action.
+pub(super) fn answer(store: &Store, object: Vec<u8>) -> api::ActionResult {
+    let digest = Some(store.keep(object));
+    let file = api::OutputFile { path: OUTPUT.to_owned(), digest, ..api::OutputFile::default() };
+    api::ActionResult { output_files: vec![file], ..api::ActionResult::default() }
 }
 
 fn lay_out(store: &Store, tree: &str, directory: &Path) -> Result<(), Status> {

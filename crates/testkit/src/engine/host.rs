@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Server, ServerTlsConfig};
 
 /// What a message may have.
@@ -67,7 +67,9 @@ impl Host {
             .add_service(store.max_decoding_message_size(MAX_MESSAGE))
             .add_service(api::execution_server::ExecutionServer::new(service.clone()))
             .add_service(ByteStreamServer::new(service).max_decoding_message_size(MAX_MESSAGE));
-        runtime.spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
+        // Otherwise the end of each answer waits 40 ms for the client's acknowledgement.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        runtime.spawn(router.serve_with_incoming(incoming));
     }
 
     /// Ends the runtime and with it every connection, at once. From a thread of its own, as a runtime cannot end itself.

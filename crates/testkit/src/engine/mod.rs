@@ -46,6 +46,14 @@ impl FakeEngine {
         Self::serve(offer, None)
     }
 
+    /// Starts one that runs nothing: every action has this object, at once. For measuring what is around it.
+    #[must_use]
+    pub fn answering_at_once(object: Vec<u8>) -> Self {
+        let engine = Self::start();
+        engine.store.set_answer(execution::answer(&engine.store, object));
+        engine
+    }
+
     /// Starts one with TLS. It demands a certificate of clients if these have one.
     #[must_use]
     pub fn with_tls(tls: ServerTlsConfig) -> Self {

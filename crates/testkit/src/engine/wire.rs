@@ -66,6 +66,7 @@ impl Wire {
 
     /// Until one of the two ends the connection, which ends it for the other.
     fn carry(&self, mut from: TcpStream, mut to: TcpStream) {
+        let _ = to.set_nodelay(true);
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut bytes) {
             if !self.pass(bytes.get(..count).unwrap_or_default(), &mut to) {

@@ -130,6 +130,7 @@ impl<'a> RemoteExecutor<'a> {
                     self.sent.forget(&action.blobs, &what);
                     last = what;
                 }
+                Err(Trouble::Passing(what)) => last = what,
                 Err(Trouble::Error(error)) => return Ended::Unavailable(error),
             }
         }

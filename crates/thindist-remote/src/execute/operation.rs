@@ -64,6 +64,8 @@ impl Patience {
 pub(super) enum Trouble {
     /// The engine does not have all of the action. Its words may name what.
     Missing(String),
+    /// The worker has gone, or something else that may not be so the next time.
+    Passing(String),
     /// Anything else.
     Error(RemoteError),
 }
@@ -199,8 +201,13 @@ fn judge(engine: &Engine, response: api::ExecuteResponse) -> Result<api::Execute
             // Violations are in the details; digests in them are text.
             let details: String =
                 status.details.iter().map(|any| String::from_utf8_lossy(&any.value).into_owned()).collect();
-            let message = format!("{} {details}", status.message);
-            Err(trouble(engine, &Status::new(Code::from(status.code), message)))
+            let (code, message) = (Code::from(status.code), format!("{} {details}", status.message));
+            Err(match code {
+                Code::Unavailable | Code::Aborted | Code::Cancelled | Code::ResourceExhausted | Code::Unknown => {
+                    Trouble::Passing(format!("Execute: {}", message.trim()))
+                }
+                _ => trouble(engine, &Status::new(code, message)),
+            })
         }
         _ => Ok(response),
     }

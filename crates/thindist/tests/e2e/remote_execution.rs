@@ -183,6 +183,21 @@ fn a_compiler_that_is_killed_there_is_tried_again_and_then_run_here() {
     assert!(engine.calls("Execute") > 4, "it was not tried again");
 }
 
+/// As long as it takes to bring up another one.
+#[test]
+fn an_action_whose_worker_has_gone_is_executed_again() {
+    let sandbox = crate::sandbox(22);
+    chain(&sandbox);
+    let good = plain(&sandbox);
+    let engine = FakeEngine::start();
+    // Two questions for capabilities, eight for results, then blobs; the first executions are among these.
+    engine.fail_during(0..20, Fault::Killed(Code::Unavailable));
+    expect(&sandbox.stats_of(installed(&sandbox, &engine, "client")), 0, 0, 4);
+    assert!(sandbox.read("client.o") == good);
+    assert!(engine.calls("Execute") > 4, "no worker has gone");
+    check(&sandbox, &good, Fault::Killed(Code::Unavailable), 4, 1);
+}
+
 /// A server may tell whoever waits at once that this took too long, as often as it is asked.
 #[test]
 fn a_server_that_sends_away_whoever_waits_is_not_asked_without_a_pause() {
@@ -210,4 +225,21 @@ fn without_fallback_an_engine_that_fails_is_an_error() {
     let cache_only = FakeEngine::offering(Offer { executes: false, ..Offer::default() });
     let run = installed(&sandbox, &cache_only, "second").ok();
     assert_eq!(run.lines_with("it does not execute actions"), 1, "{run}");
+}
+
+#[test]
+fn doctor_has_a_backend_run_there() {
+    let sandbox = crate::sandbox(22);
+    let engine = FakeEngine::start();
+    let doctor = || {
+        let doctor = sandbox.tool("thindist").args("doctor").env("THINDIST_REMOTE_EXECUTOR", engine.address());
+        doctor.env("THINDIST_REMOTE_TOOLCHAIN", "installed")
+    };
+    let run = doctor().ok().says_nothing();
+    let line = "ok     remote executor: remote_executor=grpc://";
+    assert!(run.stdout.contains(line) && run.stdout.contains("the one that is made here"), "{run}");
+    assert_eq!(engine.calls("Execute"), 1);
+    engine.fail(Fault::NoOutput);
+    let run = doctor().run().exits(1).says("a backend there: ").says("it gave no native object");
+    assert!(run.stdout.contains("WRONG  remote executor"), "{run}");
 }

@@ -1,12 +1,13 @@
 //! `thindist doctor`: what thindist finds on this machine, and what is wrong with it.
 
+mod engine;
+
 use crate::failure::Result;
 use crate::remote;
 use crate::settings::Settings;
 use crate::tools::{self, Tool};
 use std::process::ExitCode;
 use thindist_exec::{Cas, MakeJobserver, State};
-use thindist_remote::{Client, Options};
 
 pub(crate) fn run() -> Result<ExitCode> {
     let settings = Settings::load()?;
@@ -37,7 +38,13 @@ pub(crate) fn run() -> Result<ExitCode> {
     );
     match remote::options(&settings) {
         Err(failure) => report("remote cache", Err(failure)),
-        Ok(Some(options)) => report("remote cache", check_engine(&options)),
+        Ok(Some(options)) => {
+            report("remote cache", engine::check(&options));
+            if options.executor.is_some() {
+                let run = |root: std::path::PathBuf| engine::run_backend(&settings, &options, &root);
+                report("remote executor", settings.cache_dir().and_then(run));
+            }
+        }
         Ok(None) => {}
     }
     let jobserver =
@@ -48,15 +55,6 @@ pub(crate) fn run() -> Result<ExitCode> {
 
 fn describe(tool: &Tool) -> String {
     format!("{} (LLVM {}, {})", tool.path.display(), tool.major, tool.identity.hex().get(..12).unwrap_or_default())
-}
-
-/// Whether it can be reached, offers what is needed and, where it takes anything, gives a blob back.
-fn check_engine(options: &Options) -> Result<String> {
-    let client = Client::connect(options)?;
-    if client.capabilities().may_update {
-        client.round_trip(b"thindist doctor")?;
-    }
-    Ok(format!("{} ({})", options.cache, client.capabilities()))
 }
 
 /// A blob there and back.
