@@ -15,7 +15,7 @@ use testkit::FakeEngine;
 use thindist_core::action::{Action, INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
 use thindist_core::digest::Digest;
 use thindist_exec::{CancelToken, Cas, Job, Source};
-use thindist_remote::{Address, Client, Ended, Options, RemoteExecutor, Tls, ToolFile, Toolchain, Worker};
+use thindist_remote::{Address, Client, Ended, Options, RemoteExecutor, There as _, Tls, ToolFile, Toolchain, Worker};
 
 const CLANG: &str = "clang-22";
 /// Of one action after the other, for a median.
@@ -143,7 +143,7 @@ impl Setup {
     }
 
     fn run(&self, executor: &RemoteExecutor<'_>, job: &Job) {
-        let ended = executor.run(job, &CancelToken::new());
+        let ended = executor.run(job, &CancelToken::new(), &mut || ());
         assert!(matches!(ended, Ended::Success(_)), "{ended:?}");
     }
 

@@ -3,10 +3,11 @@
 //! Nothing that a cache says is believed. A blob has the content of its digest and is an object for the right machine, or
 //! its backend runs here. An engine that fails is a look-up that found less.
 
+use crate::asked::Asked;
 use crate::blobs::{self, Fetched, Upload};
 use crate::client::{Client, Engine};
 use crate::error::RemoteError;
-use crate::execute::{RemoteAction, Worker};
+use crate::execute::{RemoteAction, Sent, Worker};
 use crate::results::{self, ActionOutput, Text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,14 +21,12 @@ use tokio::task::JoinSet;
 /// A cache of an engine in front of the local stores.
 #[derive(Debug)]
 pub struct RemoteCache {
-    /// Who speaks to the engine.
-    pub client: Client,
-    /// Where blobs go.
-    pub cas: Cas,
-    /// Where results are noted.
-    pub action_cache: ActionCache,
+    client: Client,
+    cas: Cas,
+    action_cache: ActionCache,
     /// Where the engine executes: then its own results are found as well.
-    pub worker: Option<Worker>,
+    worker: Option<Arc<Worker>>,
+    asked: Arc<Asked>,
 }
 
 /// What a look-up found.
@@ -40,6 +39,40 @@ pub struct Found {
 }
 
 impl RemoteCache {
+    /// The cache that `client` speaks to, in front of these stores. With a `worker` what was executed there is found as well.
+    pub fn new(client: Client, cas: &Cas, action_cache: &ActionCache, worker: Option<Worker>) -> Self {
+        let (cas, action_cache, worker) = (cas.clone(), action_cache.clone(), worker.map(Arc::new));
+        Self { client, cas, action_cache, worker, asked: Arc::default() }
+    }
+
+    /// Who speaks to the engine.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Where the engine executes.
+    pub fn worker(&self) -> Option<&Worker> {
+        self.worker.as_deref()
+    }
+
+    /// Begins to ask for a job that will be looked up, and, if the engine has no result and `send` is wanted, to send its
+    /// inputs. Nobody waits for that; what goes wrong is told by the look-up, or by [`Self::trouble`].
+    pub fn ahead(&self, job: &Job, send: bool) {
+        let (engine, asked) = (self.client.engine().clone(), Arc::clone(&self.asked));
+        let (sent, worker, job) = (Arc::clone(&self.client.sent), self.worker.clone(), job.clone());
+        self.client.spawn(async move {
+            let done = ahead(&engine, &asked, &sent, worker.as_deref(), &job, send).await;
+            if let Err(error) = done {
+                asked.fail(error);
+            }
+        });
+    }
+
+    /// What went wrong ahead and has not been told.
+    pub fn trouble(&self) -> Option<RemoteError> {
+        self.asked.take_failure()
+    }
+
     /// Fetches the native objects that the engine has for `jobs`.
     pub fn look_up(&self, jobs: &[&Job]) -> Result<Found, StoreError> {
         let engine = self.client.engine();
@@ -67,6 +100,7 @@ impl RemoteCache {
                 self.note(&key, native)?;
             }
         }
+        failures.extend(self.trouble());
         failures.extend(self.complain(&unusable));
         failures.retain(|failure| !failure.is_known());
         let complaints = failures.iter().map(ToString::to_string).collect();
@@ -77,13 +111,13 @@ impl RemoteCache {
     fn ask(&self, jobs: &[&Job]) -> (BTreeMap<Digest, ActionOutput>, Vec<RemoteError>) {
         let engine = self.client.engine();
         let keys: BTreeMap<Digest, &Job> = jobs.iter().map(|job| (job.action.key(), *job)).collect();
-        let (mut results, failed) = self.client.block_on(ask_all(engine, keys.keys().copied().collect()));
+        let (mut results, failed) = self.client.block_on(ask_all(engine, &self.asked, keys.keys().copied().collect()));
         let mut failures: Vec<RemoteError> = failed.into_iter().collect();
         let Some(worker) = &self.worker else { return (results, failures) };
         let missing = keys.iter().filter(|(key, _)| !results.contains_key(*key));
         let executed: BTreeMap<Digest, Digest> =
             missing.filter_map(|(key, job)| Some((RemoteAction::of(job, worker).ok()?.digest, *key))).collect();
-        let (found, failed) = self.client.block_on(ask_all(engine, executed.keys().copied().collect()));
+        let (found, failed) = self.client.block_on(ask_all(engine, &self.asked, executed.keys().copied().collect()));
         failures.extend(failed);
         results.extend(found.into_iter().filter_map(|(action, output)| Some((*executed.get(&action)?, output))));
         (results, failures)
@@ -156,12 +190,36 @@ enum Unusable {
     Store(StoreError),
 }
 
+/// See [`RemoteCache::ahead`].
+async fn ahead(
+    engine: &Engine,
+    asked: &Asked,
+    sent: &Arc<Sent>,
+    worker: Option<&Worker>,
+    job: &Job,
+    send: bool,
+) -> Result<(), RemoteError> {
+    if asked.ask(engine, &job.action.key()).await?.is_some() {
+        return Ok(());
+    }
+    // What no root can hold runs here, and that is told then.
+    let Some(Ok(action)) = worker.map(|worker| RemoteAction::of(job, worker)) else { return Ok(()) };
+    if asked.ask(engine, &action.digest).await?.is_some() || !send {
+        return Ok(());
+    }
+    sent.ensure(engine, &action.blobs).await
+}
+
 /// Asks for all keys at once. What fails is no hit.
-async fn ask_all(engine: &Engine, keys: BTreeSet<Digest>) -> (BTreeMap<Digest, ActionOutput>, Option<RemoteError>) {
+async fn ask_all(
+    engine: &Engine,
+    asked: &Arc<Asked>,
+    keys: BTreeSet<Digest>,
+) -> (BTreeMap<Digest, ActionOutput>, Option<RemoteError>) {
     let mut tasks = JoinSet::new();
     for key in keys {
-        let engine = engine.clone();
-        tasks.spawn(async move { (key, results::get(&engine, &key).await) });
+        let (engine, asked) = (engine.clone(), Arc::clone(asked));
+        tasks.spawn(async move { (key, asked.ask(&engine, &key).await) });
     }
     let (mut found, mut failed) = (BTreeMap::new(), None);
     while let Some(done) = tasks.join_next().await {

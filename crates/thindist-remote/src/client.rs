@@ -5,6 +5,7 @@ use crate::blobs::{self, Upload};
 use crate::capabilities::{self, Capabilities};
 use crate::connection::Connection;
 use crate::error::RemoteError;
+use crate::execute::Sent;
 use crate::options::Options;
 use std::fmt;
 use std::future::Future;
@@ -18,6 +19,8 @@ const THREADS: usize = 2;
 /// An engine whose capabilities are known.
 pub struct Client {
     engine: Engine,
+    /// What the engine has got from us.
+    pub(crate) sent: Arc<Sent>,
     /// The last to go: dropping it ends what still runs.
     runtime: Runtime,
 }
@@ -82,7 +85,7 @@ impl Client {
             let (capabilities, instance) = (Arc::new(capabilities), Arc::from(options.instance_name.as_str()));
             Ok::<_, RemoteError>(Engine { connection, executor, capabilities, instance })
         })?;
-        Ok(Self { engine, runtime })
+        Ok(Self { engine, sent: Arc::default(), runtime })
     }
 
     /// Whether it executes actions.
@@ -103,6 +106,11 @@ impl Client {
 
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
+    }
+
+    /// Begins `work`, which nobody waits for and which ends with this client at the latest.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(work));
     }
 
     /// Uploads what the engine does not have yet.

@@ -99,8 +99,8 @@ async fn refuses_other_content(engine: &Engine) -> Option<String> {
         requests: vec![blob],
         digest_function: api::DIGEST_FUNCTION,
     };
-    let (channel, envelope) = engine.connection.stream();
-    let mut client = ContentAddressableStorageClient::new(channel);
+    let (lease, envelope) = engine.connection.stream();
+    let mut client = ContentAddressableStorageClient::new(lease.channel());
     let answer = once(engine, client.batch_update_blobs(envelope.request(request, None))).await.ok()?.into_inner();
     let taken = answer.responses.iter().all(|one| one.status.as_ref().is_none_or(|status| status.code == 0));
     taken.then(|| format!("BatchUpdateBlobs: it takes another content for {digest}"))
@@ -113,8 +113,8 @@ async fn knows_no_stranger(engine: &Engine) -> Option<String> {
         digest_function: api::DIGEST_FUNCTION,
         ..api::GetActionResultRequest::default()
     };
-    let (channel, envelope) = engine.connection.stream();
-    let mut client = ActionCacheClient::new(channel);
+    let (lease, envelope) = engine.connection.stream();
+    let mut client = ActionCacheClient::new(lease.channel());
     match once(engine, client.get_action_result(envelope.request(request, None))).await {
         Err(status) if status.code() == Code::NotFound => None,
         Err(status) => Some(engine.connection.refused("GetActionResult of an unknown action", &status).to_string()),

@@ -7,6 +7,7 @@
 
 mod address;
 mod api;
+mod asked;
 mod blobs;
 mod cache;
 mod capabilities;

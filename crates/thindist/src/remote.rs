@@ -20,6 +20,9 @@ const TIMEOUT: u64 = 60;
 /// As Bazel has it.
 const RETRIES: u32 = 5;
 
+/// Actions whose inputs are sent before any is executed: as many as are executed at first.
+const AHEAD: usize = 200;
+
 /// How long an engine is left alone that let a link wait in vain.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// One that refuses at once may be asked by each link.
@@ -137,6 +140,47 @@ impl Remote {
         Self { options, cas, action_cache, notes, cache: OnceLock::new() }
     }
 
+    /// Begins what will have to be done for `job`, of which the local stores have nothing: to ask, and `send` its inputs.
+    fn ahead(&self, tools: Tools<'_>, job: &Job, send: bool) {
+        let Some(options) = self.options.as_ref().filter(|options| options.accept_cached) else { return };
+        if let Some(cache) = self.connected(options, tools) {
+            cache.ahead(job, send);
+        }
+    }
+
+    /// What went wrong ahead and has not been told.
+    pub(crate) fn trouble(&self) -> Option<RemoteError> {
+        self.cache.get()?.as_ref()?.trouble()
+    }
+
+    /// Does `plan`, which gives each job as it is planned. Those that the local stores do not have are asked for meanwhile, and
+    /// the inputs of those that the engine has no result of are sent; but not of the first `places`, which will run here.
+    pub(crate) fn while_planning<T>(
+        &self,
+        tools: Tools<'_>,
+        places: usize,
+        plan: impl FnOnce(&mut dyn FnMut(&Job)) -> T,
+    ) -> T {
+        if self.options.is_none() {
+            return plan(&mut |_| {});
+        }
+        let (sender, planned) = std::sync::mpsc::channel::<Job>();
+        let work = move || {
+            for (number, job) in planned.iter().enumerate() {
+                self.ahead(tools, &job, (places..places + AHEAD).contains(&number));
+            }
+        };
+        std::thread::scope(|scope| {
+            // Without a thread nothing is done ahead: the sender then has nobody to send to.
+            let _ = std::thread::Builder::new().name("ahead".to_owned()).spawn_scoped(scope, work);
+            plan(&mut move |job| {
+                if matches!(self.action_cache.get(&job.action.key()), Ok(None)) {
+                    let _ = sender.send(job.clone());
+                }
+            })
+        })
+    }
+
     /// Fills the gaps in `found` as far as the engine can.
     pub(crate) fn look_up(&self, tools: Tools<'_>, jobs: &[Job], found: &mut [Option<NativeObject>]) -> Result<()> {
         let missing = || jobs.iter().zip(found.iter()).filter(|(_, found)| found.is_none()).map(|(job, _)| job);
@@ -173,10 +217,10 @@ impl Remote {
         let Some(options) = self.options.as_ref().filter(|options| options.executor.is_some()) else {
             return Ok(None);
         };
-        let connected = self.connected(options, tools).and_then(|cache| Some((cache, cache.worker.clone()?)));
+        let connected = self.connected(options, tools).and_then(|cache| Some((cache, cache.worker()?.clone())));
         match connected {
             Some((cache, worker)) => {
-                Ok(Some(RemoteExecutor::new(&cache.client, &self.cas, worker, options.accept_cached)?))
+                Ok(Some(RemoteExecutor::new(cache.client(), &self.cas, worker, options.accept_cached)?))
             }
             None if options.local_fallback => Ok(None),
             None => Err(Failure::new("backends cannot run on the engine, and remote_local_fallback is off")),
@@ -219,7 +263,7 @@ impl Remote {
             None => None,
         };
         let client = self.connect_unless_in_vain(options)?;
-        Ok(RemoteCache { client, cas: self.cas.clone(), action_cache: self.action_cache.clone(), worker })
+        Ok(RemoteCache::new(client, &self.cas, &self.action_cache, worker))
     }
 }
 

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
 /// How soon an action that is held notices that it is not any more.
-const HOLD: std::time::Duration = std::time::Duration::from_millis(10);
+pub(super) const HOLD: std::time::Duration = std::time::Duration::from_millis(10);
 
 type Operations = ReceiverStream<Result<Operation, Status>>;
 

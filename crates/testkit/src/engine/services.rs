@@ -1,5 +1,6 @@
 //! The API's methods over the store.
 
+use super::execution::HOLD;
 use super::host::Host;
 use super::store::{Next, Store};
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
@@ -83,6 +84,10 @@ impl api::action_cache_server::ActionCache for Service {
         request: Request<api::GetActionResultRequest>,
     ) -> Result<Response<api::ActionResult>, Status> {
         self.enter("GetActionResult", &request.get_ref().instance_name, &request).await?;
+        let number = self.store.calls("GetActionResult");
+        while self.store.is_curious(number) {
+            tokio::time::sleep(HOLD).await;
+        }
         let result = self.store.result(&hash(request.get_ref().action_digest.as_ref()));
         result.map(Response::new).ok_or_else(|| Status::not_found("no such result"))
     }

@@ -66,6 +66,13 @@ pub enum Fault {
     Held,
     /// So many actions begin and do not end.
     Stuck(usize),
+    /// After so many questions for results the next is answered only when so many blobs are here.
+    Curious {
+        /// Questions that are answered at once.
+        answers: usize,
+        /// Blobs.
+        blobs: usize,
+    },
     /// Who asks for an execution hears nothing at all.
     Mute,
     /// The stream of an execution ends when it has begun.
@@ -272,6 +279,12 @@ impl Store {
             _ => {}
         }
         fault
+    }
+
+    /// Whether this question for a result, the so-manieth, has to wait.
+    pub(super) fn is_curious(&self, number: usize) -> bool {
+        let state = self.lock();
+        matches!(state.fault, Fault::Curious { answers, blobs } if number > answers && state.blobs.len() < blobs)
     }
 
     /// Whether actions are kept waiting.

@@ -91,19 +91,19 @@ pub(crate) async fn find_missing(engine: &Engine, digests: &[Digest]) -> Result<
     Ok(missing)
 }
 
-/// Uploads those blobs that the engine does not have; says how many bytes they are.
-pub(crate) async fn upload_missing(engine: &Engine, blobs: Vec<Upload>) -> Result<u64, RemoteError> {
+/// Uploads those blobs that the engine does not have; says which they are.
+pub(crate) async fn upload_missing(engine: &Engine, blobs: Vec<Upload>) -> Result<BTreeSet<Digest>, RemoteError> {
     // Each once, however many actions name it.
     let by_digest: BTreeMap<Digest, Upload> = blobs.into_iter().map(|blob| (blob.digest, blob)).collect();
     let digests: Vec<Digest> = by_digest.keys().copied().collect();
     let missing = find_missing(engine, &digests).await?;
     let blobs = by_digest.into_values().filter(|blob| missing.contains(&blob.digest)).collect();
-    upload(engine, blobs).await
+    upload(engine, blobs).await?;
+    Ok(missing)
 }
 
-/// Uploads blobs without asking first; says how many bytes they are.
-pub(crate) async fn upload(engine: &Engine, blobs: Vec<Upload>) -> Result<u64, RemoteError> {
-    let bytes = blobs.iter().map(|blob| blob.digest.size()).sum();
+/// Uploads blobs without asking first.
+pub(crate) async fn upload(engine: &Engine, blobs: Vec<Upload>) -> Result<(), RemoteError> {
     let mut tasks = JoinSet::new();
     let (small, large) = batch::split(blobs, engine.capabilities.batch_bytes, |blob| blob.digest.size());
     for blobs in small {
@@ -117,7 +117,7 @@ pub(crate) async fn upload(engine: &Engine, blobs: Vec<Upload>) -> Result<u64, R
     while let Some(done) = tasks.join_next().await {
         done.map_err(|error| panicked(engine, &error))??;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// The blobs of `digests`, as far as the engine gave them, and why it did not give all.
@@ -145,6 +145,6 @@ pub(crate) async fn download(
     (blobs, failed)
 }
 
-fn panicked(engine: &Engine, error: &tokio::task::JoinError) -> RemoteError {
+pub(crate) fn panicked(engine: &Engine, error: &tokio::task::JoinError) -> RemoteError {
     engine.connection.error(format!("internal error: {error}"))
 }

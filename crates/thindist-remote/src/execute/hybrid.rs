@@ -137,10 +137,11 @@ impl<'a> Hybrid<'a> {
         }
     }
 
-    /// What is worth a warning: the first trouble of those that have not been told.
-    pub fn complaint(&self) -> Option<String> {
+    /// What is worth a warning: the first trouble of those that have not been told, `before` it began if there was one.
+    pub fn complaint(&self, before: Option<RemoteError>) -> Option<String> {
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = troubles.iter().find(|trouble| !trouble.is_known())?;
+        let first = before.iter().chain(troubles.iter()).find(|trouble| !trouble.is_known());
+        let first = first.filter(|_| !troubles.is_empty())?;
         Some(format!("{first} ({} backends ran here instead)", troubles.len()))
     }
 }

@@ -16,6 +16,7 @@ mod tree;
 pub(crate) use action::RemoteAction;
 pub use flight::Flight;
 pub use hybrid::{Hybrid, Policy};
+pub(crate) use sent::Sent;
 pub use toolchain::{ToolFile, Toolchain};
 
 use crate::blobs::{self, Fetched};
@@ -24,7 +25,6 @@ use crate::error::RemoteError;
 use crate::results::{ActionOutput, Text};
 use crate::retry;
 use operation::{Patience, Trouble};
-use sent::Sent;
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -52,7 +52,6 @@ pub struct RemoteExecutor<'a> {
     cas: Cas,
     worker: Worker,
     accept_cached: bool,
-    sent: Sent,
     patience: Patience,
 }
 
@@ -95,7 +94,7 @@ impl<'a> RemoteExecutor<'a> {
     pub fn new(client: &'a Client, cas: &Cas, worker: Worker, accept_cached: bool) -> Result<Self, RemoteError> {
         client.engine().executor()?;
         let patience = Patience::new(client.engine().timeout());
-        Ok(Self { client, cas: cas.clone(), worker, accept_cached, sent: Sent::default(), patience })
+        Ok(Self { client, cas: cas.clone(), worker, accept_cached, patience })
     }
 
     fn engine(&self) -> &Engine {
@@ -108,17 +107,16 @@ impl<'a> RemoteExecutor<'a> {
 
     async fn run_action(&self, job: &Job, action: &RemoteAction, begun: &mut dyn FnMut()) -> Ended {
         let mut skip_cache = !self.accept_cached;
-        let (mut last, mut sent) = (String::new(), 0);
+        let mut last = String::new();
         for number in 0..ATTEMPTS {
             if number > 0 {
                 sleep(retry::delay(number)).await;
             }
-            match self.sent.ensure(self.engine(), &action.blobs).await {
-                Ok(bytes) => sent += bytes,
-                Err(error) => return Ended::Unavailable(error),
+            if let Err(error) = self.client.sent.ensure(self.engine(), &action.blobs).await {
+                return Ended::Unavailable(error);
             }
             match operation::run(self.engine(), &action.digest, skip_cache, &self.patience, begun).await {
-                Ok(response) => match self.take(job, response, sent).await {
+                Ok(response) => match self.take(job, response, action).await {
                     Ok(ended) => return ended,
                     // What the action cache has is of no use, or has gone.
                     Err(what) => {
@@ -127,7 +125,7 @@ impl<'a> RemoteExecutor<'a> {
                     }
                 },
                 Err(Trouble::Missing(what)) => {
-                    self.sent.forget(&action.blobs, &what);
+                    self.client.sent.forget(&action.blobs, &what);
                     last = what;
                 }
                 Err(Trouble::Passing(what)) => last = what,
@@ -138,7 +136,12 @@ impl<'a> RemoteExecutor<'a> {
     }
 
     /// The result as far as it can be used; an error if it is worth another try.
-    async fn take(&self, job: &Job, response: crate::api::ExecuteResponse, sent: u64) -> Result<Ended, String> {
+    async fn take(
+        &self,
+        job: &Job,
+        response: crate::api::ExecuteResponse,
+        action: &RemoteAction,
+    ) -> Result<Ended, String> {
         let cached = response.cached_result;
         let result = response.result.ok_or("it gave no result")?;
         if was_killed(result.exit_code) {
@@ -170,7 +173,7 @@ impl<'a> RemoteExecutor<'a> {
         object_check::check(&object, job.action.elf_machine).map_err(|what| format!("its native object is {what}"))?;
         self.cas.put_fetched(&output.object, &object).map_err(|error| error.to_string())?;
         let from = if cached { Origin::RemoteCache } else { Origin::RemoteExecuted };
-        let times = Box::new(Times { bytes_up: sent, bytes_down, ..times });
+        let times = Box::new(Times { bytes_up: self.client.sent.take_bytes(&action.blobs), bytes_down, ..times });
         Ok(Ended::Success(NativeObject { digest: output.object, stderr, from, estimate: None, times }))
     }
 }

@@ -3,14 +3,14 @@
 use crate::blobs::{self, Upload};
 use crate::client::Engine;
 use crate::error::RemoteError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thindist_core::digest::Digest;
 use tokio::sync::Notify;
 
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     claims: Mutex<BTreeMap<Digest, Claim>>,
     changed: Notify,
 }
@@ -19,8 +19,8 @@ pub(super) struct Sent {
 enum Claim {
     /// Somebody is at it.
     Sending,
-    /// It is there.
-    Sent,
+    /// It is there. So many bytes were sent for that, and no action has been told yet.
+    Sent(u64),
     /// The engine has lost it and is not asked whether it has it: it said so once before.
     Lost,
 }
@@ -30,9 +30,8 @@ impl Sent {
         self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns when the engine has all of `blobs`, with the number of bytes that were sent for that.
-    pub(super) async fn ensure(&self, engine: &Engine, blobs: &[Upload]) -> Result<u64, RemoteError> {
-        let mut bytes = 0;
+    /// Returns when the engine has all of `blobs`. Whoever gives up waiting leaves what is under way to the others.
+    pub(crate) async fn ensure(self: &Arc<Self>, engine: &Engine, blobs: &[Upload]) -> Result<(), RemoteError> {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -42,25 +41,34 @@ impl Sent {
                     changed.await;
                     continue;
                 }
-                return Ok(bytes);
+                return Ok(());
             }
             let digests: Vec<Digest> = mine.iter().chain(&lost).map(Upload::digest).collect();
-            let claim = Unfinished { sent: self, digests };
-            bytes += blobs::upload_missing(engine, mine).await?;
-            bytes += blobs::upload(engine, lost).await?;
-            claim.finish();
+            let claim = Unfinished { sent: Arc::clone(self), digests };
+            let sending = tokio::spawn(send(engine.clone(), mine, lost, claim));
+            sending.await.map_err(|error| blobs::panicked(engine, &error))??;
         }
+    }
+
+    /// The bytes that were sent for `blobs`, unless another action has been told of them.
+    pub(super) fn take_bytes(&self, blobs: &[Upload]) -> u64 {
+        let mut claims = self.lock();
+        let mut take = |blob: &Upload| match claims.get_mut(&blob.digest()) {
+            Some(Claim::Sent(bytes)) => std::mem::take(bytes),
+            _ => 0,
+        };
+        blobs.iter().map(&mut take).sum()
     }
 
     /// What to ask for, what to send without asking, and whether others are at some of the rest.
     fn claim(&self, blobs: &[Upload]) -> (Vec<Upload>, Vec<Upload>, bool) {
         let (mut mine, mut lost, mut others) = (Vec::new(), Vec::new(), false);
         let mut claims = self.lock();
-        let mut ours = std::collections::BTreeSet::new();
+        let mut ours = BTreeSet::new();
         for blob in blobs {
             let digest = blob.digest();
             match claims.get(&digest) {
-                Some(Claim::Sent) => continue,
+                Some(Claim::Sent(_)) => continue,
                 Some(Claim::Sending) => {
                     others |= !ours.contains(&digest);
                     continue;
@@ -90,22 +98,31 @@ impl Sent {
     }
 }
 
+async fn send(engine: Engine, ask: Vec<Upload>, lost: Vec<Upload>, claim: Unfinished) -> Result<(), RemoteError> {
+    let mut sent = blobs::upload_missing(&engine, ask).await?;
+    sent.extend(lost.iter().map(Upload::digest));
+    blobs::upload(&engine, lost).await?;
+    claim.finish(&sent);
+    Ok(())
+}
+
 /// Claims of an upload that has not ended. One that is given up leaves them to others.
-struct Unfinished<'a> {
-    sent: &'a Sent,
+struct Unfinished {
+    sent: Arc<Sent>,
     digests: Vec<Digest>,
 }
 
-impl Unfinished<'_> {
-    fn finish(mut self) {
+impl Unfinished {
+    fn finish(mut self, sent: &BTreeSet<Digest>) {
         let mut claims = self.sent.lock();
         for digest in std::mem::take(&mut self.digests) {
-            claims.insert(digest, Claim::Sent);
+            let bytes = if sent.contains(&digest) { digest.size() } else { 0 };
+            claims.insert(digest, Claim::Sent(bytes));
         }
     }
 }
 
-impl Drop for Unfinished<'_> {
+impl Drop for Unfinished {
     fn drop(&mut self) {
         let mut claims = self.sent.lock();
         for digest in &self.digests {

@@ -184,7 +184,7 @@ impl Distribution<'_> {
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
         let plan = Plan::new(modules, PromotedNames::Hash);
         let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named, regular: &[] };
-        link::plan_jobs(workspace, &plan, modules, sources, indexes, &common)
+        link::plan_jobs(workspace, &plan, modules, sources, indexes, &common, &mut |_| {})
     }
 
     fn build(&self, workspace: &Workspace, planned: &PlannedJobs, stats: &mut Stats) -> Result<()> {

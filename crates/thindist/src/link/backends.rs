@@ -186,12 +186,13 @@ fn check_member_names(survey: &Survey) -> Result<()> {
     Ok(())
 }
 
-/// Makes the plan.
+/// Makes the plan; `planned` hears of each job as soon as it is made.
 pub(crate) fn plan(
     session: &Session,
     flags: &LinkFlags,
     mut candidates: Vec<Candidate>,
     thin: &ThinLink,
+    planned: &mut dyn FnMut(&Job),
 ) -> std::result::Result<Planned, Stop> {
     let trace: BTreeSet<&str> = thin.trace.iter().map(String::as_str).collect();
     let linked = || candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
@@ -214,7 +215,7 @@ pub(crate) fn plan(
     let common = Common { compiler: session.clang.identity, flags, named: &[], regular: &regular };
     let indexes = thin_indexes(thin)?;
     let PlannedJobs { jobs, mut named_files, imported, new_suffixes, paths } =
-        plan_jobs(session, &plan, &modules, &sources, indexes, &common)?;
+        plan_jobs(session, &plan, &modules, &sources, indexes, &common, planned)?;
     named_files.extend(records);
     Ok(Planned { jobs, has_regular_part, bitcode, named_files, imported, new_suffixes, paths })
 }
@@ -245,7 +246,7 @@ pub(crate) struct Common<'a> {
     pub(crate) regular: &'a [Definitions],
 }
 
-/// A job for each of `indexes`, which is that of the module at the position with it.
+/// A job for each of `indexes`, which is that of the module at the position with it; `on_job` hears of each.
 pub(crate) fn plan_jobs(
     workspace: &Workspace,
     plan: &Plan<'_>,
@@ -253,6 +254,7 @@ pub(crate) fn plan_jobs(
     sources: &[Source],
     indexes: Vec<(usize, Vec<u8>)>,
     common: &Common<'_>,
+    on_job: &mut dyn FnMut(&Job),
 ) -> std::result::Result<PlannedJobs, Stop> {
     let (indexes, facts) = read_indexes(&workspace.state, plan, indexes, modules, sources)?;
     let mut planned = PlannedJobs {
@@ -272,7 +274,9 @@ pub(crate) fn plan_jobs(
         let backend = plan.backend(draft, extra_inputs, common.compiler, arguments).map_err(stop)?;
         planned.imported.push(identifiers(modules, &backend.imports));
         planned.paths.push((own.path.clone(), names(modules, &backend.imports, |module| &module.path)));
-        planned.jobs.push(job(&own.identifier, backend, sources, &named)?);
+        let job = job(&own.identifier, backend, sources, &named)?;
+        on_job(&job);
+        planned.jobs.push(job);
     }
     planned.named_files = named.paths().collect();
     Ok(planned)

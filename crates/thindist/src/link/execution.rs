@@ -177,12 +177,21 @@ pub(super) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<V
 }
 
 /// Compilers of this machine, and how many of them at a time.
-fn places(batch: &Batch<'_>, jobserver: Option<&MakeJobserver>) -> Result<(usize, usize)> {
-    let settings = &batch.workspace.settings;
+fn places(workspace: &Workspace, line: Option<usize>, jobserver: Option<&MakeJobserver>) -> Result<(usize, usize)> {
+    let settings = &workspace.settings;
     let slots = settings.count("slots")?.unwrap_or_else(cores);
     let of_make = if jobserver.is_none() { jobs_from_env() } else { None };
     let unasked = || of_make.map_or_else(cores, |jobs| jobs.clamp(1, cores()));
-    Ok((slots, settings.count("jobs")?.or(batch.max_jobs).unwrap_or_else(unasked)))
+    Ok((slots, settings.count("jobs")?.or(line).unwrap_or_else(unasked)))
+}
+
+/// Backends that run here at a time while an engine works; `line` is what the link's line says.
+pub(super) fn places_beside(workspace: &Workspace, line: Option<usize>) -> Result<usize> {
+    if workspace.settings.is_set("remote_only") {
+        return Ok(0);
+    }
+    let (slots, jobs) = places(workspace, line, MakeJobserver::from_env().as_ref())?;
+    Ok(slots.min(jobs))
 }
 
 fn run_here(
@@ -192,7 +201,7 @@ fn run_here(
     local: &LocalExecutor,
 ) -> Result<Vec<Outcome>> {
     let jobserver = MakeJobserver::from_env();
-    let (slot_count, max_jobs) = places(batch, jobserver.as_ref())?;
+    let (slot_count, max_jobs) = places(batch.workspace, batch.max_jobs, jobserver.as_ref())?;
     let slots = Slots::open(batch.workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
     let max_unfinished = Limits::storing(max_jobs);
     let limits = Limits { max_jobs, max_unfinished, slots: Some(&slots), jobserver, memory: MemoryBudget::Measured };
@@ -220,7 +229,7 @@ fn run_beside(
 ) -> Result<Vec<Outcome>> {
     let Workspace { settings, remote: engine, .. } = batch.workspace;
     let jobserver = MakeJobserver::from_env();
-    let (slot_count, max_jobs) = places(batch, jobserver.as_ref())?;
+    let (slot_count, max_jobs) = places(batch.workspace, batch.max_jobs, jobserver.as_ref())?;
     let slots = Slots::open(settings.get("slots_dir").map(Path::new), slot_count.min(max_jobs))?;
     let policy = Policy {
         beside: !settings.is_set("remote_only"),
@@ -239,7 +248,7 @@ fn run_beside(
     };
     let progress = progress(batch, jobs, estimates, in_flight).beside(hybrid.flight());
     let outcomes = hybrid.while_helping(|| run_within(batch, jobs, estimates, &hybrid, limits, &progress));
-    hybrid.complaint().iter().for_each(|complaint| remote::warn(complaint));
+    hybrid.complaint(engine.trouble()).iter().for_each(|complaint| remote::warn(complaint));
     Ok(outcomes)
 }
 

@@ -38,6 +38,7 @@ mod visibility;
 mod words;
 
 use crate::failure::{Failure, Result};
+use crate::remote::Tools;
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
 use native_objects::NativeObjects;
@@ -47,6 +48,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::link_line::{LinkLine, Warnings};
+use thindist_exec::Job;
 
 pub(crate) use archives::Place;
 pub(crate) use backends::{Common, Planned, PlannedJobs, identifiers, job, mixed_targets, plan_jobs, read_facts};
@@ -164,12 +166,23 @@ pub(crate) fn plan(
     inputs: &InputDigests,
     timer: &mut Timer,
 ) -> std::result::Result<(ThinLink, Planned), Stop> {
+    plan_telling(session, survey, inputs, timer, &mut |_| {})
+}
+
+/// The same; `planned` hears of each job as soon as it is made.
+fn plan_telling(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+    timer: &mut Timer,
+    planned: &mut dyn FnMut(&Job),
+) -> std::result::Result<(ThinLink, Planned), Stop> {
     let flags = LinkFlags::of(&session.line).map_err(Stop::Refused)?;
     let candidates = backends::read_candidates(session, survey, inputs)?;
     timer.phase("plan");
     let thin = thin_step::run(session, survey)?;
     timer.phase("thin_link");
-    let planned = backends::plan(session, &flags, candidates, &thin)?;
+    let planned = backends::plan(session, &flags, candidates, &thin, planned)?;
     timer.phase("plan");
     Ok((thin, planned))
 }
@@ -203,7 +216,11 @@ fn build(
     stats: &mut Stats,
     timer: &mut Timer,
 ) -> std::result::Result<(Planned, Linked, NativeObjects), Stop> {
-    let (thin, planned) = plan(session, survey, inputs, timer)?;
+    let places = execution::places_beside(session, session.line.jobs())?;
+    let tools = Tools { settings: &session.settings, state: &session.state, compiler: &session.clang.path };
+    let (thin, planned) = session
+        .remote
+        .while_planning(tools, places, |planned| plan_telling(session, survey, inputs, timer, planned))?;
     stats.modules = planned.len();
     let natives = native_objects::build(session, &planned, &mut stats.backends)?;
     kept::keep(session, &planned, &natives.objects)?;

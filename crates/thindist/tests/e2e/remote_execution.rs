@@ -8,6 +8,8 @@ use testkit::{Code, FakeEngine, Fault, Offer, Sandbox, Stats, Tool};
 on_each_llvm!(
     a_worker_needs_nothing_but_what_it_is_sent,
     local_places_work_beside_the_engine,
+    inputs_are_sent_while_results_are_still_asked_for,
+    what_runs_here_is_not_sent,
     what_assembly_reads_is_sent_along,
     a_compilers_error_is_told_as_if_it_had_run_here,
 );
@@ -67,6 +69,34 @@ fn local_places_work_beside_the_engine(sandbox: &Sandbox) {
     assert_eq!(stats.executed() + stats.remote_executed(), 4, "{stats:?}");
     assert!(stats.executed() >= 1, "{stats:?}");
     assert!(sandbox.read("first.o") == good);
+}
+
+fn inputs_are_sent_while_results_are_still_asked_for(sandbox: &Sandbox) {
+    chain(sandbox);
+    let good = plain(sandbox);
+    let engine = FakeEngine::start();
+    // Each of four actions is asked for by two keys. The last answer comes when inputs of others are there.
+    engine.fail(Fault::Curious { answers: 7, blobs: 5 });
+    expect(&sandbox.stats_of(installed(sandbox, &engine, "first")), 0, 0, 4);
+    assert_eq!(engine.calls("GetActionResult"), 8, "an answer was asked for twice");
+    let (sent, _) = engine.take_traffic();
+    assert_eq!(sent, engine.distinct_bytes(), "a blob was sent twice");
+    assert!(sandbox.read("first.o") == good);
+
+    // What has been executed is found: nothing is sent.
+    engine.fail(Fault::None);
+    expect(&sandbox.stats_of(installed(sandbox, &engine, "second")), 0, 4, 0);
+    assert_eq!(engine.take_traffic().0, 0);
+}
+
+fn what_runs_here_is_not_sent(sandbox: &Sandbox) {
+    chain(sandbox);
+    let engine = FakeEngine::start();
+    expect(&sandbox.stats_of(client(sandbox, "", "first").without_env("THINDIST_REMOTE_CACHE")), 4, 0, 0);
+    edit(sandbox, "alone.c", "int counter; int alone(int x) { return counter -= x; }\n");
+    // One backend, and a place for it here.
+    expect(&sandbox.stats_of(installed(sandbox, &engine, "first").env("THINDIST_REMOTE_ONLY", "0")), 1, 0, 0);
+    assert_eq!((engine.take_traffic().0, engine.calls("FindMissingBlobs")), (0, 0));
 }
 
 fn what_assembly_reads_is_sent_along(sandbox: &Sandbox) {
