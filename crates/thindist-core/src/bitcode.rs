@@ -4,6 +4,8 @@
 //! Instructions are never read. A function's block is left at its first instruction, as LLVM numbers a function's
 //! constants, inline asm among them, in front of its instructions and so writes them there.
 
+mod values;
+
 use crate::asm_inputs::{self, AsmInput};
 use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
 use crate::dso_local::Definitions;
@@ -34,13 +36,6 @@ mod code {
 
     pub(super) const STRTAB_BLOCK: u32 = 23;
     pub(super) const STRTAB_BLOB: u64 = 1;
-    pub(super) const MODULE_VARIABLE: u64 = 7;
-    pub(super) const MODULE_FUNCTION: u64 = 8;
-    pub(super) const MODULE_ALIAS: u64 = 14;
-    /// Internal and private.
-    pub(super) const LOCAL: [u64; 2] = [3, 9];
-    /// Linkages of definitions that give way to another: weak, linkonce, common, in their old and new numbers.
-    pub(super) const YIELDING: [u64; 9] = [1, 4, 8, 10, 11, 16, 17, 18, 19];
 
     pub(super) const FUNC_DECLAREBLOCKS: u64 = 1;
     pub(super) const FUNC_BLOCKADDR_USERS: u64 = 60;
@@ -268,46 +263,6 @@ impl Identification {
     }
 }
 
-/// Whether a record of a value is a definition: the fifth value is a variable's initialiser or says that a function is
-/// only declared.
-fn is_defined(record: &Record<'_>) -> Option<bool> {
-    Some(match record.code {
-        code::MODULE_VARIABLE => record.value(4)? != 0,
-        code::MODULE_FUNCTION => record.value(4)? == 0,
-        _ => true,
-    })
-}
-
-/// Where the name of a symbol is that is defined here and may yield to another file's: all records begin with offset and
-/// length of the name; the sixth value is the linkage.
-fn yielding_name(record: &Record<'_>) -> Option<(u64, u64)> {
-    let yields = code::YIELDING.contains(&record.value(5)?);
-    (is_defined(record)? && yields).then_some((record.value(0)?, record.value(1)?))
-}
-
-/// Whether a value is certain to be in the output of this file, as far as this module says. An ifunc's record says nothing.
-fn is_dso_local(record: &Record<'_>) -> Option<bool> {
-    let dso_local = match record.code {
-        code::MODULE_VARIABLE => 15,
-        code::MODULE_FUNCTION => 17,
-        code::MODULE_ALIAS => 10,
-        _ => return None,
-    };
-    // A variable's record is cut short where nothing is said.
-    Some(code::LOCAL.contains(&record.value(5)?) || record.value(dso_local).unwrap_or(0) != 0)
-}
-
-/// Where the name of a global value is that may be in another file of the program at run time, as far as this module says.
-fn name_if_not_dso_local(record: &Record<'_>) -> Option<(u64, u64)> {
-    (!is_dso_local(record)?).then_some((record.value(0)?, record.value(1)?))
-}
-
-/// Where the name of a definition is that others can name, and whether it is `dso_local`.
-fn definition(record: &Record<'_>) -> Option<((u64, u64), bool)> {
-    let is_definition = is_defined(record)? && !code::LOCAL.contains(&record.value(5)?);
-    is_definition.then_some(((record.value(0)?, record.value(1)?), is_dso_local(record)?))
-}
-
 /// A record that is a text, in whatever encoding the compiler was given it.
 fn text(record: &Record<'_>, what: &'static str) -> Result<String, BitcodeError> {
     let bytes = record.bytes_from(0).ok_or(BitcodeError::Malformed(what))?;
@@ -359,9 +314,9 @@ impl<'a> ModuleReader<'a> {
             }
             value if code::MODULE_VALUES.contains(&value) => {
                 self.flags.global();
-                self.yielding.extend(yielding_name(record));
-                self.not_dso_local.extend(name_if_not_dso_local(record));
-                self.definitions.extend(definition(record));
+                self.yielding.extend(values::yielding_name(record));
+                self.not_dso_local.extend(values::name_if_not_dso_local(record));
+                self.definitions.extend(values::definition(record));
             }
             _ => {}
         }

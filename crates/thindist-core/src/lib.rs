@@ -34,4 +34,5 @@ pub mod promoted_names;
 pub mod recorded;
 mod summaries;
 pub mod symbol_order;
+pub mod targets;
 pub mod written_by;

@@ -29,8 +29,9 @@ use thindist_core::backend_flags::is_proven;
 use thindist_core::dtlto::{self, DtltoJobs};
 use thindist_core::dtlto_flags::{self, DtltoFlags};
 use thindist_core::link_line::{OutputKind, Refusal};
-use thindist_core::plan::{self, Plan};
+use thindist_core::plan::Plan;
 use thindist_core::promoted_names::PromotedNames;
+use thindist_core::targets;
 
 const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
     (lld: --thinlto-distributor=/path/to/thindist --thinlto-distributor-arg=distribute)";
@@ -180,7 +181,7 @@ impl Distribution<'_> {
         let mut flags = self.flags.flags.clone();
         flags.add_compiler_options(&self.jobs.extra, &self.jobs.common_inputs).map_err(Stop::Refused)?;
         let (modules, sources) = self.modules.parts();
-        plan::check_triples(modules).map_err(link::mixed_targets)?;
+        targets::check_triples(modules).map_err(link::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
         let plan = Plan::new(modules, PromotedNames::Hash);
         let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named, regular: &[] };

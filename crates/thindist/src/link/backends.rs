@@ -27,6 +27,7 @@ use thindist_core::link_line::Refusal;
 use thindist_core::paths;
 use thindist_core::plan::{self, Backend, Imports, Module, Plan};
 use thindist_core::symbol_order::Definition;
+use thindist_core::targets;
 use thindist_exec::{Job, Source, State};
 
 /// A bitcode input that the thin link may select.
@@ -86,11 +87,11 @@ pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &Input
     };
     let numbered: Vec<_> = places.into_iter().enumerate().collect();
     let candidates = parallel::map(&numbered, read)?;
-    plan::check_machines(candidates.iter().map(|candidate| &candidate.module)).map_err(mixed_targets)?;
+    targets::check_machines(candidates.iter().map(|candidate| &candidate.module)).map_err(mixed_targets)?;
     Ok(candidates)
 }
 
-pub(crate) fn mixed_targets(error: plan::MixedTriples) -> Failure {
+pub(crate) fn mixed_targets(error: targets::MixedTriples) -> Failure {
     Failure::new(error).hint("compile every file of a link for one target")
 }
 
@@ -205,7 +206,7 @@ pub(crate) fn plan(
         candidates.iter_mut().map(|candidate| (candidate.module.identifier.clone(), candidate.symbols.take()));
     let bitcode = BitcodeSymbols { candidates: symbols.collect(), yielding };
     let (mut modules, sources) = select(candidates, thin)?;
-    plan::check_triples(&modules).map_err(mixed_targets)?;
+    targets::check_triples(&modules).map_err(mixed_targets)?;
     let records = recorded::add(session, flags, &mut modules)?;
     if let Some(module) = modules.iter().find(|module| !is_proven(&module.facts.triple)) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();

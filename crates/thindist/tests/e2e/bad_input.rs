@@ -94,6 +94,12 @@ fn a_damaged_archive(sandbox: &Sandbox) {
     sandbox.ar("crsT thin.a b.o");
     fs::remove_file(sandbox.path("b.o")).unwrap();
     refused(sandbox, sandbox.ld("-r a.o thin.a -o out.o"), &["b.o", "thin.a", "make the archive again"]);
+    // The archive has moved, its member has not.
+    sandbox.compile("-O2 -flto=thin", "b.c", "int b;");
+    sandbox.make_directory(sandbox.path("elsewhere"));
+    fs::rename(sandbox.path("thin.a"), sandbox.path("elsewhere/thin.a")).unwrap();
+    let line = "-r a.o elsewhere/thin.a -o out.o";
+    refused(sandbox, sandbox.ld(line), &["elsewhere/b.o", "elsewhere/thin.a", "make the archive again"]);
 }
 
 /// In the table of symbols, in that of names, in a header, in a member.

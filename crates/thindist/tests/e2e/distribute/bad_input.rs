@@ -98,7 +98,9 @@ fn inputs_that_make_no_sense() {
     left.sandbox.clang("--target=aarch64-linux-gnu -O2 -flto=thin -c leaf.c -o leaf.o");
     left.refused(&left.text, &["leaf.o", "aarch64"]);
     left.sandbox.write("leaf.o", &good);
-    // An index that is none, and one of more modules than the job says.
+    // An index that is not there, one that is none, and one of more modules than the job says.
+    let gone = left.text.replace(".thinlto.bc", ".gone.bc");
+    left.refused(gone, &[".gone.bc", "No such file"]);
     let index = left_behind(&left.sandbox).into_iter().find(|path| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         name.starts_with("main.") && name.ends_with(".thinlto.bc")

@@ -40,6 +40,16 @@ rows! {
         files: &[MAIN, ("one/x.c", THIN, F.2), ("two/x.c", THIN, G.2)], archives: &["qcs lib.a one/x.o two/x.o"],
         reader: Driver, line: "main.o lib.a", done: Distributed(3),
     },
+    members_of_equal_names_of_both_kinds: Row {
+        what: "archive members of equal names, one native and one bitcode",
+        files: &[MAIN, ("one/x.c", THIN, F.2), ("two/x.c", NATIVE, G.2)], archives: &["qcs lib.a one/x.o two/x.o"],
+        reader: Driver, line: "main.o lib.a", done: Distributed(2),
+    },
+    members_of_equal_names_of_which_one_is_linked: Row {
+        what: "archive members of equal names, one native and one bitcode, of which some are linked",
+        files: &[MAIN, G, ("one/x.c", NATIVE, F.2), ("two/x.c", THIN, "int f(int x) { return x; } int spare(void) { return 1; }")],
+        archives: &["qcs lib.a one/x.o two/x.o"], reader: Driver, line: "main.o g.o lib.a", done: InProcess("lld has loaded this bitcode, but not as a module of ThinLTO"),
+    },
     native_members_of_equal_names: Row {
         what: "native archive members of equal names of which some are linked",
         files: &[MAIN, F, ("one/x.c", NATIVE, G.2), ("two/x.c", NATIVE, "int two;")],
