@@ -22,6 +22,10 @@ pub struct Offer {
     pub executes: bool,
     /// The instance that is served.
     pub instance: String,
+    /// How it says that it does not have the result of an action.
+    pub absent_result: Code,
+    /// And that an action lacks a blob.
+    pub absent_blob: Code,
 }
 
 impl Default for Offer {
@@ -33,6 +37,8 @@ impl Default for Offer {
             updates: true,
             executes: true,
             instance: String::new(),
+            absent_result: Code::NotFound,
+            absent_blob: Code::FailedPrecondition,
         }
     }
 }
