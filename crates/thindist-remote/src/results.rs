@@ -8,7 +8,7 @@ use api::action_cache_client::ActionCacheClient;
 use std::sync::Arc;
 use thindist_core::action::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
-use tonic::Code;
+use tonic::{Code, Status};
 
 /// The name under which results of this program are left.
 const WORKER: &str = "thindist";
@@ -65,7 +65,7 @@ pub(crate) async fn get(engine: &Engine, key: &Digest) -> Result<Option<ActionOu
     let answer = engine.connection.try_call(u32::MAX, 0, "GetActionResult", |channel, envelope| {
         let request = envelope.request(request.clone(), Some(key));
         let mut client = ActionCacheClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
-        async move { client.get_action_result(request).await }
+        async move { client.get_action_result(request).await.map_err(absent) }
     });
     match answer.await? {
         Ok(result) => Ok(ActionOutput::read(result.into_inner())),
@@ -73,6 +73,12 @@ pub(crate) async fn get(engine: &Engine, key: &Digest) -> Result<Option<ActionOu
         Err(status) if matches!(status.code(), Code::NotFound | Code::FailedPrecondition) => Ok(None),
         Err(status) => Err(engine.connection.refused("GetActionResult", &status)),
     }
+}
+
+/// Some servers have INTERNAL for a result that they do not have. A connection that breaks off may have it as well, with a cause.
+fn absent(status: Status) -> Status {
+    let is_the_servers = status.code() == Code::Internal && std::error::Error::source(&status).is_none();
+    if is_the_servers { Status::not_found(status.message()) } else { status }
 }
 
 /// Leaves the result of a successful run for others.

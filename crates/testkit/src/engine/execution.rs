@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 /// How soon an action that is held notices that it is not any more.
 pub(super) const HOLD: std::time::Duration = std::time::Duration::from_millis(10);
@@ -119,8 +119,12 @@ fn any(message: &impl Message) -> Any {
     Any { type_url: String::new(), value: message.encode_to_vec() }
 }
 
+fn blob(store: &Store, hash: &str) -> Result<Vec<u8>, Status> {
+    store.peek(hash).ok_or_else(|| Status::new(store.offer.absent_blob, format!("missing blob {hash}")))
+}
+
 pub(super) fn message<T: Message + Default>(store: &Store, hash: &str) -> Result<T, Status> {
-    let bytes = store.peek(hash).ok_or_else(|| Status::failed_precondition(format!("missing blob {hash}")))?;
+    let bytes = blob(store, hash)?;
     T::decode(bytes.as_slice()).map_err(|error| Status::invalid_argument(format!("{hash}: {error}")))
 }
 
@@ -220,8 +224,7 @@ fn lay_out(store: &Store, tree: &str, directory: &Path) -> Result<(), Status> {
     let tree: api::Directory = message(store, tree)?;
     for file in &tree.files {
         let wanted = hash(file.digest.as_ref());
-        let bytes =
-            store.peek(wanted).ok_or_else(|| Status::new(Code::FailedPrecondition, format!("missing {wanted}")))?;
+        let bytes = blob(store, wanted)?;
         let path = directory.join(&file.name);
         std::fs::write(&path, bytes)?;
         let mode = if file.is_executable { 0o555 } else { 0o444 };

@@ -89,7 +89,7 @@ impl api::action_cache_server::ActionCache for Service {
             tokio::time::sleep(HOLD).await;
         }
         let result = self.store.result(&hash(request.get_ref().action_digest.as_ref()));
-        result.map(Response::new).ok_or_else(|| Status::not_found("no such result"))
+        result.map(Response::new).ok_or_else(|| Status::new(self.store.offer.absent_result, "no such result"))
     }
 
     async fn update_action_result(

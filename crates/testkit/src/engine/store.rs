@@ -25,6 +25,10 @@ pub struct Offer {
     pub instance: String,
     /// Workers that run nothing.
     pub simulation: Option<Simulation>,
+    /// How it says that it does not have the result of an action.
+    pub absent_result: Code,
+    /// And that an action lacks a blob.
+    pub absent_blob: Code,
 }
 
 impl Default for Offer {
@@ -37,6 +41,8 @@ impl Default for Offer {
             executes: true,
             instance: String::new(),
             simulation: None,
+            absent_result: Code::NotFound,
+            absent_blob: Code::FailedPrecondition,
         }
     }
 }

@@ -199,6 +199,24 @@ fn two_clients_at_once_do_not_disturb_each_other() {
     assert_eq!(engine.size().1, 4);
 }
 
+/// As casd, BuildGrid and justbuild have it.
+#[test]
+fn servers_say_in_their_own_ways_what_they_do_not_have() {
+    let sandbox = crate::sandbox(22);
+    chain(&sandbox);
+    let good = plain(&sandbox);
+    for code in [Code::NotFound, Code::FailedPrecondition, Code::Internal] {
+        let engine = FakeEngine::offering(Offer { absent_result: code, absent_blob: code, ..Offer::default() });
+        engine.fail(Fault::Evicting(1));
+        let name = format!("client-{code:?}");
+        let stats = sandbox.root(&name);
+        installed(&sandbox, &engine, &name).env("THINDIST_STATS", &stats).ok().says_nothing();
+        assert!(sandbox.read(format!("{name}.o")) == good, "{code:?}");
+        let counts = std::fs::read_to_string(stats).unwrap();
+        assert!(counts.contains("\"executed\":0,") && counts.contains("\"remote_executed\":4,"), "{code:?}: {counts}");
+    }
+}
+
 /// Out of memory, most often: no error of the source, which the random faults found it to be told as.
 #[test]
 fn a_compiler_that_is_killed_there_is_tried_again_and_then_run_here() {
