@@ -74,6 +74,11 @@ impl Queue {
         self.reserved_kib = self.reserved_kib.saturating_add(self.peak(index));
     }
 
+    /// It was started in vain and is the next one again; its place is given back by [`Self::end`].
+    pub(crate) fn put_back(&mut self, index: usize) {
+        self.pending.push_front(index);
+    }
+
     pub(crate) fn end(&mut self, index: usize) {
         self.running = self.running.saturating_sub(1);
         self.reserved_kib = self.reserved_kib.saturating_sub(self.peak(index));

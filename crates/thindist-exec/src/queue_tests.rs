@@ -110,3 +110,14 @@ fn a_job_of_unknown_memory_takes_256_mib() {
         assert_eq!(queue.candidate(), expect);
     }
 }
+
+#[test]
+fn what_was_started_in_vain_is_the_next_again() {
+    let mut queue = Queue::new(&jobs(&[3000, 2000, 1000]), &[], 1, MemoryBudget::FixedKib(u64::MAX));
+    queue.start(0);
+    queue.put_back(0);
+    assert_eq!(queue.candidate(), None, "its place has not been given back");
+    queue.end(0);
+    assert_eq!(queue.candidate(), Some(0));
+    assert!(!queue.is_done());
+}

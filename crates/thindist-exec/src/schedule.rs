@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Says whether a job could start but for a slot or a token, which others hold and give back without telling us.
+    /// Says whether a job could start but for a slot, a token or a thread, which others hold and give back without telling us.
     fn start_what_can_be<'scope>(&mut self, scope: &'scope Scope<'scope, '_>, sender: &Sender<Event>) -> bool
     where
         'a: 'scope,
@@ -156,7 +156,6 @@ impl<'a> Run<'a> {
             let Some(mut permit) = self.try_permit(index, sender) else { return true };
             self.queue.start(index);
             self.unfinished += 1;
-            self.progress.started(index);
             let (executor, cache, waited) = (self.executor, self.cache, self.begun.elapsed());
             let (cancel, sender) = (self.cancel.clone(), sender.clone());
             let work = move || {
@@ -167,8 +166,17 @@ impl<'a> Run<'a> {
                 // After a failure the next one must not start: that it failed is heard before its permit is free.
                 drop(permit);
             };
-            if let Err(error) = thread::Builder::new().name("backend".to_owned()).spawn_scoped(scope, work) {
-                self.conclude(index, Outcome::InfraFailed { message: format!("cannot start a thread: {error}") });
+            match thread::Builder::new().name("backend".to_owned()).spawn_scoped(scope, work) {
+                Ok(_) => self.progress.started(index),
+                // As many threads as this process may have: the next one starts when one of them has ended.
+                Err(_) if self.unfinished > 1 => {
+                    self.unfinished -= 1;
+                    self.queue.put_back(index);
+                    return true;
+                }
+                Err(error) => {
+                    self.conclude(index, Outcome::InfraFailed { message: format!("cannot start a thread: {error}") });
+                }
             }
         }
         false

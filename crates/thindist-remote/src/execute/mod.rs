@@ -29,6 +29,7 @@ use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 use thindist_core::digest::Digest;
 use thindist_exec::{CancelToken, Cas, Job, NativeObject, Origin, Times, object_check};
 use tokio::time::sleep;
@@ -115,8 +116,13 @@ impl<'a> RemoteExecutor<'a> {
             if let Err(error) = self.client.sent.ensure(self.engine(), &action.blobs).await {
                 return Ended::Unavailable(error);
             }
-            match operation::run(self.engine(), &action.digest, skip_cache, &self.patience, begun).await {
-                Ok(response) => match self.take(job, response, action).await {
+            let (asked, mut queued) = (Instant::now(), None);
+            let mut begun = || {
+                queued.get_or_insert_with(|| asked.elapsed());
+                begun();
+            };
+            match operation::run(self.engine(), &action.digest, skip_cache, &self.patience, &mut begun).await {
+                Ok(response) => match self.take(job, response, action, queued).await {
                     Ok(ended) => return ended,
                     // What the action cache has is of no use, or has gone.
                     Err(what) => {
@@ -141,6 +147,7 @@ impl<'a> RemoteExecutor<'a> {
         job: &Job,
         response: crate::api::ExecuteResponse,
         action: &RemoteAction,
+        queued: Option<Duration>,
     ) -> Result<Ended, String> {
         let cached = response.cached_result;
         let result = response.result.ok_or("it gave no result")?;
@@ -151,7 +158,7 @@ impl<'a> RemoteExecutor<'a> {
             let status = format!("exit status {}", result.exit_code);
             return Ok(Ended::Failed { status, stderr: result.stderr_raw });
         }
-        let times = times::of(result.execution_metadata.as_ref().filter(|_| !cached));
+        let times = times::of(result.execution_metadata.as_ref().filter(|_| !cached), queued.filter(|_| !cached));
         let output = ActionOutput::read(result).ok_or("it gave no native object")?;
         let wanted: BTreeSet<Digest> = output.blobs().filter(|blob| !self.cas.contains(blob)).collect();
         let bytes_down = wanted.iter().map(Digest::size).sum();

@@ -15,6 +15,7 @@ mod plain;
 
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Batch, Common, PlannedJobs, Stop, Workspace};
+use crate::remote::Tools;
 use crate::settings::Settings;
 use crate::stats::{Stats, Timer};
 use crate::tools::{self, Tool};
@@ -185,7 +186,11 @@ impl Distribution<'_> {
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
         let plan = Plan::new(modules, PromotedNames::Hash);
         let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named, regular: &[] };
-        link::plan_jobs(workspace, &plan, modules, sources, indexes, &common, &mut |_| {})
+        let places = link::places_beside(workspace, self.flags.line.jobs())?;
+        let tools = Tools { settings: &workspace.settings, state: &workspace.state, compiler: &self.compiler.path };
+        workspace.remote.while_planning(tools, places, |planned| {
+            link::plan_jobs(workspace, &plan, modules, sources, indexes, &common, planned)
+        })
     }
 
     fn build(&self, workspace: &Workspace, planned: &PlannedJobs, stats: &mut Stats) -> Result<()> {

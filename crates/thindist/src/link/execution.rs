@@ -185,9 +185,9 @@ fn places(workspace: &Workspace, line: Option<usize>, jobserver: Option<&MakeJob
     Ok((slots, settings.count("jobs")?.or(line).unwrap_or_else(unasked)))
 }
 
-/// Backends that run here at a time while an engine works; `line` is what the link's line says.
-pub(super) fn places_beside(workspace: &Workspace, line: Option<usize>) -> Result<usize> {
-    if workspace.settings.is_set("remote_only") {
+/// Backends that run here at a time while an engine works, if it does; `line` is what the link's line says.
+pub(crate) fn places_beside(workspace: &Workspace, line: Option<usize>) -> Result<usize> {
+    if workspace.settings.get("remote_executor").is_none() || workspace.settings.is_set("remote_only") {
         return Ok(0);
     }
     let (slots, jobs) = places(workspace, line, MakeJobserver::from_env().as_ref())?;
