@@ -26,24 +26,22 @@ const HOME: &str = "programs";
 /// The task `programs`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (wanted, cargo) = Wanted::read(arguments.to_vec())?;
-    check(&wanted, cargo)
+    check(&wanted, &cargo)
 }
 
 /// Links, verifies and runs the programs that are always checked.
 pub(crate) fn check_small() -> Result<()> {
-    check(&Wanted::Small, false)
+    check(&Wanted::Small, &[])
 }
 
-fn check(wanted: &Wanted, cargo: bool) -> Result<()> {
+fn check(wanted: &Wanted, cargo: &[&str]) -> Result<()> {
     apt::ensure(&packages())?;
     let suite = Suite::open(wanted)?;
     let mut checks = Checks::default();
     for recipe in &suite.recipes {
         suite.check(&mut checks, recipe);
     }
-    if cargo {
-        rust::check(&suite, &mut checks);
-    }
+    rust::check(&suite, &mut checks, cargo);
     checks.finish()
 }
 
@@ -55,17 +53,20 @@ enum Wanted {
 }
 
 impl Wanted {
-    /// `--all`, or names; and whether cargo's programs are among them.
-    fn read(mut arguments: Vec<String>) -> Result<(Self, bool)> {
+    /// `--all`, or names; and which of cargo's programs are among them.
+    fn read(mut arguments: Vec<String>) -> Result<(Self, Vec<&'static str>)> {
         let all = arguments::take_flag(&mut arguments, "--all");
-        let cargo = arguments::take_flag(&mut arguments, "cargo");
+        let both = all || arguments::take_flag(&mut arguments, "cargo");
+        let mut cargo = rust::NAMES.to_vec();
+        cargo.retain(|name| arguments::take_flag(&mut arguments, name) || both);
         let known = |name: &String| RECIPES.iter().any(|recipe| recipe.name == name);
         arguments::reject_rest(&arguments.iter().filter(|name| !known(name)).cloned().collect::<Vec<_>>())?;
-        Ok(match arguments.is_empty() && !cargo {
-            _ if all => (Self::All, true),
-            true => (Self::Small, false),
-            false => (Self::Named(arguments), cargo),
-        })
+        let wanted = match arguments.is_empty() && cargo.is_empty() {
+            _ if all => Self::All,
+            true => Self::Small,
+            false => Self::Named(arguments),
+        };
+        Ok((wanted, cargo))
     }
 
     fn has(&self, recipe: &Recipe) -> bool {

@@ -22,9 +22,14 @@ struct Package {
     with_c: bool,
 }
 
-pub(super) fn check(suite: &Suite, checks: &mut Checks) {
-    for (name, package) in [("ripgrep", ripgrep(suite)), ("words", words(suite))] {
-        let package = match package {
+/// By their names as arguments.
+pub(super) const NAMES: [&str; 2] = ["ripgrep", "words"];
+
+/// Those of `names`.
+pub(super) fn check(suite: &Suite, checks: &mut Checks, names: &[&str]) {
+    for name in names {
+        let is_ripgrep = *name == "ripgrep";
+        let package = match if is_ripgrep { ripgrep(suite) } else { words(suite) } {
             Ok(package) => package,
             Err(error) => {
                 checks.record(&format!("{name}: sources"), Err(error));
@@ -35,9 +40,12 @@ pub(super) fn check(suite: &Suite, checks: &mut Checks) {
         checks.record(&format!("{name}: DTLTO from an empty cache"), package.was_beside(suite, 1));
         checks.record(&format!("{name}: linked again in another directory, verify"), second(suite, &package));
         checks.record(&format!("{name}: DTLTO again in another directory"), package.was_beside(suite, 2));
+        if is_ripgrep {
+            checks.record("ripgrep: tests of its own", own_tests(suite, &package));
+        } else {
+            checks.record("words: its output", counts(suite, &package));
+        }
     }
-    checks.record("ripgrep: tests of its own", ripgrep(suite).and_then(|package| own_tests(suite, &package)));
-    checks.record("words: its output", counts(suite));
 }
 
 /// As the registry has it, in a directory of its own: cargo tests no dependency.
@@ -172,8 +180,7 @@ fn passed(line: &str) -> Option<u64> {
     line.strip_prefix("test result: ok. ")?.split(' ').next()?.parse().ok()
 }
 
-fn counts(suite: &Suite) -> Result<String> {
-    let package = words(suite)?;
+fn counts(suite: &Suite, package: &Package) -> Result<String> {
     let output = run::output(&mut Command::new(package.target(suite, 1).join("release/words")))?;
     require(output == COUNTS.as_bytes(), || String::from_utf8_lossy(&output).into_owned())?;
     Ok("as expected".to_string())
