@@ -6,6 +6,7 @@ use crate::api;
 use crate::blobs::{self, Fetched, Upload};
 use crate::client::{Client, Engine};
 use crate::error::RemoteError;
+use crate::results;
 use crate::retry;
 use api::action_cache_client::ActionCacheClient;
 use api::content_addressable_storage_client::ContentAddressableStorageClient;
@@ -43,6 +44,7 @@ async fn examine(engine: &Engine) -> Result<Vec<Broken>, RemoteError> {
         note(4, comes_back(engine, &content(LARGE)).await?);
         note(5, names_present(engine, &small).await?);
         note(6, refuses_other_content(engine).await);
+        note(8, keeps_results(engine, &small).await);
     }
     note(7, knows_no_stranger(engine).await);
     Ok(broken)
@@ -104,6 +106,19 @@ async fn refuses_other_content(engine: &Engine) -> Option<String> {
     let answer = once(engine, client.batch_update_blobs(envelope.request(request, None))).await.ok()?.into_inner();
     let taken = answer.responses.iter().all(|one| one.status.as_ref().is_none_or(|status| status.code == 0));
     taken.then(|| format!("BatchUpdateBlobs: it takes another content for {digest}"))
+}
+
+/// Of an action that nobody has, so that nobody meets it.
+async fn keeps_results(engine: &Engine, object: &[u8]) -> Option<String> {
+    let (key, object) = (Digest::of(&content(64)), Digest::of(object));
+    if let Err(error) = results::put(engine, &key, &object, &[].into()).await {
+        return Some(error.to_string());
+    }
+    match results::get(engine, &key).await {
+        Ok(Some(found)) if found.object == object => None,
+        Ok(_) => Some("GetActionResult: a result that was just left is not there".to_owned()),
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 async fn knows_no_stranger(engine: &Engine) -> Option<String> {

@@ -191,14 +191,19 @@ fn doctor_looks_at_an_engine() {
     let doctor = |address: &str| sandbox.tool("thindist").args("doctor").env("THINDIST_REMOTE_CACHE", address);
     let run = doctor(&engine.address()).ok();
     assert!(run.stdout.contains("ok     remote cache: ") && run.stdout.contains("takes results, zstd"), "{run}");
-    assert_eq!(engine.size(), (2, 0), "a small blob and a large one did not go there and back: {run}");
-    for (fault, rule) in
-        [(Fault::WrongBytes, "rule 3: "), (Fault::WrongBytes, "rule 4: "), (Fault::Credulous, "rule 6: ")]
-    {
+    assert_eq!(engine.size(), (2, 1), "two blobs and a result did not go there and back: {run}");
+    for (fault, rule) in [
+        (Fault::WrongBytes, "rule 3: "),
+        (Fault::WrongBytes, "rule 4: "),
+        (Fault::Credulous, "rule 6: "),
+        (Fault::Swapped, "rule 8: "),
+    ] {
         engine.fail(fault);
         let run = doctor(&engine.address()).run().exits(1).says("breaks rule ").says("see docs/remote.md");
         assert!(run.stderr.contains(rule), "{fault:?}: {run}");
     }
+    let odd = FakeEngine::offering(Offer { absent_result: Code::InvalidArgument, ..Offer::default() });
+    doctor(&odd.address()).run().exits(1).says("breaks rule 7: ");
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let run = doctor(&format!("grpc://localhost:{port}")).run().exits(1).says("Connection refused");
     assert!(run.stdout.contains("WRONG  remote cache"), "{run}");
