@@ -28,7 +28,7 @@ use thindist_remote::{Hybrid, Policy, RemoteExecutor};
 
 /// Backends on an engine at a time, unless a setting says otherwise: each has a thread here that waits for it.
 const REMOTE_JOBS: usize = 2000;
-/// Of those, the ones that no worker has begun: so many that none of a thousand workers waits for us, at a round trip of 50 ms.
+/// Of those, the ones that no worker has begun. With three round trips of 50 ms before that it is 1,300 a second at best.
 const REMOTE_WAITING: usize = 200;
 
 /// With fewer backends than this to run, a loaded compiler does not pay for its own start.
