@@ -130,7 +130,12 @@ impl Package {
     }
 
     fn was_beside(&self, suite: &Suite, number: u32) -> Result<String> {
-        dtlto::was_beside(&self.beside(suite, number), number == 1)
+        let expected = match number {
+            1 => dtlto::Run::All,
+            _ if self.with_c => dtlto::Run::Some,
+            _ => dtlto::Run::None,
+        };
+        dtlto::was_beside(&self.beside(suite, number), expected)
     }
 
     /// Builds it, and gives the link of its program.
