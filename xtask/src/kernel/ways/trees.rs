@@ -14,6 +14,9 @@ use crate::{Result, files, run};
 
 use super::LLVM;
 
+/// Says of which configuration the objects of a tree are.
+const COMPILED: &str = ".thindist-compiled";
+
 const IN_PROCESS: &str = "CONFIG_LTO_CLANG_THIN=y";
 const OPTION: &str = "CONFIG_LTO_CLANG_THIN_DIST=y";
 
@@ -71,10 +74,7 @@ pub(crate) fn prepare(home: &Home, thindist: &Linker) -> Result<Vec<Way>> {
     for way in &ways {
         way.undo_edits()?;
         way.configure(home, "")?;
-        // Copied objects are of another configuration, and so of another length of autoconf.h, which clang's `!srcloc` counts in:
-        // whatever is compiled again later would be another object (seen: 822 backends after `make clean`).
-        way.clean(home)?;
-        way.make(home, "ways-prepare", &["vmlinux"], &[])?;
+        way.compile_whole(home)?;
     }
     Ok(ways)
 }
@@ -83,6 +83,17 @@ impl Way {
     pub(crate) fn configure(&self, home: &Home, suffix: &str) -> Result<()> {
         let version = format!("CONFIG_LOCALVERSION=\"{suffix}\"\n");
         config::apply_instead(&self.kernel, home, &self.linker, (IN_PROCESS, self.setting), &version)
+    }
+
+    /// Once for each tree. Copied objects are of another configuration, and so of another length of autoconf.h, which clang's
+    /// `!srcloc` counts in: whatever is compiled again later would be another object (seen: 822 backends after `make clean`).
+    fn compile_whole(&self, home: &Home) -> Result<()> {
+        let (stamp, of) = (self.kernel.out.join(COMPILED), config::current(&self.kernel)?);
+        if !files::read(&stamp).is_ok_and(|compiled| compiled == of) {
+            self.clean(home)?;
+        }
+        self.make(home, "ways-prepare", &["vmlinux"], &[])?;
+        files::write(&stamp, of)
     }
 
     pub(crate) fn undo_edits(&self) -> Result<()> {
