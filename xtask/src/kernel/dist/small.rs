@@ -2,7 +2,7 @@
 //! read-only. What takes a whole build, or several, is tried here.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::checks::require;
@@ -274,15 +274,11 @@ fn clean(small: &mut Small) -> Result<String> {
     same(&before, &small.results()?)?;
     // An interrupt, moves and edits have left nothing that a plain build does not have.
     let again = names(small, FIRST_POSTED)?;
-    let only_before: Vec<&String> = built.difference(&again).filter(|name| !is_of_what_moved(name)).collect();
+    let only_before: Vec<&String> = built.difference(&again).collect();
     require(only_before.is_empty(), || format!("earlier builds have left {only_before:?}"))?;
     small.make("clean-suffix", &["clean", &suffix])?;
     nothing_is_left(small, FIRST_POSTED)?;
     Ok(format!("{ran} native objects from the cache, {} compilations of sources", small.compiler.seen()?.0))
-}
-
-fn is_of_what_moved(name: &str) -> bool {
-    name.trim_start_matches("lib/").trim_start_matches('.').starts_with("crc16.")
 }
 
 fn nothing_is_left(small: &Small, suffix: &str) -> Result<()> {
@@ -290,8 +286,8 @@ fn nothing_is_left(small: &Small, suffix: &str) -> Result<()> {
     require(left.is_empty(), || format!("make clean has left {left:?}"))
 }
 
-/// The files of the build, whatever the suffix of native objects is.
+/// The option's own files, whatever the suffix of native objects is.
 fn names(small: &Small, suffix: &str) -> Result<BTreeSet<String>> {
-    let relative = |path: &Path| path.strip_prefix(&small.kernel.out).unwrap_or(path).display().to_string();
-    Ok(files::below(&small.kernel.out)?.iter().map(|path| relative(path).replace(suffix, ".native")).collect())
+    let paths = patches::left_by_the_option(&small.kernel, suffix)?;
+    Ok(paths.iter().map(|path| path.display().to_string().replace(suffix, ".native")).collect())
 }
