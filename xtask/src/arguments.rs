@@ -22,6 +22,11 @@ pub(crate) fn take_number(arguments: &mut Vec<String>, option: &str) -> Result<O
     value.parse().map(Some).map_err(|_| format!("{option} needs a number, not `{value}`"))
 }
 
+/// Takes `--rounds N` of a bench, of which there is at least one.
+pub(crate) fn take_rounds(arguments: &mut Vec<String>, usual: u32) -> Result<u32> {
+    Ok(take_number(arguments, "--rounds")?.unwrap_or(usual).max(1))
+}
+
 /// What is left after the options were taken is a mistake: a misspelt `--fats` must not run for half an hour.
 pub(crate) fn reject_rest(arguments: &[String]) -> Result<()> {
     if arguments.is_empty() { Ok(()) } else { Err(format!("unknown argument: {}", arguments.join(" "))) }

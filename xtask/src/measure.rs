@@ -1,13 +1,14 @@
 //! Running one command and measuring it: wall time, CPU time with all descendants, and the largest process.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::{Result, run};
+use crate::project::Home;
+use crate::{Result, files, run};
 
 /// What one run took.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -16,6 +17,14 @@ pub(crate) struct Usage {
     pub(crate) cpu_s: f64,
     /// Of the largest single process: the linker itself in-process, a compiler where there are several.
     pub(crate) peak_rss_kib: u64,
+}
+
+/// Writes every figure of a bench to `target/bench/NAME.json`, and says where that is.
+pub(crate) fn keep(name: &str, report: &impl Serialize) -> Result<PathBuf> {
+    let path = Home::open("bench")?.dir.join(format!("{name}.json"));
+    let json = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
+    files::write(&path, json + "\n")?;
+    Ok(path)
 }
 
 /// Runs `command` with its output in `log` and measures it.

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde::Serialize;
 
-use crate::measure::{Usage, measured};
+use crate::measure::{self, Usage, measured};
 use crate::project::Home;
 use crate::{Result, arguments, cargo, files, machine, run, table};
 
@@ -53,7 +53,8 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     let home = Home::open("bench")?;
     let all = workers.map_or_else(|| WORKERS.to_vec(), |workers| vec![workers]);
     let rows = all.into_iter().map(|workers| measure(&program, &home, workers, latency_ms));
-    publish(&home, Report { schema: 1, machine: machine::describe(22), latency_ms, rows: rows.collect::<Result<_>>()? })
+    let rows = rows.collect::<Result<_>>()?;
+    publish(&Report { schema: 1, machine: machine::describe(22), latency_ms, rows })
 }
 
 fn measure(program: &Path, home: &Home, workers: u32, latency_ms: u32) -> Result<Row> {
@@ -112,10 +113,8 @@ impl Drop for Engine {
     }
 }
 
-fn publish(home: &Home, report: Report) -> Result<()> {
-    let path = home.dir.join("scale.json");
-    let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-    files::write(&path, json + "\n")?;
+fn publish(report: &Report) -> Result<()> {
+    let path = measure::keep("scale", report)?;
     let heading =
         ["workers", "actions", "ideal s", "wall s", "ratio", "CPU s", "CPU / wall", "peak MiB", "in flight", "goals"];
     let rows: Vec<Vec<String>> = std::iter::once(table::row(heading)).chain(report.rows.iter().map(cells)).collect();

@@ -21,7 +21,7 @@ use crate::task::{Task, dispatch};
 use crate::{Result, files};
 
 use counted::Door;
-pub(crate) use running::Running;
+use running::Running;
 use subject::Place;
 
 /// Below this directory of `target/` each engine has one of its own.
@@ -78,15 +78,6 @@ pub(crate) fn check_one() -> Result<()> {
     check::run(&[casd::ENGINE.name.to_string()])
 }
 
-/// casd with nothing in it, for a task that measures against it and ends it.
-pub(crate) fn empty_casd() -> Result<Running> {
-    let home = home(&casd::ENGINE)?;
-    (casd::ENGINE.provide)(&home)?;
-    let data = home.dir.join("measured");
-    files::remove_dir(&data)?;
-    Running::start(&casd::ENGINE, &home, &data)
-}
-
 fn casd_task(arguments: &[String]) -> Result<()> {
     start_or_stop(&casd::ENGINE, arguments)
 }
@@ -117,16 +108,16 @@ pub(crate) fn on_each(
 }
 
 /// One engine that works for two, on new data.
-pub(crate) fn on_buildbarn(trial: impl FnOnce(&Place<'_>) -> Result<()>) -> Result<()> {
+pub(crate) fn on_buildbarn<T>(trial: impl FnOnce(&Place<'_>) -> Result<T>) -> Result<T> {
     on(&buildbarn::ENGINE, trial)
 }
 
 /// The engine that is one process, on new data.
-pub(crate) fn on_casd(trial: impl FnOnce(&Place<'_>) -> Result<()>) -> Result<()> {
+pub(crate) fn on_casd<T>(trial: impl FnOnce(&Place<'_>) -> Result<T>) -> Result<T> {
     on(&casd::ENGINE, trial)
 }
 
-fn on(engine: &Engine, trial: impl FnOnce(&Place<'_>) -> Result<()>) -> Result<()> {
+fn on<T>(engine: &Engine, trial: impl FnOnce(&Place<'_>) -> Result<T>) -> Result<T> {
     let home = home(engine)?;
     (engine.provide)(&home)?;
     let data = home.dir.join("check-data");

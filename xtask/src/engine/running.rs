@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// An engine that runs.
-pub(crate) struct Running {
+pub(super) struct Running {
     pids: Vec<u32>,
     /// Where clients go.
     port: u16,
@@ -81,7 +81,7 @@ impl Running {
         self.port
     }
 
-    pub(crate) fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         format!("grpc://127.0.0.1:{}", self.port)
     }
 
@@ -114,7 +114,7 @@ impl Running {
     }
 
     /// Ends it, the last to be started first. A worker without its scheduler waits for that, so patience is bounded.
-    pub(crate) fn stop(mut self) -> Result<()> {
+    pub(super) fn stop(mut self) -> Result<()> {
         while let Some(mut child) = self.children.pop() {
             let begun = Instant::now();
             let lost = |error| format!("process of an engine: {error}");

@@ -5,8 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::machine::{self, Machine};
-use crate::project::Home;
-use crate::{Result, apt, arguments, files, run, table};
+use crate::{Result, apt, arguments, measure, run, table};
 
 use super::build::LLVM;
 use super::{Program, Suite, Wanted};
@@ -25,7 +24,7 @@ struct Report {
 /// The task `bench programs`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
-    let rounds = arguments::take_number(&mut arguments, "--rounds")?.unwrap_or(USUAL_ROUNDS).max(1);
+    let rounds = arguments::take_rounds(&mut arguments, USUAL_ROUNDS)?;
     let (wanted, _) = Wanted::read(arguments)?;
     apt::ensure(&super::packages())?;
     let suite = Suite::open(&wanted)?;
@@ -36,8 +35,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     print!("{}", render(&programs)?);
     let report = Report { schema: 1, machine: machine::describe(LLVM), programs };
-    let path = Home::open("bench")?.dir.join("programs.json");
-    files::write(&path, serde_json::to_string_pretty(&report).map_err(|error| error.to_string())? + "\n")?;
+    let path = measure::keep("programs", &report)?;
     println!("\nMedians of {rounds} alternating rounds; all figures are in {}.", path.display());
     Ok(())
 }

@@ -43,7 +43,7 @@ struct Bench {
 /// The task `bench dtlto`. The kernel must have been built.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
-    let rounds = arguments::take_number(&mut arguments, "--rounds")?.unwrap_or(1).max(1);
+    let rounds = arguments::take_rounds(&mut arguments, 1)?;
     arguments::reject_rest(&arguments)?;
     apt::ensure(&[apt::llvm(22), apt::kernel()].concat())?;
     let home = Home::open(HOME)?;
@@ -114,9 +114,7 @@ fn publish(report: Report) -> Result<()> {
     ] {
         rows.push(table::row([name, &format!("{seconds:.2}"), &format!("{:.2}", seconds / serial)]));
     }
-    let path = Home::open("bench")?.dir.join("dtlto.json");
-    let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-    files::write(&path, json + "\n")?;
+    let path = measure::keep("dtlto", &report)?;
     print!("\n{}", table::render(&rows));
     println!("\nMedians of {} rounds; all figures are in {}.", report.rounds.len(), path.display());
     Ok(())

@@ -20,7 +20,7 @@ const USUAL_ROUNDS: u32 = 3;
 /// The task `bench kernel`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
-    let rounds = arguments::take_number(&mut arguments, "--rounds")?.unwrap_or(USUAL_ROUNDS).max(1);
+    let rounds = arguments::take_rounds(&mut arguments, USUAL_ROUNDS)?;
     let llvm = arguments::take_number(&mut arguments, "--llvm")?.unwrap_or(22);
     arguments::reject_rest(&arguments)?;
     apt::ensure(&[apt::llvm(llvm), apt::kernel()].concat())?;

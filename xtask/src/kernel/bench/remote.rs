@@ -5,6 +5,7 @@
 //! gain.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,12 +59,12 @@ struct Bench {
 /// The task `bench remote`. The kernel must have been built.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
-    let rounds = arguments::take_number(&mut arguments, "--rounds")?.unwrap_or(1).max(1);
+    let rounds = arguments::take_rounds(&mut arguments, 1)?;
     arguments::reject_rest(&arguments)?;
     apt::ensure(&[apt::llvm(LLVM), apt::kernel()].concat())?;
     let home = Home::open(HOME)?;
     let linker = Linker::thindist(cargo::install_thindist(&home)?).path();
-    let actions = actions(&home)?;
+    let actions = actions()?;
     let bench = Bench { kernel: Kernel::usual(&home, LLVM), dir: home.dir.join("bench-remote"), home, linker };
     files::remove_dir(&bench.dir)?;
     files::make_dir(&bench.dir)?;
@@ -72,24 +73,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     publish(Report { schema: 1, machine: machine::describe(LLVM), actions, rounds })
 }
 
-fn actions(home: &Home) -> Result<Actions> {
-    let build = ["build", "--release", "--quiet", "--package", "thindist-remote", "--example", "measure"];
-    run::shown(&mut cargo::command(&build))?;
-    let mut said = Vec::new();
-    engine::on_casd(|place| {
-        let run = ["run", "--release", "--quiet", "--package", "thindist-remote", "--example", "measure", "--"];
+fn actions() -> Result<Actions> {
+    let program = cargo::build_example("thindist-remote", "measure")?;
+    let said = engine::on_casd(|place| {
         eprintln!("  actions, one after the other and many at a time …");
-        said = run::output(cargo::command(&run).arg(place.door.address()))?;
-        Ok(())
+        run::output(Command::new(&program).arg(place.door.address()))
     })?;
     let text = String::from_utf8_lossy(&said).into_owned();
-    serde_json::from_str(&text).map_err(|error| format!("{}: {error}: {text}", home.dir.display()))
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}: {text}", program.display()))
 }
 
 impl Bench {
     /// Who goes first changes with each round; what is fetched must have been made.
     fn round(&self, number: u32) -> Result<Round> {
-        let mut round = None;
         engine::on_buildbarn(|place| {
             let here = || self.link("here", number, None);
             let there = || {
@@ -101,10 +97,8 @@ impl Bench {
             } else {
                 (here()?, there()?)
             };
-            round = Some(Round { local, workers, fetched });
-            Ok(())
-        })?;
-        round.ok_or_else(|| "no round was made".to_owned())
+            Ok(Round { local, workers, fetched })
+        })
     }
 
     /// By a client with empty stores.
@@ -152,9 +146,7 @@ fn publish(report: Report) -> Result<()> {
     ] {
         rows.push(table::row([name, &format!("{seconds:.2}"), &format!("{:.2}", seconds / local)]));
     }
-    let path = Home::open("bench")?.dir.join("remote.json");
-    let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-    files::write(&path, json + "\n")?;
+    let path = measure::keep("remote", &report)?;
     print!("\n{}", table::render(&rows));
     println!("\nMedians of {} rounds; all figures are in {}.", report.rounds.len(), path.display());
     Ok(())

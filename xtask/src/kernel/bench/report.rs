@@ -3,9 +3,8 @@
 use serde::Serialize;
 
 use crate::machine::Machine;
-use crate::measure::median;
-use crate::project::Home;
-use crate::{Result, files, table};
+use crate::measure::{self, median};
+use crate::{Result, table};
 
 use super::rounds::Round;
 
@@ -98,9 +97,7 @@ struct Report<'a> {
 /// Prints the table and writes `target/bench/kernel.json`.
 pub(crate) fn publish(machine: Machine, rounds: &[Round]) -> Result<()> {
     let report = Report { schema: 1, machine, lines: COMPARISONS.iter().map(|c| compare(c, rounds)).collect(), rounds };
-    let path = Home::open("bench")?.dir.join("kernel.json");
-    let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-    files::write(&path, json + "\n")?;
+    let path = measure::keep("kernel", &report)?;
     print!("\n{}", render(&report.lines));
     println!("\nMedians of {} alternating rounds; all figures are in {}.", rounds.len(), path.display());
     Ok(())

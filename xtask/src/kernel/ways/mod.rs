@@ -28,17 +28,16 @@ struct Figures {
 /// The task `bench ways`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
-    let rounds = arguments::take_number(&mut arguments, "--rounds")?.unwrap_or(1).max(1);
+    let rounds = arguments::take_rounds(&mut arguments, 1)?;
     arguments::reject_rest(&arguments)?;
     apt::ensure(&[apt::llvm(LLVM), apt::kernel()].concat())?;
     let home = Home::open(HOME)?;
     let linker = Linker::thindist(cargo::install_thindist(&home)?);
     let ways = trees::prepare(&home, &linker)?;
-    let shared = engine::empty_casd()?;
-    let address = shared.address();
-    let rounds = (0..rounds).map(|number| steps::all(&ways, &home, &address, number)).collect::<Result<_>>();
-    shared.stop()?;
-    let rounds = rounds?;
+    let rounds = engine::on_casd(|place| {
+        let shared = place.door.address();
+        (0..rounds).map(|number| steps::all(&ways, &home, &shared, number)).collect::<Result<_>>()
+    })?;
     let sizes = ways.iter().map(|way| way.sizes(&home)).collect::<Result<_>>()?;
     let compared = compare(&ways, &home, &linker)?;
     page::publish(&machine::describe(LLVM), &Figures { rounds, sizes, compared })

@@ -15,50 +15,31 @@ struct Step {
     shared: bool,
 }
 
+impl Step {
+    /// One for which the stores of this machine are all that there is.
+    const fn alone(what: &'static str, log: &'static str, before: fn(&Way, &Home, &str) -> Result<()>) -> Self {
+        Self { what, log, before, shared: false }
+    }
+}
+
 const STEPS: &[Step] = &[
-    Step {
-        what: "first link, all objects compiled, nothing stored",
-        log: "first",
-        before: |way, _, _| way.forget_links(),
-        shared: false,
-    },
-    Step { what: "nothing changed", log: "nothing", before: |_, _, _| Ok(()), shared: false },
-    Step {
-        what: "one function added to lib/bcd.c, a leaf",
-        log: "leaf",
-        before: |way, _, _| Edited::leaf(&way.kernel).append(1),
-        shared: false,
-    },
-    Step {
-        what: "one function added to arch/x86/kernel/cpu/common.c, from which 66 modules import",
-        log: "hot",
-        before: |way, _, _| Edited::hot(&way.kernel).append(2),
-        shared: false,
-    },
-    Step { what: "both reverted", log: "revert", before: |way, _, _| way.undo_edits(), shared: false },
-    Step {
-        what: "another CONFIG_LOCALVERSION",
-        log: "config",
-        before: |way, home, _| way.configure(home, "-edited"),
-        shared: false,
-    },
-    Step {
-        what: "the configuration as it was",
-        log: "config-back",
-        before: |way, home, _| way.configure(home, ""),
-        shared: false,
-    },
-    Step {
-        what: "`make clean`, everything compiled again, the stores kept",
-        log: "clean",
-        before: |way, home, _| way.clean(home),
-        shared: false,
-    },
+    Step::alone("first link, all objects compiled, nothing stored", "first", |way, _, _| way.forget_links()),
+    Step::alone("nothing changed", "nothing", |_, _, _| Ok(())),
+    Step::alone("one function added to lib/bcd.c, a leaf", "leaf", |way, _, _| Edited::leaf(&way.kernel).append(1)),
+    Step::alone(
+        "one function added to arch/x86/kernel/cpu/common.c, from which 66 modules import",
+        "hot",
+        |way, _, _| Edited::hot(&way.kernel).append(2),
+    ),
+    Step::alone("both reverted", "revert", |way, _, _| way.undo_edits()),
+    Step::alone("another CONFIG_LOCALVERSION", "config", |way, home, _| way.configure(home, "-edited")),
+    Step::alone("the configuration as it was", "config-back", |way, home, _| way.configure(home, "")),
+    Step::alone("`make clean`, everything compiled again, the stores kept", "clean", |way, home, _| way.clean(home)),
     Step {
         what: "first link on another machine, objects compiled, a remote cache on loopback has what CI made",
         log: "shared",
-        before: |way, home, address| {
-            way.leave_with(home, address)?;
+        before: |way, home, shared| {
+            way.leave_with(home, shared)?;
             way.forget_links()
         },
         shared: true,
@@ -84,8 +65,9 @@ fn one(ways: &[Way], home: &Home, shared: &str, step: &Step, first: usize) -> Re
         let position = (first + turn) % ways.len();
         let way = ways.get(position).ok_or("there is no way to build")?;
         (step.before)(way, home, shared)?;
-        let asked = if step.shared { vec![(REMOTE_CACHE, shared)] } else { Vec::new() };
-        made.push((position, way.make(home, &format!("ways-{}", step.log), &["vmlinux"], &asked)?));
+        let asked = [(REMOTE_CACHE, shared)];
+        let asked = if step.shared { asked.as_slice() } else { &[] };
+        made.push((position, way.make_with(home, &format!("ways-{}", step.log), &["vmlinux"], asked)?));
     }
     made.sort_by_key(|(position, _)| *position);
     Ok(Row { what: step.what, made: made.into_iter().map(|(_, made)| made).collect() })

@@ -92,7 +92,7 @@ impl Way {
         if !files::read(&stamp).is_ok_and(|compiled| compiled == of) {
             self.clean(home)?;
         }
-        self.make(home, "ways-prepare", &["vmlinux"], &[])?;
+        self.make(home, "ways-prepare", &["vmlinux"])?;
         files::write(&stamp, of)
     }
 
@@ -112,7 +112,7 @@ impl Way {
     pub(crate) fn leave_with(&self, home: &Home, address: &str) -> Result<()> {
         self.forget_links()?;
         let environment = [(REMOTE_CACHE, address), ("THINDIST_REMOTE_UPLOAD_LOCAL_RESULTS", "1")];
-        self.make(home, "ways-upload", &["vmlinux"], &environment).map(drop)
+        self.make_with(home, "ways-upload", &["vmlinux"], &environment).map(drop)
     }
 
     /// `make clean`, which no store loses anything by.
@@ -121,8 +121,18 @@ impl Way {
         run::quiet(command.arg("clean"), &home.log(&format!("{}-clean", self.kernel.name)))
     }
 
+    fn make(&self, home: &Home, step: &str, targets: &[&str]) -> Result<Made> {
+        self.make_with(home, step, targets, &[])
+    }
+
     /// Runs make and measures it with all that it starts.
-    pub(crate) fn make(&self, home: &Home, step: &str, targets: &[&str], environment: &[(&str, &str)]) -> Result<Made> {
+    pub(crate) fn make_with(
+        &self,
+        home: &Home,
+        step: &str,
+        targets: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Made> {
         let name = format!("{}-{step}", self.kernel.name);
         let stats = home.fresh_stats(&name)?;
         let mut command = self.command(home);
@@ -146,7 +156,7 @@ impl Way {
 
     /// Reads the sizes off the tree; the image is made for that.
     pub(crate) fn sizes(&self, home: &Home) -> Result<Sizes> {
-        self.make(home, "ways-image", build::ALL, &[])?;
+        self.make(home, "ways-image", build::ALL)?;
         let image = files::read_bytes(&self.kernel.out.join("arch/x86/boot/bzImage"))?;
         let vmlinux = files::read_bytes(&self.kernel.out.join("vmlinux"))?.len() as u64;
         let beside = self.beside_objects()?;
