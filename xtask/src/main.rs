@@ -25,6 +25,7 @@ mod table;
 mod task;
 mod tasks;
 mod test;
+mod watched;
 
 use std::process::ExitCode;
 

@@ -17,9 +17,6 @@ const ROUNDS: u32 = 20;
 const ACTION_MS: u32 = 1000;
 const LATENCY_MS: u32 = 50;
 const WORKERS: [u32; 5] = [1, 10, 100, 500, 1000];
-/// The program's own bounds, see `thindist/link/execution.rs`.
-const IN_FLIGHT: u32 = 2000;
-const WAITING: u32 = 200;
 
 const MOST_RATIO: f64 = 1.15;
 const MOST_MIB: f64 = 500.0;
@@ -65,8 +62,7 @@ fn measure(program: &Path, home: &Home, workers: u32, latency_ms: u32) -> Result
     let engine = Engine::start(program, workers, latency_ms)?;
     eprintln!("  {actions} actions on {workers} workers …");
     let mut coordinator = Command::new(program);
-    coordinator.args(["coordinator", &engine.address]).arg(&stores);
-    coordinator.args([actions, IN_FLIGHT, WAITING].map(|number| number.to_string()));
+    coordinator.args(["coordinator", &engine.address]).arg(&stores).arg(actions.to_string());
     let Usage { wall_s, cpu_s, peak_rss_kib } = measured(&mut coordinator, &home.log("scale"))?;
     let [begun, most_in_flight, most_running] = engine.stop()?;
     if begun != actions || most_running > workers {

@@ -11,7 +11,7 @@ use crate::{Result, apt, cargo, files, machine, run};
 use super::subject::{self, Subject};
 use super::{HOME, on_each, together};
 
-pub(super) const LLVM: u32 = 22;
+const LLVM: u32 = 22;
 /// Each module uses the next one and the standard library, so that backends import and objects are not tiny.
 const MODULES: u64 = 32;
 /// Nobody calls its function: an edit of it is one object's.

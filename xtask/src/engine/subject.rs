@@ -37,6 +37,26 @@ pub(crate) struct Subject<'a> {
     pub(crate) least_modules: u64,
 }
 
+impl Subject<'_> {
+    pub(super) fn cache(&self, client: &str) -> PathBuf {
+        self.home.dir.join(format!("cache-{client}"))
+    }
+
+    pub(super) fn output(&self, client: &str) -> PathBuf {
+        self.home.dir.join(format!("{client}.out"))
+    }
+
+    /// `program` as this client on that engine.
+    pub(super) fn command(&self, place: &Place<'_>, program: &Path, client: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.directory).envs(self.environment.iter().cloned());
+        // Whole links may not answer, and nothing may be made in another way.
+        command.env("THINDIST_MEMO", "0").env("THINDIST_FALLBACK", "never");
+        command.env("THINDIST_CACHE_DIR", self.cache(client)).envs(place.settings());
+        command
+    }
+}
+
 /// On which engine.
 pub(crate) struct Place<'a> {
     pub(crate) engine: &'a str,
@@ -71,27 +91,10 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    fn cache(&self, client: &str) -> PathBuf {
-        self.subject.home.dir.join(format!("cache-{client}"))
-    }
-
-    fn command(&self, program: &Path, client: &str) -> Command {
-        let mut command = Command::new(program);
-        command.current_dir(&self.subject.directory).envs(self.subject.environment.iter().cloned());
-        // Whole links may not answer, and nothing may be made in another way.
-        command.env("THINDIST_MEMO", "0").env("THINDIST_FALLBACK", "never");
-        command.env("THINDIST_CACHE_DIR", self.cache(client)).envs(self.place.settings());
-        command
-    }
-
-    fn output(&self, client: &str) -> PathBuf {
-        self.subject.home.dir.join(format!("{client}.out"))
-    }
-
     fn link(&self, client: &str) -> Result<Link> {
         let file = self.subject.home.fresh_stats(client)?;
-        let mut command = self.command(&self.subject.linker, client);
-        command.env("THINDIST_STATS", &file).args((self.subject.words)(&self.output(client))?);
+        let mut command = self.subject.command(self.place, &self.subject.linker, client);
+        command.env("THINDIST_STATS", &file).args((self.subject.words)(&self.subject.output(client))?);
         run::logged(&format!("{}: link, {client} client", self.place.engine), &mut command, &self.log(client))?;
         let link = stats::read(&file)?.pop().ok_or("no link")?;
         let least = self.subject.least_modules;
@@ -104,7 +107,7 @@ impl Trial<'_> {
     }
 
     fn is_made(&self) -> Result<String> {
-        files::remove_dir(&self.cache("first"))?;
+        files::remove_dir(&self.subject.cache("first"))?;
         let _before = self.place.door.take();
         let link = self.link("first")?;
         let (backends, modules) = (&link.backends, link.modules);
@@ -140,24 +143,24 @@ impl Trial<'_> {
     fn inputs(&self) -> Result<Option<BTreeMap<String, u64>>> {
         let Some(directory) = &self.place.blobs else { return Ok(None) };
         let mut blobs = sizes(directory)?;
-        for native in sizes(&self.cache("first").join("cas"))?.keys() {
+        for native in sizes(&self.subject.cache("first").join("cas"))?.keys() {
             blobs.remove(native);
         }
         Ok(Some(blobs))
     }
 
     fn is_found(&self) -> Result<String> {
-        files::remove_dir(&self.cache("second"))?;
+        files::remove_dir(&self.subject.cache("second"))?;
         let link = self.link("second")?;
         let Backends { remote_cache: found, .. } = link.backends;
         let ran = link.backends.run();
         require((ran, found) == (0, link.modules), || {
             format!("{found} of {} were found: {:?}", link.modules, link.backends)
         })?;
-        let read = |client: &str| files::read_bytes(&self.output(client));
+        let read = |client: &str| files::read_bytes(&self.subject.output(client));
         require(read("first")? == read("second")?, || "the outputs differ".to_owned())?;
         let (up, down) = self.place.door.take();
-        let natives: u64 = sizes(&self.cache("second").join("cas"))?.values().sum();
+        let natives: u64 = sizes(&self.subject.cache("second").join("cas"))?.values().sum();
         require(down <= natives + found * WORDS_OF_A_MODULE, || format!("{down} bytes came for {natives} of objects"))?;
         require(up <= found * WORDS_OF_A_MODULE, || format!("{up} bytes were sent, and nothing was to be made"))?;
         Ok(format!("{found} objects of {} fetched, the same output; up {}, down {}", mib(natives), mib(up), mib(down)))
@@ -165,9 +168,9 @@ impl Trial<'_> {
 
     /// In-process ThinLTO against objects of the engine.
     fn verify(&self) -> Result<String> {
-        files::remove_dir(&self.cache("verify"))?;
-        let mut command = self.command(&self.subject.linker.with_file_name("thindist"), "verify");
-        command.args(["verify", "--"]).args((self.subject.words)(&self.output("verify"))?);
+        files::remove_dir(&self.subject.cache("verify"))?;
+        let mut command = self.subject.command(self.place, &self.subject.linker.with_file_name("thindist"), "verify");
+        command.args(["verify", "--"]).args((self.subject.words)(&self.subject.output("verify"))?);
         let log = self.log("verify");
         run::logged(&format!("{}: verify", self.place.engine), &mut command, &log)?;
         let said = files::read(&log)?.lines().last().unwrap_or_default().to_owned();
@@ -185,7 +188,7 @@ impl Trial<'_> {
         let (up, down) = self.place.door.take();
         let talk = format!("up {up} bytes, down {down} bytes");
         let (Some(before), Some(after)) = (before, self.inputs()?) else { return Ok(talk) };
-        let natives = sizes(&self.cache("second").join("cas"))?;
+        let natives = sizes(&self.subject.cache("second").join("cas"))?;
         let new: Vec<u64> = after
             .iter()
             .filter(|(name, _)| !before.contains_key(*name) && !natives.contains_key(*name))

@@ -1,11 +1,8 @@
 //! Two clients at once on one engine that has none of their results: no corruption, and each action executed once where the
 //! engine merges those that are the same.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use crate::checks::require;
-use crate::project::Home;
+use crate::watched::Watched;
 use crate::{Result, files, run, stats};
 
 use super::subject::{Place, Subject};
@@ -15,7 +12,7 @@ const ANOTHER: &str = "--lto-O3";
 const CLIENTS: [&str; 2] = ["one", "other"];
 
 pub(super) fn check(subject: &Subject<'_>, place: &Place<'_>) -> Result<String> {
-    let compiler = if place.merges_on_this_machine { Some(Counting::compiler(subject.home)?) } else { None };
+    let compiler = if place.merges_on_this_machine { Some(watched(subject)?) } else { None };
     let links = CLIENTS.map(|client| start(subject, place, client, compiler.as_ref()));
     // All are waited for before one of them may fail the check.
     let ended: Vec<Result<(u64, u64)>> =
@@ -23,35 +20,35 @@ pub(super) fn check(subject: &Subject<'_>, place: &Place<'_>) -> Result<String> 
     let [(modules, one), (_, other)] = ended.into_iter().collect::<Result<Vec<_>>>()?[..] else {
         return Err("two clients were started".to_owned());
     };
-    let read = |client: &str| files::read_bytes(&output(subject, client));
+    let read = |client: &str| files::read_bytes(&subject.output(client));
     require(read("one")? == read("other")?, || "their outputs differ".to_owned())?;
     let answers = format!("the same output; {one} and {other} of {modules} executed for them");
     let Some(compiler) = compiler else { return Ok(answers) };
-    let ran = compiler.ran()?;
-    require(ran == modules, || format!("{ran} compilers ran for {modules} modules"))?;
+    let (ran, _) = compiler.seen()?;
+    require(ran as u64 == modules, || format!("{ran} compilers ran for {modules} modules"))?;
     Ok(format!("{answers}, by {ran} compilers"))
 }
 
-fn output(subject: &Subject<'_>, client: &str) -> PathBuf {
-    subject.home.dir.join(format!("{client}.out"))
+/// It tells of each backend that a worker runs.
+fn watched(subject: &Subject<'_>) -> Result<Watched> {
+    let compiler = Watched::create(&subject.home.dir, &format!("/usr/bin/clang-{}", subject.llvm))?;
+    compiler.begin()?;
+    Ok(compiler)
 }
 
 fn start(
     subject: &Subject<'_>,
     place: &Place<'_>,
     client: &str,
-    compiler: Option<&Counting>,
+    compiler: Option<&Watched>,
 ) -> Result<std::process::Child> {
-    let cache = subject.home.dir.join(format!("cache-{client}"));
-    files::remove_dir(&cache)?;
-    let mut command = Command::new(&subject.linker);
-    command.current_dir(&subject.directory).envs(subject.environment.iter().cloned()).envs(place.settings());
-    command.env("THINDIST_CACHE_DIR", cache).env("THINDIST_STATS", subject.home.fresh_stats(client)?);
-    command.env("THINDIST_FALLBACK", "never");
+    files::remove_dir(&subject.cache(client))?;
+    let mut command = subject.command(place, &subject.linker, client);
+    command.env("THINDIST_STATS", subject.home.fresh_stats(client)?);
     if let Some(compiler) = compiler {
         command.env("THINDIST_CLANG", &compiler.program).env("THINDIST_REMOTE_TOOLCHAIN", "installed");
     }
-    command.args((subject.words)(&output(subject, client))?).arg(ANOTHER);
+    command.args((subject.words)(&subject.output(client))?).arg(ANOTHER);
     run::attach_log(&mut command, &subject.home.log(client))?;
     command.spawn().map_err(|error| run::cannot_start(&command, &error))
 }
@@ -66,27 +63,4 @@ fn end(subject: &Subject<'_>, client: &str, mut link: std::process::Child) -> Re
     let there = link.backends.remote_executed + link.backends.remote_cache;
     require(there == link.modules, || format!("not all backends are from there: {:?}", link.backends))?;
     Ok((link.modules, link.backends.remote_executed))
-}
-
-/// A script around the compiler that adds a line to a file for each backend.
-struct Counting {
-    program: PathBuf,
-    log: PathBuf,
-}
-
-impl Counting {
-    fn compiler(home: &Home) -> Result<Self> {
-        let (program, log) = (home.dir.join("counting-clang"), home.dir.join("counted"));
-        files::remove_file(&log)?;
-        let clang = Path::new("/usr/bin").join(format!("clang-{}", super::check::LLVM));
-        let (log_name, clang) = (log.display(), clang.display());
-        let count = format!("case \"$*\" in *-fthinlto-index=*) echo x >> {log_name};; esac");
-        files::write(&program, format!("#!/bin/sh\n{count}\nexec {clang} \"$@\"\n"))?;
-        files::make_executable(&program)?;
-        Ok(Self { program, log })
-    }
-
-    fn ran(&self) -> Result<u64> {
-        Ok(files::read(&self.log)?.lines().count() as u64)
-    }
 }

@@ -18,7 +18,7 @@ const PROMOTED: &str = ".llvm.";
 /// Fewer would mean that nothing was promoted.
 const LEAST_NAMES: usize = 100;
 
-pub(super) const STABLE: (&str, &str) = ("THINDIST_PROMOTED_NAMES", "stable");
+const STABLE: (&str, &str) = ("THINDIST_PROMOTED_NAMES", "stable");
 
 fn make(kernel: &Kernel, home: &Home, linker: &Linker, step: &str) -> Result<Vec<Link>> {
     let stable = |make: &mut Command| {

@@ -12,7 +12,7 @@ use super::super::build::{self, Linker};
 use super::super::edits::Edited;
 use super::super::{Kernel, config, link_line};
 use super::patches::EDITED;
-use super::{ALL, SUFFIX, patches, targets};
+use super::{ALL, SUFFIX, in_one_link, patches, targets};
 
 /// Some of the kernel as modules; the others are still in vmlinux.
 const MODULES: &str = include_str!("../../../kernel/modules.config");
@@ -50,8 +50,7 @@ pub(super) fn verified(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<
     let outputs = ["steps", "ld"].map(|way| home.dir.join(format!("dist-{way}.o")));
     let steps = link_line::arguments(kernel, &outputs[0])?;
     let in_one = |output: &Path| -> Result<Vec<String>> {
-        let bitcode = |word: String| if word == "vmlinux.thinlto.a" { "vmlinux.a".to_string() } else { word };
-        Ok(link_line::arguments(kernel, output)?.into_iter().map(bitcode).collect())
+        Ok(link_line::arguments(kernel, output)?.into_iter().map(in_one_link).collect())
     };
     let run = |program: PathBuf, words: Vec<String>, log: &str| {
         let mut command = Command::new(program);

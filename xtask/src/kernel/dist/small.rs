@@ -8,13 +8,13 @@ use std::process::Command;
 use crate::checks::require;
 use crate::project::Home;
 use crate::stats::{self, Link};
+use crate::watched::Watched;
 use crate::{Result, files, run};
 
 use super::super::build::{self, Linker};
 use super::super::edits::Edited;
 use super::super::{Kernel, boot, config, link_line, modules};
-use super::watched::Watched;
-use super::{ALL, SUFFIX, interrupt, patches, read_only, targets};
+use super::{ALL, SUFFIX, in_one_link, interrupt, patches, read_only, targets};
 
 const CONFIG: &str = include_str!("../../../kernel/small.config");
 
@@ -67,10 +67,12 @@ impl Small {
         [&kernel.out, &cache].into_iter().try_for_each(|directory| files::remove_dir(directory))?;
         let compiler = Watched::create(&home.dir, &format!("clang-{llvm}"))?;
         let small = Small { kernel, home: home.clone(), linker, compiler, cache };
-        config::set_with(&small.kernel, CONFIG, |target| {
-            run::quiet(&mut small.command(&[target]), &small.log(target))
-        })?;
+        small.configure(CONFIG)?;
         Ok(small)
+    }
+
+    fn configure(&self, wanted: &str) -> Result<()> {
+        config::set_with(&self.kernel, wanted, |target| run::quiet(&mut self.command(&[target]), &self.log(target)))
     }
 
     fn log(&self, step: &str) -> PathBuf {
@@ -152,8 +154,7 @@ fn boots(small: &mut Small) -> Result<String> {
 /// By clang without the script, which would be another compiler.
 fn verified(small: &mut Small) -> Result<String> {
     let output = small.home.dir.join("small-verify.o");
-    let in_one = |word: String| if word == "vmlinux.thinlto.a" { "vmlinux.a".to_string() } else { word };
-    let words: Vec<String> = link_line::arguments(&small.kernel, &output)?.into_iter().map(in_one).collect();
+    let words: Vec<String> = link_line::arguments(&small.kernel, &output)?.into_iter().map(in_one_link).collect();
     let said = link_line::verify_line(&small.kernel, &small.home, &small.linker, &words, &[]);
     files::remove_file(&output)?;
     said
@@ -203,9 +204,7 @@ fn set(small: &Small, value: &str) -> Result<()> {
     };
     let instead = |old: &str| if old.starts_with(MOVED) { line.clone() } else { old.to_string() };
     let wanted: Vec<String> = CONFIG.lines().map(instead).collect();
-    config::set_with(&small.kernel, &(wanted.join("\n") + "\n"), |target| {
-        run::quiet(&mut small.command(&[target]), &small.log(target))
-    })
+    small.configure(&(wanted.join("\n") + "\n"))
 }
 
 fn has_moved_out(small: &Small) -> Result<()> {

@@ -1,4 +1,4 @@
-//! A compiler that tells how many of it run at a time: a script in front of clang, for make and for thindist.
+//! A compiler that tells how often it runs, and how many of it at a time: a script in front of clang, for make, thindist and workers.
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,13 @@ use crate::{Result, files};
 
 /// The script, and the file to which each compilation adds a line when it begins and when it ends.
 #[derive(Debug)]
-pub(super) struct Watched {
-    pub(super) program: PathBuf,
+pub(crate) struct Watched {
+    pub(crate) program: PathBuf,
     log: PathBuf,
 }
 
 impl Watched {
-    pub(super) fn create(directory: &Path, clang: &str) -> Result<Watched> {
+    pub(crate) fn create(directory: &Path, clang: &str) -> Result<Watched> {
         let watched = Watched { program: directory.join("watched-clang"), log: directory.join("watched.log") };
         let log = watched.log.display();
         // Kconfig and thindist ask the compiler for its version, which is no job.
@@ -26,12 +26,12 @@ impl Watched {
     }
 
     /// From here on.
-    pub(super) fn begin(&self) -> Result<()> {
+    pub(crate) fn begin(&self) -> Result<()> {
         files::write(&self.log, "")
     }
 
     /// Compilations since then, and how many there were at a time.
-    pub(super) fn seen(&self) -> Result<(usize, usize)> {
+    pub(crate) fn seen(&self) -> Result<(usize, usize)> {
         Ok(count(&files::read(&self.log)?))
     }
 }
