@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use thindist_core::digest::{Digest, parse_hash};
 
+/// Below a cache's root: what `thindist what-ran` shows. It is here to be removed with all else.
+pub const WHAT_RAN: &str = "what-ran.jsonl";
+
 /// How old a file's time of last use may be before a read refreshes it. Exact times would make each read a write.
 const REFRESH_AFTER: Duration = Duration::from_secs(60 * 60);
 

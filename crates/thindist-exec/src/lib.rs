@@ -33,6 +33,7 @@ pub use action_cache::{ActionCache, CachedOutput, CachedResult};
 pub use cancel::CancelToken;
 pub use cas::Cas;
 pub use job::{Job, NativeObject, Origin, Outcome, Source, Times};
+pub use layout::WHAT_RAN;
 pub use local::{Executor, LocalExecutor};
 pub use maintenance::LinkDirectory;
 pub use make_jobserver::MakeJobserver;

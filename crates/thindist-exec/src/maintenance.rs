@@ -197,7 +197,7 @@ pub fn clear(root: &Path) -> Result<StoreStats, StoreError> {
     for (_, entry) in both_stores(&layout)? {
         layout::remove(&entry.path)?;
     }
-    for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", "what-ran.jsonl"] {
+    for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", layout::WHAT_RAN] {
         layout::remove(&layout.root().join(name))?;
     }
     Ok(before)

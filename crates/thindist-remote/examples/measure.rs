@@ -2,28 +2,28 @@
 //! `cargo xtask bench remote`.
 //!
 //! The compiler is a program that copies its module. It is run here by itself, on an engine in this process that answers at once, and
-//! on the engine at ADDRESS, in turn; then as many actions at a time as a link has go to the one that answers at once.
+//! on the engine at ADDRESS, in turn; then as many actions at a time as may wait for a worker go to the one that answers at once.
 //! One line of JSON says what that took.
 
 #![expect(clippy::expect_used, reason = "a measurement that cannot be made has nothing else to do")]
 
+mod shared;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use testkit::FakeEngine;
-use thindist_core::action::{Action, INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
+use thindist_core::action::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
 use thindist_core::digest::Digest;
-use thindist_exec::{CancelToken, Cas, Job, Source};
-use thindist_remote::{Address, Client, Ended, Options, RemoteExecutor, There as _, Tls, ToolFile, Toolchain, Worker};
+use thindist_exec::{CancelToken, Cas, Job};
+use thindist_remote::{Client, Ended, RemoteExecutor, There as _, ToolFile, Toolchain, WAITING, Worker};
 
 const CLANG: &str = "clang-22";
 /// Of one action after the other, for a median.
 const IN_TURN: u32 = 100;
 /// Of many at a time.
 const MANY: u32 = 5_000;
-/// As many as a link has on an engine unless a setting says otherwise.
-const AT_A_TIME: u32 = 200;
 
 /// Takes the module for the native object.
 const COPY: &str = r#"
@@ -60,7 +60,7 @@ fn main() {
     let (seconds, cpu) = setup.many(&on_null);
     println!(
         "{{\"bare_ms\":{bare:.3},\"null_ms\":{answered:.3},\"engine_ms\":{ran:.3},\"actions\":{MANY},\
-         \"at_a_time\":{AT_A_TIME},\"actions_per_s\":{:.0},\"cpu_ms_per_action\":{:.3}}}",
+         \"at_a_time\":{WAITING},\"actions_per_s\":{:.0},\"cpu_ms_per_action\":{:.3}}}",
         f64::from(MANY) / seconds,
         cpu * 1e3 / f64::from(MANY)
     );
@@ -99,21 +99,7 @@ impl Setup {
     }
 
     fn client(&self, address: &str) -> Client {
-        let address = Address::parse("remote_executor", address).expect("an address");
-        Client::connect(&Options {
-            cache: address.clone(),
-            executor: Some(address),
-            exec_properties: Vec::new(),
-            local_fallback: false,
-            instance_name: String::new(),
-            headers: Vec::new(),
-            tls: Tls::default(),
-            timeout: Duration::from_secs(60),
-            retries: 5,
-            accept_cached: true,
-            upload_local_results: false,
-        })
-        .expect("an engine")
+        Client::connect(&shared::options(address)).expect("an engine")
     }
 
     fn executor<'a>(&self, client: &'a Client) -> RemoteExecutor<'a> {
@@ -153,7 +139,7 @@ impl Setup {
         let jobs: Vec<Job> = (0..MANY).map(|number| self.job(IN_TURN + number)).collect();
         let (begun, before) = (Instant::now(), processor_seconds());
         std::thread::scope(|scope| {
-            for _ in 0..AT_A_TIME {
+            for _ in 0..WAITING {
                 scope.spawn(|| {
                     while let Some(job) = jobs.get((next.fetch_add(1, Ordering::Relaxed) - IN_TURN) as usize) {
                         self.run(executor, job);
@@ -171,24 +157,8 @@ impl Setup {
 
     fn job(&self, number: u32) -> Job {
         let (module, index) = (self.module(number), number.to_le_bytes().repeat(64));
-        let action = Action {
-            compiler: self.digest,
-            arguments: [&format!("-fthinlto-index={INDEX_NAME}"), "-o", NATIVE_OBJECT_NAME].map(str::to_owned).to_vec(),
-            module: Digest::of(&module),
-            index: Digest::of(&index),
-            imports: Vec::new(),
-            extra_inputs: Vec::new(),
-            working_directory_depth: 0,
-            elf_machine: 62,
-        };
-        Job {
-            action,
-            name: format!("module {number}"),
-            module: Source::Bytes(module.into()),
-            index: Source::Bytes(index.into()),
-            imports: Vec::new(),
-            extra_inputs: Vec::new(),
-        }
+        let arguments = [&format!("-fthinlto-index={INDEX_NAME}"), "-o", NATIVE_OBJECT_NAME].map(str::to_owned);
+        shared::job(format!("module {number}"), self.digest, arguments.to_vec(), module.into(), index.into())
     }
 }
 

@@ -27,5 +27,7 @@ pub use capabilities::Capabilities;
 pub use client::Client;
 pub use error::RemoteError;
 pub use examine::Broken;
-pub use execute::{Ended, Flight, Hybrid, Policy, RemoteExecutor, There, ToolFile, Toolchain, Worker};
+pub use execute::{
+    Ended, Flight, Hybrid, IN_FLIGHT, Policy, RemoteExecutor, There, ToolFile, Toolchain, WAITING, Worker,
+};
 pub use options::{Header, Options, Tls};

@@ -12,16 +12,14 @@ use std::time::{Duration, Instant};
 use thindist_core::digest::Digest;
 use thindist_exec::{ActionCache, Cas, Job, NativeObject, Origin, State};
 use thindist_remote::{
-    Address, Client, Header, Options, RemoteCache, RemoteError, RemoteExecutor, Tls, ToolFile, Toolchain, Worker,
+    Address, Client, Header, Options, RemoteCache, RemoteError, RemoteExecutor, Tls, ToolFile, Toolchain, WAITING,
+    Worker,
 };
 
 /// As Bazel has it.
 const TIMEOUT: u64 = 60;
 /// As Bazel has it.
 const RETRIES: u32 = 5;
-
-/// Actions whose inputs are sent before any is executed: as many as are executed at first.
-const AHEAD: usize = 200;
 
 /// How long an engine is left alone that let a link wait in vain.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
@@ -166,8 +164,9 @@ impl Remote {
         }
         let (sender, planned) = std::sync::mpsc::channel::<Job>();
         let work = move || {
+            // Inputs of as many as are given to the engine at first.
             for (number, job) in planned.iter().enumerate() {
-                self.ahead(tools, &job, (places..places + AHEAD).contains(&number));
+                self.ahead(tools, &job, (places..places + WAITING).contains(&number));
             }
         };
         std::thread::scope(|scope| {

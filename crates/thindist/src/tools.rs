@@ -112,7 +112,7 @@ impl Tool {
 
     /// A wrapper around a compiler with that compiler in its identity. It is looked for at each link, because the
     /// script may lead to another one without any change to itself.
-    pub(crate) fn with_compiler_behind(mut self, state: &State) -> Result<Self> {
+    fn with_compiler_behind(mut self, state: &State) -> Result<Self> {
         let behind = self.compiler_behind(state).ok_or_else(|| {
             Failure::new(format_args!(
                 "{} is a wrapper, and which compiler it runs cannot be told: an update of that would give old objects",

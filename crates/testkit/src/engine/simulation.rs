@@ -2,7 +2,7 @@
 //!
 //! For questions of scheduling. Inputs must be there as for real ones.
 
-use super::execution::{ended, message, started};
+use super::execution::{answer, ended, message, started};
 use super::store::Store;
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
 use bazel_remote_apis::google::longrunning::Operation;
@@ -139,7 +139,6 @@ fn finish(store: &Store, name: &str, queued: SystemTime, begun: SystemTime) -> R
     let action: api::Action = message(store, name)?;
     let root = action.input_root_digest.as_ref().map_or("", |digest| &digest.hash);
     let module = module(store, root)?.ok_or_else(|| Status::invalid_argument("no module"))?;
-    let digest = store.keep(object_of(&module));
     let metadata = api::ExecutedActionMetadata {
         worker: "simulated".to_owned(),
         queued_timestamp: stamp(queued),
@@ -148,12 +147,7 @@ fn finish(store: &Store, name: &str, queued: SystemTime, begun: SystemTime) -> R
         execution_completed_timestamp: stamp(SystemTime::now()),
         ..api::ExecutedActionMetadata::default()
     };
-    let path = "module.thinlto-native.o".to_owned();
-    let result = api::ActionResult {
-        output_files: vec![api::OutputFile { path, digest: Some(digest), ..api::OutputFile::default() }],
-        execution_metadata: Some(metadata),
-        ..api::ActionResult::default()
-    };
+    let result = api::ActionResult { execution_metadata: Some(metadata), ..answer(store, object_of(&module)) };
     store.put_result(name.to_owned(), result.clone())?;
     Ok(result)
 }

@@ -1,14 +1,15 @@
 //! Thindist's own client and scheduler over actions that mean nothing, for an engine that only takes its time.
 
+#[path = "../shared/mod.rs"]
+mod shared;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use thindist_core::action::Action;
 use thindist_core::digest::Digest;
 use thindist_exec::{
-    ActionCache, CancelToken, Cas, Executor, Job, Limits, MemoryBudget, Outcome, Permit, ProgressSink, Source, run_all,
+    ActionCache, CancelToken, Cas, Executor, Job, Limits, MemoryBudget, Outcome, Permit, ProgressSink, run_all,
 };
-use thindist_remote::{Address, Client, Ended, Options, RemoteExecutor, There as _, Tls, Toolchain, Worker};
+use thindist_remote::{Client, Ended, RemoteExecutor, There as _, Toolchain, Worker};
 
 /// Files of a compiler, each small: what counts is that every action names them.
 const TOOLCHAIN: usize = 20;
@@ -23,29 +24,13 @@ pub(crate) fn jobs(count: usize) -> Vec<Job> {
 fn job(number: usize) -> Job {
     let content = |size: usize| -> Arc<[u8]> { number.to_le_bytes().into_iter().cycle().take(size).collect() };
     let (module, index) = (content(MODULE), content(INDEX));
-    let action = Action {
-        compiler: Digest::of(b"compiler"),
-        arguments: vec!["-c".to_owned(), "module.bc".to_owned()],
-        module: Digest::of(&module),
-        index: Digest::of(&index),
-        imports: Vec::new(),
-        extra_inputs: Vec::new(),
-        working_directory_depth: 1,
-        elf_machine: 62,
-    };
-    Job {
-        action,
-        name: format!("module{number}.o"),
-        module: Source::Bytes(module),
-        index: Source::Bytes(index),
-        imports: Vec::new(),
-        extra_inputs: Vec::new(),
-    }
+    let arguments = vec!["-c".to_owned(), "module.bc".to_owned()];
+    shared::job(format!("module{number}.o"), Digest::of(b"compiler"), arguments, module, index)
 }
 
 /// Runs `jobs` on the engine at `address` with stores below `home`; so many at a time, `waiting` of them without a worker.
 pub(crate) fn run(address: &str, home: &Path, jobs: &[Job], in_flight: usize, waiting: usize) -> Vec<Outcome> {
-    let client = Client::connect(&options(address)).unwrap_or_else(|error| panic!("{error}"));
+    let client = Client::connect(&shared::options(address)).unwrap_or_else(|error| panic!("{error}"));
     let cas = Cas::open(home).unwrap_or_else(|error| panic!("{error}"));
     let action_cache = ActionCache::open(home).unwrap_or_else(|error| panic!("{error}"));
     let worker = Worker { toolchain: toolchain(home), properties: Vec::new() };
@@ -58,23 +43,6 @@ pub(crate) fn run(address: &str, home: &Path, jobs: &[Job], in_flight: usize, wa
         memory: MemoryBudget::FixedKib(u64::MAX),
     };
     run_all(jobs, &[], &Remote(remote), &action_cache, limits, &Unseen, &CancelToken::new())
-}
-
-fn options(address: &str) -> Options {
-    let address = Address::parse("remote_executor", address).unwrap_or_else(|error| panic!("{error}"));
-    Options {
-        cache: address.clone(),
-        executor: Some(address),
-        exec_properties: Vec::new(),
-        local_fallback: false,
-        instance_name: String::new(),
-        headers: Vec::new(),
-        tls: Tls::default(),
-        timeout: Duration::from_secs(60),
-        retries: 5,
-        accept_cached: true,
-        upload_local_results: false,
-    }
 }
 
 fn toolchain(home: &Path) -> Toolchain {

@@ -2,7 +2,7 @@
 //! so that processor time and memory of the latter can be measured from outside.
 //!
 //!     scale engine WORKERS LATENCY_MS DURATION_MS    says where it is, ends with its standard input
-//!     scale coordinator ADDRESS HOME ACTIONS IN_FLIGHT WAITING
+//!     scale coordinator ADDRESS HOME ACTIONS          within the bounds of a link
 
 mod coordinator;
 
@@ -11,15 +11,14 @@ use std::path::Path;
 use std::time::Duration;
 use testkit::{FakeEngine, Offer, Simulation};
 use thindist_exec::Outcome;
+use thindist_remote::{IN_FLIGHT, WAITING};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["engine", workers, latency, duration] => engine(number(workers), millis(latency), millis(duration)),
-        ["coordinator", address, home, actions, in_flight, waiting] => {
-            coordinate(address, Path::new(home), number(actions), number(in_flight), number(waiting));
-        }
+        ["coordinator", address, home, actions] => coordinate(address, Path::new(home), number(actions)),
         _ => panic!("see the head of this example for its words"),
     }
 }
@@ -35,8 +34,8 @@ fn engine(workers: usize, latency: Duration, duration: Duration) {
     println!("{begun} {} {}", seen.most_in_flight, seen.most_running);
 }
 
-fn coordinate(address: &str, home: &Path, actions: usize, in_flight: usize, waiting: usize) {
-    let outcomes = coordinator::run(address, home, &coordinator::jobs(actions), in_flight, waiting);
+fn coordinate(address: &str, home: &Path, actions: usize) {
+    let outcomes = coordinator::run(address, home, &coordinator::jobs(actions), IN_FLIGHT, WAITING);
     if let Some(other) = outcomes.iter().find(|outcome| !matches!(outcome, Outcome::Success(_))) {
         panic!("an action ended with {other:?}");
     }

@@ -56,6 +56,11 @@ pub struct RemoteExecutor<'a> {
     patience: Patience,
 }
 
+/// Backends on an engine at a time, unless a setting says otherwise: each has a thread here that waits for it.
+pub const IN_FLIGHT: usize = 2000;
+/// Of those, the ones that no worker has begun. With three round trips of 50 ms before that it is 1,300 a second at best.
+pub const WAITING: usize = 200;
+
 /// A machine elsewhere.
 pub trait There: Sync {
     /// Runs one job; calls `begun` when a worker has it, perhaps more than once.

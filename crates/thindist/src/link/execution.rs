@@ -24,12 +24,7 @@ use thindist_exec::{
     Estimate, Executor, Job, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome,
     Slots, Source, WarmCompiler,
 };
-use thindist_remote::{Hybrid, Policy, RemoteExecutor};
-
-/// Backends on an engine at a time, unless a setting says otherwise: each has a thread here that waits for it.
-const REMOTE_JOBS: usize = 2000;
-/// Of those, the ones that no worker has begun. With three round trips of 50 ms before that it is 1,300 a second at best.
-const REMOTE_WAITING: usize = 200;
+use thindist_remote::{Hybrid, IN_FLIGHT, Policy, RemoteExecutor, WAITING};
 
 /// With fewer backends than this to run, a loaded compiler does not pay for its own start.
 const WORTH_WARMING: usize = 4;
@@ -238,9 +233,9 @@ fn run_beside(
     };
     let hybrid =
         Hybrid::new(local, LocalLane { slots: &slots, jobserver }, remote, policy).expecting(expected(jobs, estimates));
-    let in_flight = settings.count("remote_jobs")?.unwrap_or(REMOTE_JOBS);
+    let in_flight = settings.count("remote_jobs")?.unwrap_or(IN_FLIGHT);
     let limits = Limits {
-        max_jobs: in_flight.min(REMOTE_WAITING),
+        max_jobs: in_flight.min(WAITING),
         max_unfinished: in_flight,
         slots: None,
         jobserver: None,

@@ -163,14 +163,11 @@ fn compiler(call: &Call, workspace: &Workspace) -> std::result::Result<Tool, Sto
     let refuse = |reason: String| Stop::Refused(Refusal { option: name.to_string(), reason });
     let path = tools::find_named(&name)
         .ok_or_else(|| Failure::new(format_args!("{name}: no such compiler")).hint("give a path, or a name in PATH"))?;
-    let tool = Tool::examine(&path, &workspace.state).map_err(|failure| refuse(failure.to_string()))?;
-    if let Some(file) = tool.configuration_file() {
-        return Err(refuse(format!("it reads the configuration file {file}")));
+    let tool = tools::compiler(&path, &workspace.state).map_err(|failure| refuse(failure.to_string()))?;
+    match tool.configuration_file() {
+        Some(file) => Err(refuse(format!("it reads the configuration file {file}"))),
+        None => Ok(tool),
     }
-    if !tool.is_wrapper {
-        return Ok(tool);
-    }
-    tool.with_compiler_behind(&workspace.state).map_err(|failure| refuse(failure.to_string()))
 }
 
 fn read_index(line: &BackendLine, bytes: &[u8]) -> Result<IndividualIndex> {

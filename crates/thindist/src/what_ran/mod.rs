@@ -8,6 +8,7 @@ mod show;
 
 use crate::failure::{Failure, Result, io};
 use crate::link::Workspace;
+use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,9 +17,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::link_line::LinkLine;
-use thindist_exec::{Job, Origin, Outcome, Times};
-
-use crate::settings::Settings;
+use thindist_exec::{Job, Origin, Outcome, Times, WHAT_RAN};
 
 const USAGE: &str = "usage: thindist what-ran [FILE…] [--reproduce KEY|MODULE]";
 
@@ -166,7 +165,7 @@ fn append(path: &Path, text: &str) -> Result<()> {
 
 /// Where the last link is, unless a setting names a file.
 fn last(settings: &Settings) -> Result<PathBuf> {
-    Ok(settings.cache_dir()?.join("what-ran.jsonl"))
+    Ok(settings.cache_dir()?.join(WHAT_RAN))
 }
 
 /// A link as it was read back.
