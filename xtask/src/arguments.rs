@@ -11,15 +11,20 @@ pub(crate) fn take_flag(arguments: &mut Vec<String>, flag: &str) -> bool {
 
 /// Takes `option VALUE` out of `arguments` and reads the value as a number.
 pub(crate) fn take_number(arguments: &mut Vec<String>, option: &str) -> Result<Option<u32>> {
+    let Some(value) = take_text(arguments, option)? else { return Ok(None) };
+    value.parse().map(Some).map_err(|_| format!("{option} needs a number, not `{value}`"))
+}
+
+/// Takes `option VALUE` out of `arguments`.
+pub(crate) fn take_text(arguments: &mut Vec<String>, option: &str) -> Result<Option<String>> {
     let Some(position) = arguments.iter().position(|argument| argument == option) else {
         return Ok(None);
     };
     arguments.remove(position);
     if position >= arguments.len() {
-        return Err(format!("{option} needs a number"));
+        return Err(format!("{option} needs a value"));
     }
-    let value = arguments.remove(position);
-    value.parse().map(Some).map_err(|_| format!("{option} needs a number, not `{value}`"))
+    Ok(Some(arguments.remove(position)))
 }
 
 /// Takes `--rounds N` of a bench, of which there is at least one.

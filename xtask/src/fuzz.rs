@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::project::{self, Home};
-use crate::{Result, arguments, files, run};
+use crate::{Result, arguments, files, links, run};
 
 /// As the issue of fuzzing asks for; `cargo xtask test` takes fewer.
 const USUAL_SECONDS: u32 = 600;
@@ -20,6 +20,9 @@ const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-covera
 
 /// The task `fuzz`: the targets that are named, or all.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    if let Some(("links", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return links::run(rest);
+    }
     let mut arguments = arguments.to_vec();
     let seconds = arguments::take_number(&mut arguments, "--seconds")?.unwrap_or(USUAL_SECONDS);
     let known = targets()?;

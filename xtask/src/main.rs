@@ -12,6 +12,8 @@ mod engine;
 mod files;
 mod fuzz;
 mod kernel;
+mod links;
+mod lld_tests;
 mod machine;
 mod measure;
 mod newer_suite;

@@ -21,18 +21,58 @@ pub(crate) struct Apt {
     log: PathBuf,
 }
 
+/// What an apt has to offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Offer {
+    Newer,
+    Sources,
+}
+
+impl Offer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Newer => SUITE,
+            Self::Sources => "source packages",
+        }
+    }
+
+    /// The suite, in place of the release.
+    fn suite(self, codename: &str) -> &str {
+        match self {
+            Self::Newer => SUITE,
+            Self::Sources => codename,
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Newer => "deb",
+            Self::Sources => "deb-src",
+        }
+    }
+}
+
 impl Apt {
-    /// Fetches the lists into `home`.
+    /// An apt that has the newer suite's packages; its lists go into `home`.
     pub(crate) fn open(home: &Path, log: &Path) -> Result<Apt> {
+        Apt::with(home, log, Offer::Newer)
+    }
+
+    /// An apt that has the release's own source packages.
+    pub(crate) fn of_sources(home: &Path, log: &Path) -> Result<Apt> {
+        Apt::with(home, log, Offer::Sources)
+    }
+
+    fn with(home: &Path, log: &Path, offer: Offer) -> Result<Apt> {
         let apt = Apt { home: home.to_path_buf(), log: log.to_path_buf() };
         files::make_dir(&home.join("lists/partial"))?;
         files::make_dir(&home.join("cache/archives/partial"))?;
         let codename = codename(&files::read(Path::new("/etc/os-release"))?)?;
-        let (name, sources) = newer_sources(&codename)?;
+        let (name, sources) = sources(&codename, offer)?;
         let path = home.join(name);
         files::write(&path, sources)?;
         files::write(&apt.configuration(), configuration(home, &path))?;
-        run::logged(&format!("apt-get update for {SUITE}"), apt.command("apt-get").arg("update"), log)?;
+        run::logged(&format!("apt-get update for {}", offer.name()), apt.command("apt-get").arg("update"), log)?;
         Ok(apt)
     }
 
@@ -56,6 +96,19 @@ impl Apt {
         let [archive] = files::list(&place)?.try_into().map_err(|_| format!("apt-get fetched no {package}"))?;
         run::quiet(Command::new("dpkg-deb").arg("-x").arg(archive).arg(to), &self.log)?;
         files::remove_dir(&place)
+    }
+
+    /// Fetches the upstream part of a source package into `to`, and says which file that is.
+    pub(crate) fn source(&self, package: &str, to: &Path) -> Result<PathBuf> {
+        files::make_dir(to)?;
+        let mut download = self.command("apt-get");
+        download.args(["source", "--download-only", package]).current_dir(to);
+        run::logged(&format!("fetch the source of {package}"), &mut download, &self.log)?;
+        let is_upstream = |path: &PathBuf| path.to_string_lossy().contains(".orig.tar.");
+        files::list(to)?
+            .into_iter()
+            .find(is_upstream)
+            .ok_or_else(|| format!("the source of {package} has no upstream part"))
     }
 
     fn command(&self, program: &str) -> Command {
@@ -87,17 +140,17 @@ pub(crate) fn numbers(name: &str) -> Vec<u32> {
     name.split(|character: char| !character.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect()
 }
 
-/// The system's sources of the release itself, with the newer suite in their place, and a name for the copy: apt knows
-/// by that how it is written.
-fn newer_sources(codename: &str) -> Result<(&'static str, String)> {
+/// The system's sources of the release itself, with what is to be offered in their place, and a name for the copy: apt
+/// knows by that how it is written.
+fn sources(codename: &str, offer: Offer) -> Result<(&'static str, String)> {
     let mut paths = files::list(Path::new(SOURCES)).unwrap_or_default();
     paths.push(PathBuf::from(SOURCES_LIST));
     for path in paths {
         let Ok(text) = files::read(&path) else { continue };
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let found = match extension {
-            "sources" => stanzas(&text, codename).map(|copy| ("newer.sources", copy)),
-            "list" => lines(&text, codename).map(|copy| ("newer.list", copy)),
+            "sources" => stanzas(&text, codename, offer).map(|copy| ("copy.sources", copy)),
+            "list" => lines(&text, codename, offer).map(|copy| ("copy.list", copy)),
             _ => None,
         };
         if let Some(found) = found {
@@ -108,20 +161,25 @@ fn newer_sources(codename: &str) -> Result<(&'static str, String)> {
 }
 
 /// The first stanza of a `.sources` file that names the release.
-fn stanzas(text: &str, codename: &str) -> Option<String> {
+fn stanzas(text: &str, codename: &str, offer: Offer) -> Option<String> {
     let suites =
         |line: &str| line.strip_prefix("Suites:").is_some_and(|all| all.split_whitespace().any(|one| one == codename));
     let stanza = text.split("\n\n").find(|stanza| stanza.lines().any(suites))?;
     let lines = stanza.lines().filter(|line| !line.starts_with('#'));
-    Some(lines.map(|line| if suites(line) { format!("Suites: {SUITE}\n") } else { format!("{line}\n") }).collect())
+    let copied = |line: &str| match line {
+        line if suites(line) => format!("Suites: {}\n", offer.suite(codename)),
+        line if line.starts_with("Types:") => format!("Types: {}\n", offer.kind()),
+        line => format!("{line}\n"),
+    };
+    Some(lines.map(copied).collect())
 }
 
 /// The first line of a `.list` file that names the release.
-fn lines(text: &str, codename: &str) -> Option<String> {
+fn lines(text: &str, codename: &str, offer: Offer) -> Option<String> {
     let line =
         text.lines().find(|line| line.starts_with("deb ") && line.split_whitespace().any(|word| word == codename))?;
-    let words: Vec<&str> = line.split_whitespace().map(|word| if word == codename { SUITE } else { word }).collect();
-    Some(words.join(" ") + "\n")
+    let words = line.split_whitespace().skip(1).map(|word| if word == codename { offer.suite(codename) } else { word });
+    Some(std::iter::once(offer.kind()).chain(words).collect::<Vec<_>>().join(" ") + "\n")
 }
 
 #[cfg(test)]
@@ -132,12 +190,20 @@ mod tests {
     fn the_release_becomes_the_newer_suite() {
         let text = "Types: deb\n# why\nURIs: U\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: K\n\n\
                     Types: deb\nURIs: V\nSuites: bookworm-security\n";
-        let copy = stanzas(text, "bookworm").unwrap();
+        let copy = stanzas(text, "bookworm", Offer::Newer).unwrap();
         assert_eq!(copy, "Types: deb\nURIs: U\nSuites: sid\nComponents: main\nSigned-By: K\n");
-        assert_eq!(stanzas(text, "trixie"), None);
+        assert_eq!(stanzas(text, "trixie", Offer::Newer), None);
         let text = "# deb U bookworm main\ndeb V bookworm-security main\ndeb [signed-by=K] U bookworm main contrib\n";
-        assert_eq!(lines(text, "bookworm").unwrap(), "deb [signed-by=K] U sid main contrib\n");
-        assert_eq!(lines(text, "trixie"), None);
+        assert_eq!(lines(text, "bookworm", Offer::Newer).unwrap(), "deb [signed-by=K] U sid main contrib\n");
+        assert_eq!(lines(text, "trixie", Offer::Newer), None);
+    }
+
+    #[test]
+    fn sources_are_the_releases_own() {
+        let text = "Types: deb\nURIs: U\nSuites: bookworm bookworm-updates\n";
+        let copy = stanzas(text, "bookworm", Offer::Sources).unwrap();
+        assert_eq!(copy, "Types: deb-src\nURIs: U\nSuites: bookworm\n");
+        assert_eq!(lines("deb U bookworm main\n", "bookworm", Offer::Sources).unwrap(), "deb-src U bookworm main\n");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, engine, fuzz, kernel, programs, scale, serial_distributor, test};
+use crate::{Result, apt, demo, engine, fuzz, kernel, lld_tests, programs, scale, serial_distributor, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -25,7 +25,16 @@ pub(crate) const TASKS: &[Task] = &[
         run: programs::run,
     },
     Task { name: "kernel", help: "one step of the kernel checks; alone, lists the steps", run: kernel::run },
-    Task { name: "fuzz", help: "fuzz the parsers: `fuzz [TARGET…] [--seconds N]`", run: fuzz::run },
+    Task {
+        name: "fuzz",
+        help: "fuzz the parsers: `fuzz [TARGET…] [--seconds N]`; random links against lld: `fuzz links [--seeds N] [--from SEED] [--llvm N] [--way WAY] [--case FILE]`",
+        run: fuzz::run,
+    },
+    Task {
+        name: "lld-tests",
+        help: "lld's own ELF tests with thindist in its place, cold and warm [--below DIRECTORY]",
+        run: lld_tests::run,
+    },
     Task {
         name: "serial-distributor",
         help: "lld's DTLTO one job after the other, for `bench dtlto`",

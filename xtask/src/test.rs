@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::kernel::suite;
-use crate::{Result, apt, arguments, cargo, engine, fuzz, programs, run};
+use crate::{Result, apt, arguments, cargo, engine, fuzz, links, programs, run};
 
 const STAGES: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
@@ -14,6 +14,9 @@ const STAGES: &[&[&str]] = &[
 
 /// For each target: enough for the seeds and what is near them. `cargo xtask fuzz` takes its time.
 const FUZZ_SECONDS: u32 = 5;
+
+/// Random links for each LLVM and each way: a quarter of a second each. `cargo xtask fuzz links` takes any number.
+const LINKS: u32 = 60;
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
@@ -30,6 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     fuzz::briefly(FUZZ_SECONDS)?;
+    links::briefly(LINKS)?;
     let engines = engine::check_one();
     println!("== programs");
     let programs = programs::check_small();

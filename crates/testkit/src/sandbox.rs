@@ -133,6 +133,8 @@ impl Sandbox {
         command.env("THINDIST_CACHE_DIR", self.root("cache")).env("THINDIST_SLOTS_DIR", self.root("slots"));
         command.env("THINDIST_SCRATCH_DIR", self.root("scratch"));
         command.env("THINDIST_LLD", format!("ld.lld-{}", self.llvm));
+        // Most tests are of separate backends; those of the other ways, and of the choice, say so.
+        command.env("THINDIST_WAY", "index-only").env("THINDIST_UNLISTED", "1");
         Tool(command)
     }
 
@@ -140,6 +142,12 @@ impl Sandbox {
     #[must_use]
     pub fn ld(&self, line: &str) -> Tool {
         self.tool("ld.thindist").args(line)
+    }
+
+    /// The same as a user has it: thindist chooses how lld is driven.
+    #[must_use]
+    pub fn auto(&self, line: &str) -> Tool {
+        self.ld(line).without_env("THINDIST_WAY").without_env("THINDIST_UNLISTED")
     }
 
     /// The real lld with these arguments, expected to succeed.

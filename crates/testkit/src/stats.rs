@@ -10,6 +10,11 @@ pub struct Stats {
     pub schema: u32,
     /// The output as the line names it.
     pub output: String,
+    /// How lld was driven; nothing where the link was remembered or left to lld.
+    pub way: Option<String>,
+    /// Why so.
+    #[serde(default)]
+    pub why: String,
     /// ThinLTO modules of the link.
     pub modules: usize,
     /// Where the native objects came from.
@@ -21,7 +26,13 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Backends that a compiler was run for.
+    /// How lld was driven.
+    #[must_use]
+    pub fn way(&self) -> &str {
+        self.way.as_deref().unwrap_or_default()
+    }
+
+    /// Backends that were run on this machine, by a compiler or by lld.
     #[must_use]
     pub fn executed(&self) -> usize {
         self.count("executed")

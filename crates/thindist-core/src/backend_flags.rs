@@ -82,6 +82,12 @@ impl Mllvm {
     }
 }
 
+/// Whether an `-mllvm` option seems to name a file, which nobody but LLVM would know of.
+#[must_use]
+pub fn names_file(option: &str) -> bool {
+    Mllvm::of(option) == Mllvm::NamesFile
+}
+
 fn mllvm_name(option: &str) -> &str {
     option.trim_start_matches('-').split('=').next().unwrap_or_default()
 }

@@ -38,6 +38,41 @@ pub fn listed_files(script: &str) -> (Vec<Listed>, bool) {
     (files, nothing_else)
 }
 
+/// Whether a script only says which sections go where: no command but `SECTIONS`, and no symbol is assigned or provided.
+#[must_use]
+pub fn names_sections_only(script: &str) -> bool {
+    const COMMANDS: &[&str] = &[
+        "ASSERT",
+        "ENTRY",
+        "EXTERN",
+        "FORCE_COMMON_ALLOCATION",
+        "GROUP",
+        "INCLUDE",
+        "INPUT",
+        "INSERT",
+        "MEMORY",
+        "NOCROSSREFS",
+        "OUTPUT",
+        "OUTPUT_ARCH",
+        "OUTPUT_FORMAT",
+        "OVERWRITE_SECTIONS",
+        "PHDRS",
+        "PROVIDE",
+        "PROVIDE_HIDDEN",
+        "REGION_ALIAS",
+        "SEARCH_DIR",
+        "STARTUP",
+        "TARGET",
+        "VERSION",
+        "=",
+        "+=",
+        "-=",
+    ];
+    let mut words = Words(script).peekable();
+    words.peek().is_some_and(|first| *first == "SECTIONS")
+        && !words.any(|word| COMMANDS.contains(&word) || word.contains('='))
+}
+
 /// The words of a script that may be patterns for the names of files: all but those that can only name sections.
 pub fn file_patterns(script: &str) -> impl Iterator<Item = &str> {
     let names_a_section = |word: &&str| word.starts_with('.') && !word.contains('/');

@@ -106,6 +106,13 @@ impl ActionCache {
         Ok(result)
     }
 
+    /// Whether it has no entry at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let directory = self.layout.root().join("ac");
+        fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none())
+    }
+
     /// Stores the result of a successful run under `key`, in place of an older one.
     pub fn put(&self, key: &Digest, result: &CachedResult) -> Result<(), StoreError> {
         let path = self.layout.path(Store::ActionCache, key);

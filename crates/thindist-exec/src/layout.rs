@@ -4,6 +4,7 @@
 //! <root>/cas/ab/<64 hex>    blobs, by their own hash
 //! <root>/ac/ab/<64 hex>     serialized ActionResults, by the hash of the action's key
 //! <root>/tmp/               blobs being written; link-*: private space of running links
+//! <root>/lld/                private caches of lld, one a link
 //! <root>/last-gc            empty; its time is that of the last clean-up
 //! <root>/what-ran.jsonl     what the last link ran; the program writes and reads it
 //! <root>/state.sqlite       what may be lost: remembered digests, facts, estimates

@@ -4,7 +4,8 @@ use crate::action_cache;
 use crate::cas;
 use crate::layout::{self, Entry, Layout, Store};
 use crate::link_directory;
-use crate::store_error::{IoContext as _, StoreError};
+use crate::lld_cache;
+use crate::store_error::{IoContext as _, StoreError, if_present};
 use crate::temporary::is_stale;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -91,13 +92,25 @@ pub fn gc(root: &Path, max_bytes: u64) -> Result<GcReport, StoreError> {
     let layout = Layout::new(root);
     let mut report = GcReport { removed_tmp: sweep_tmp(&layout)?, ..GcReport::default() };
     let mut entries = both_stores(&layout)?;
-    report.kept_bytes = entries.iter().map(|(_, entry)| entry.size).sum();
+    let mut lld_caches = lld_cache::all(root)?;
+    report.kept_bytes = entries.iter().map(|(_, entry)| entry.size).sum::<u64>();
+    report.kept_bytes += lld_caches.iter().map(|found| found.own_bytes).sum::<u64>();
     if report.kept_bytes <= max_bytes {
         return Ok(report);
     }
     // A result is used before its blob is, so at equal times results go first and take no blob's name with them.
     entries.sort_by(|(_, a), (_, b)| (a.used, &a.path).cmp(&(b.used, &b.path)));
     let target = u64::try_from(u128::from(max_bytes) * u128::from(KEEP_PER_CENT) / 100).unwrap_or(max_bytes);
+    // lld's private caches first: what they have beside the stores one link needs, and it can do without.
+    lld_caches.sort_by_key(|found| found.used);
+    for found in lld_caches {
+        if report.kept_bytes <= target {
+            break;
+        }
+        if_present(fs::remove_dir_all(&found.path)).on("remove", &found.path)?;
+        report.kept_bytes -= found.own_bytes;
+        report.removed_bytes += found.own_bytes;
+    }
     for (store, entry) in entries {
         if report.kept_bytes <= target {
             break;
@@ -153,6 +166,16 @@ pub fn verify(root: &Path, drop_damaged: bool) -> Result<VerifyReport, StoreErro
         };
         report.note(good, entry, drop_damaged)?;
     }
+    for found in lld_cache::all(root)? {
+        let (damaged, checked) = lld_cache::damaged(&found.path)?;
+        report.checked += checked;
+        for path in damaged {
+            if drop_damaged {
+                report.dropped += u64::from(layout::remove(&path)?);
+            }
+            report.damaged.push(path);
+        }
+    }
     report.damaged.sort();
     Ok(report)
 }
@@ -197,6 +220,8 @@ pub fn clear(root: &Path) -> Result<StoreStats, StoreError> {
     for (_, entry) in both_stores(&layout)? {
         layout::remove(&entry.path)?;
     }
+    let lld_caches = root.join(lld_cache::LLD_CACHES);
+    if_present(fs::remove_dir_all(&lld_caches)).on("remove", &lld_caches)?;
     for name in ["state.sqlite", "state.sqlite-wal", "state.sqlite-shm", layout::WHAT_RAN] {
         layout::remove(&layout.root().join(name))?;
     }

@@ -68,7 +68,7 @@ pub(crate) fn seal(file: &File) -> io::Result<()> {
     file.sync_data()
 }
 
-fn make_read_only(file: &File) -> io::Result<()> {
+pub(crate) fn make_read_only(file: &File) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(READ_ONLY))
 }
 

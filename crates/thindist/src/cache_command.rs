@@ -13,30 +13,32 @@ pub(crate) fn run(words: &[OsString]) -> Result<ExitCode> {
     match word.to_str().unwrap_or_default() {
         "stats" => {
             let stats = maintenance::stats(&root)?;
-            println!("{}", root.display());
-            println!("{:>12}  blobs in the CAS", stats.cas_blobs);
-            println!("{:>12}  bytes in the CAS", stats.cas_bytes);
-            println!("{:>12}  bytes at the most", settings.cache_size()?);
-            println!("{:>12}  action results", stats.action_results);
+            crate::say::say!("{}", root.display());
+            crate::say::say!("{:>12}  blobs in the CAS", stats.cas_blobs);
+            crate::say::say!("{:>12}  bytes in the CAS", stats.cas_bytes);
+            crate::say::say!("{:>12}  bytes at the most", settings.cache_size()?);
+            crate::say::say!("{:>12}  action results", stats.action_results);
         }
         "gc" => {
             let report = maintenance::gc(&root, settings.cache_size()?)?;
-            println!(
+            crate::say::say!(
                 "removed {} blobs ({} bytes), kept {} bytes",
-                report.removed_blobs, report.removed_bytes, report.kept_bytes
+                report.removed_blobs,
+                report.removed_bytes,
+                report.kept_bytes
             );
         }
         "verify" => {
             let report = maintenance::verify(&root, true)?;
             for path in &report.damaged {
-                println!("damaged, removed: {}", path.display());
+                crate::say::say!("damaged, removed: {}", path.display());
             }
-            println!("{} files checked, {} damaged", report.checked, report.damaged.len());
+            crate::say::say!("{} files checked, {} damaged", report.checked, report.damaged.len());
             return Ok(if report.damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         "clear" => {
             maintenance::clear(&root)?;
-            println!("cleared {}", root.display());
+            crate::say::say!("cleared {}", root.display());
         }
         _ => return Err(usage()),
     }

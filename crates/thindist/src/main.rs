@@ -13,6 +13,7 @@ mod output;
 mod private_line;
 mod progress;
 mod remote;
+mod say;
 mod settings;
 mod stats;
 mod steps;
@@ -79,6 +80,7 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "distribute" => distribute::run(words),
         // lld calls a distributor without arguments of its own so.
         job_file if job_file.ends_with(".dist-file.json") => distribute::run([name].into_iter().chain(words)),
+        link::MESSENGER => link::tell_linker(words),
         "diff" => verify::diff(&words.collect::<Vec<_>>()),
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
@@ -106,6 +108,6 @@ fn after_dashes(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
 }
 
 fn print(text: &str) -> Result<ExitCode> {
-    print!("{text}");
+    say::print(format_args!("{text}"));
     Ok(ExitCode::SUCCESS)
 }

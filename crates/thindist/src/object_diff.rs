@@ -40,14 +40,17 @@ pub(crate) fn compare(in_process: &[u8], distributed: &[u8], renamed: &NewSuffix
     let mut comparison = Comparison {
         sections: right.sections.len(),
         symbols: right.symbols.values().sum(),
-        differences: compare_sections(&left, &right),
+        differences: compare_headers(&left, &right),
     };
+    comparison.differences.extend(compare_sections(&left, &right));
     compare_symbols(&left, &right, &mut comparison.differences);
     Ok(comparison)
 }
 
 /// A file as it is compared.
 struct Image {
+    /// Fields of the ELF header that do not count sections or say where tables are.
+    header: Vec<(&'static str, String)>,
     sections: Vec<Section>,
     /// How often each symbol occurs.
     symbols: BTreeMap<String, usize>,
@@ -85,7 +88,7 @@ fn read_elf<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8], renamed: &NewSuf
     let sections = header.sections(endian, bytes)?;
     let symbols = sections.symbols(endian, bytes, elf::SHT_SYMTAB)?;
     let reader = Reader { endian, bytes, sections, symbols, renamed };
-    let mut image = Image { sections: Vec::new(), symbols: BTreeMap::new() };
+    let mut image = Image { header: elf_header(header, endian), sections: Vec::new(), symbols: BTreeMap::new() };
     for section in reader.sections.iter() {
         image.sections.extend(reader.section(section)?);
     }
@@ -93,6 +96,23 @@ fn read_elf<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8], renamed: &NewSuf
         *image.symbols.entry(reader.symbol(symbol.0)?).or_default() += 1;
     }
     Ok(image)
+}
+
+/// All of it but the places of the tables, which follow from the sections.
+fn elf_header<Elf: FileHeader<Endian = Endianness>>(header: &Elf, endian: Endianness) -> Vec<(&'static str, String)> {
+    let ident = header.e_ident();
+    vec![
+        ("class", format!("{:?}", ident.class)),
+        ("data", format!("{:?}", ident.data)),
+        ("OS/ABI", format!("{:?}", ident.os_abi)),
+        ("ABI version", format!("{:?}", ident.abi_version)),
+        ("type", format!("{:?}", header.e_type(endian))),
+        ("machine", format!("{:?}", header.e_machine(endian))),
+        ("version", format!("{:?}", header.e_version(endian))),
+        ("entry point", format!("{:#x}", header.e_entry(endian).into())),
+        ("flags", format!("{:?}", header.e_flags(endian))),
+        ("number of program headers", format!("{}", header.e_phnum(endian))),
+    ]
 }
 
 impl<Elf: FileHeader<Endian = Endianness>> Reader<'_, Elf> {
@@ -212,6 +232,16 @@ fn uleb128(bytes: &[u8]) -> Vec<usize> {
     numbers
 }
 
+fn compare_headers(left: &Image, right: &Image) -> Vec<Difference> {
+    let pairs = left.header.iter().zip(&right.header).filter(|(left, right)| left != right);
+    let what = |(name, left): &(&str, String), right: &str| format!("{name}: {left} in-process, {right} distributed");
+    let difference = |(left, (_, right)): (&(&str, String), &(&str, String))| Difference {
+        section: "ELF header".to_owned(),
+        what: what(left, right),
+    };
+    pairs.map(|(left, right)| difference((left, right))).collect()
+}
+
 fn compare_sections(left: &Image, right: &Image) -> Vec<Difference> {
     let names = |image: &Image| image.sections.iter().map(|section| section.name.clone()).collect::<Vec<_>>();
     let (left_names, right_names) = (names(left), names(right));
@@ -276,7 +306,7 @@ mod tests {
     }
 
     fn image(sections: Vec<Section>, symbols: &[&str]) -> Image {
-        Image { sections, symbols: symbols.iter().map(|name| ((*name).to_owned(), 1)).collect() }
+        Image { header: Vec::new(), sections, symbols: symbols.iter().map(|name| ((*name).to_owned(), 1)).collect() }
     }
 
     #[test]
@@ -285,6 +315,14 @@ mod tests {
         let right = image(vec![section(".text", b"abd")], &[]);
         assert_eq!(compare_sections(&left, &right)[0].what, "content differs from offset 0x2 on");
         assert!(compare_sections(&left, &left).is_empty());
+    }
+
+    #[test]
+    fn a_field_of_the_header_is_named() {
+        let with = |abi: &str| Image { header: vec![("OS/ABI", abi.to_owned())], ..image(vec![], &[]) };
+        let differences = compare_headers(&with("0"), &with("3"));
+        assert_eq!(differences[0].what, "OS/ABI: 0 in-process, 3 distributed");
+        assert!(compare_headers(&with("0"), &with("0")).is_empty());
     }
 
     #[test]

@@ -196,6 +196,11 @@ impl Remote {
         Ok(())
     }
 
+    /// A cache or an engine is named.
+    pub(crate) fn is_named(&self) -> bool {
+        self.options.is_some()
+    }
+
     /// Leaves what was made for this link for others, if that is wanted: also what the engine has made, under the key that
     /// others ask first.
     pub(crate) fn upload<'a>(&self, tools: Tools<'_>, natives: impl Iterator<Item = (&'a Job, &'a NativeObject)>) {

@@ -28,6 +28,14 @@ pub(crate) const REGISTRY: &[Setting] = &[
         name: "fallback",
         help: "`warn` (default): a link that cannot be carried is done in-process with one warning, a backend of `cc` by the compiler; `never`: it is an error",
     },
+    Setting {
+        name: "way",
+        help: "how lld is driven: `auto` (default), or `in-process`, `distributor`, `index-only` wherever they can do the line",
+    },
+    Setting {
+        name: "unlisted",
+        help: "`1`: index-only also for forms of line that are not proven for it; for thindist's own tests",
+    },
     Setting { name: "lld", help: "the real ld.lld, a path or a name in PATH" },
     Setting { name: "clang", help: "the compiler of the backends (default: lld's sibling of the same LLVM)" },
     Setting {
@@ -274,6 +282,7 @@ impl Settings {
         self.never_falls_back()?;
         self.promoted_names()?;
         self.has_flags_per_module()?;
+        crate::link::check_way(self)?;
         crate::remote::options(self)?;
         crate::link::verify_share(self)?;
         ["jobs", "slots", "remote_jobs"].into_iter().try_for_each(|name| self.count(name).map(drop))

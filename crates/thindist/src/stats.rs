@@ -13,6 +13,11 @@ use std::time::Instant;
 pub(crate) struct Stats {
     schema: u32,
     output: String,
+    /// How lld was driven, and why so; the first is absent where lld did the link as if there were no thindist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) way: Option<&'static str>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) why: String,
     /// ThinLTO modules of the link.
     pub(crate) modules: usize,
     pub(crate) backends: BackendCounts,
@@ -40,6 +45,8 @@ impl Stats {
         Self {
             schema: 1,
             output: output.to_owned(),
+            way: None,
+            why: String::new(),
             modules: 0,
             backends: BackendCounts::default(),
             phases_s: phases.map(|phase| (phase, 0.0)).into(),

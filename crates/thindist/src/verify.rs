@@ -180,23 +180,27 @@ impl Report {
                 count => format!(", {count} of them but for the suffixes of promoted names, which are stable here"),
             };
             let how = if self.whole_output { "the whole output" } else { "the order of symbols aside" };
-            println!(
+            crate::say::say!(
                 "identical: {} native objects byte for byte{names}; {} output sections and {} symbols, {how}",
-                self.objects, self.sections, self.symbols
+                self.objects,
+                self.sections,
+                self.symbols
             );
             return ExitCode::SUCCESS;
         }
-        self.lines.iter().take(SHOWN).for_each(|line| println!("different: {line}"));
+        self.lines.iter().take(SHOWN).for_each(|line| crate::say::say!("different: {line}"));
         if self.lines.len() > SHOWN {
-            println!("... and {} more", self.lines.len() - SHOWN);
+            crate::say::say!("... and {} more", self.lines.len() - SHOWN);
         }
-        println!(
+        crate::say::say!(
             "{} differences in {} native objects and {} output sections",
-            self.different, self.objects, self.sections
+            self.different,
+            self.objects,
+            self.sections
         );
         if let Some(session) = session {
             let carried = thindist_core::backend_flags::LinkFlags::of(&session.line).map(|flags| flags.summary());
-            println!("LTO options of this link: {}", carried.unwrap_or_default());
+            crate::say::say!("LTO options of this link: {}", carried.unwrap_or_default());
         }
         ExitCode::FAILURE
     }

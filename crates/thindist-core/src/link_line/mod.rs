@@ -119,6 +119,12 @@ impl LinkLine {
         self.options().rev().find(|(spec, _)| wanted(spec)).map(|(_, value)| value)
     }
 
+    /// An option of this name is on the line.
+    #[must_use]
+    pub fn has_option(&self, name: &str) -> bool {
+        self.options().any(|(spec, _)| spec.name == name)
+    }
+
     fn has(&self, names: &[&str]) -> bool {
         self.options().any(|(spec, _)| names.contains(&spec.name) && !spec.negated)
     }
@@ -219,7 +225,10 @@ impl LinkLine {
     /// Nothing but the output and diagnostics comes of this link, so that its result can be kept whole.
     #[must_use]
     pub fn has_one_output(&self) -> bool {
-        !self.options().any(|(spec, _)| matches!(spec.role, Role::Writes | Role::Prints | Role::SelectionReport))
+        let is_another = |role| matches!(role, Role::Writes | Role::Prints | Role::SelectionReport);
+        !self
+            .options()
+            .any(|(spec, _)| is_another(spec.role) || matches!(spec.name, "dependency-file" | "thinlto-cache-dir="))
     }
 
     /// How warnings are to be taken.

@@ -51,6 +51,14 @@ impl Linker {
         is_it.then_some(Self { process, number, program, words, line })
     }
 
+    /// The one that we have started ourselves, whose line is known.
+    pub(super) fn started(job_file: &Path, program: &Path, line: &LinkLine) -> Option<Self> {
+        let number = dtlto::linker_process(job_file.file_name()?.to_str()?)?;
+        let process = Process::of(Pid::from_raw(i32::try_from(number).ok()?)?);
+        let words = line.words().map(str::to_owned).collect();
+        Some(Self { process, number, program: program.to_owned(), words, line: line.clone() })
+    }
+
     /// Removes what lld would have removed if it had not been killed (lld 22 does not watch for signals). It has ended, and the
     /// files have its number in their names, so they are nobody's.
     pub(super) fn clean_up(&self, job_file: &Path, jobs: &DtltoJobs) {

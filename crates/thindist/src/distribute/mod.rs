@@ -14,12 +14,14 @@ mod outputs;
 mod plain;
 
 use crate::failure::{Failure, Result, io};
-use crate::link::{self, Batch, Common, PlannedJobs, Stop, Workspace};
+use crate::link::{self, Batch, Common, PlannedJobs, Session, Stop, Workspace};
 use crate::remote::Tools;
 use crate::settings::Settings;
-use crate::stats::{Stats, Timer};
+use crate::stats::{BackendCounts, Stats, Timer};
 use crate::tools::{self, Tool};
+use crate::what_ran::Line;
 use linker::Linker;
+pub(crate) use modules::KnownFacts;
 use modules::Modules;
 use plain::Plain;
 use std::ffi::OsString;
@@ -45,6 +47,8 @@ struct Distribution<'a> {
     compiler: Tool,
     flags: DtltoFlags,
     modules: Modules,
+    /// The link, if what ran for it is to be remembered.
+    line: Option<Line<'a>>,
 }
 
 pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
@@ -85,6 +89,41 @@ fn read_jobs(job_file: &Path) -> Result<DtltoJobs> {
     })
 }
 
+/// The native objects for an lld that waits in a link of ld.thindist's. What an action cannot express is refused.
+pub(crate) fn for_linker(
+    session: &Session,
+    job_file: &Path,
+    known: &KnownFacts,
+    counts: &mut BackendCounts,
+) -> std::result::Result<PlannedJobs, Stop> {
+    let jobs = read_jobs(job_file)?;
+    outputs::check_places(job_file, &jobs.jobs)?;
+    let linker = Linker::started(job_file, &session.lld.path, &session.line)
+        .ok_or_else(|| Failure::new(format_args!("{} is no name that lld gives to a job file", job_file.display())))?;
+    let modules = Modules::read(session, &session.clang, job_file, &jobs, known)?;
+    let flags = flags(&jobs, Some(&linker), &[], &modules)?;
+    if let Some(refusal) = flags.left_out.first() {
+        return Err(Stop::Refused(refusal.clone()));
+    }
+    let line = Line { line: &session.line, lld: &session.lld.path, clang: &session.clang.path };
+    let mut this = Distribution {
+        jobs: &jobs,
+        linker: Some(&linker),
+        compiler: session.clang.clone(),
+        flags,
+        modules,
+        line: Some(line),
+    };
+    if !is_proven(&jobs.target) {
+        let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
+        return Err(Stop::Refused(Refusal { option: format!("target {}", jobs.target), reason }));
+    }
+    this.modules.rename_to_in_process(&linker).map_err(Stop::Refused)?;
+    let planned = this.plan(session)?;
+    this.build(session, &planned, counts)?;
+    Ok(planned)
+}
+
 fn distribute(
     workspace: &Workspace,
     job_file: &Path,
@@ -97,15 +136,15 @@ fn distribute(
     stats.modules = jobs.jobs.len();
     outputs::check_places(job_file, &jobs.jobs)?;
     let compiler = compiler(workspace, jobs, linker)?;
-    let modules = Modules::read(workspace, &compiler, job_file, jobs)?;
+    let modules = Modules::read(workspace, &compiler, job_file, jobs, &KnownFacts::new())?;
     let flags = flags(jobs, linker, more, &modules)?;
-    let mut this = Distribution { jobs, linker, compiler, flags, modules };
+    let mut this = Distribution { jobs, linker, compiler, flags, modules, line: None };
     this.tell_left_out(workspace)?;
     this.modules.take_identifiers(workspace, linker)?;
     match this.plan(workspace) {
         Ok(planned) => {
             timer.phase("plan");
-            this.build(workspace, &planned, &mut stats)?;
+            this.build(workspace, &planned, &mut stats.backends)?;
         }
         Err(Stop::Refused(refusal)) => {
             this.fall_back(workspace, &refusal)?;
@@ -193,7 +232,7 @@ impl Distribution<'_> {
         })
     }
 
-    fn build(&self, workspace: &Workspace, planned: &PlannedJobs, stats: &mut Stats) -> Result<()> {
+    fn build(&self, workspace: &Workspace, planned: &PlannedJobs, counts: &mut BackendCounts) -> Result<()> {
         let batch = Batch {
             workspace,
             compiler: &self.compiler.path,
@@ -201,11 +240,11 @@ impl Distribution<'_> {
             warnings: self.flags.line.warnings(),
             jobs: &planned.jobs,
             imported: &planned.imported,
-            line: None,
+            line: self.line,
         };
-        let mut natives = link::run_backends(&batch, &mut stats.backends)?;
+        let mut natives = link::run_backends(&batch, counts)?;
         let keep = self.linker.is_none_or(Linker::keeps_natives);
-        outputs::install(&batch, &self.jobs.jobs, keep, &mut natives, &mut stats.backends)?;
+        outputs::install(&batch, &self.jobs.jobs, keep, &mut natives, counts)?;
         if workspace.settings.is_set("verify") { self.plain().verify(workspace, planned) } else { Ok(()) }
     }
 

@@ -7,6 +7,7 @@ use crate::link::{self, Workspace};
 use crate::tools::Tool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use thindist_core::bitcode::ModuleFacts;
 use thindist_core::digest::Digest;
 use thindist_core::dtlto::{DtltoJob, DtltoJobs};
 use thindist_core::index::{self, ModuleName};
@@ -26,7 +27,13 @@ pub(super) struct Modules {
 }
 
 impl Modules {
-    pub(super) fn read(workspace: &Workspace, compiler: &Tool, job_file: &Path, jobs: &DtltoJobs) -> Result<Self> {
+    pub(super) fn read(
+        workspace: &Workspace,
+        compiler: &Tool,
+        job_file: &Path,
+        jobs: &DtltoJobs,
+        known: &KnownFacts,
+    ) -> Result<Self> {
         let named = jobs.jobs.iter().flat_map(|job| job.imports.iter().chain([&job.bitcode]));
         let paths: Vec<String> = named.collect::<BTreeSet<_>>().into_iter().cloned().collect();
         let common = jobs.common_inputs.iter();
@@ -38,30 +45,32 @@ impl Modules {
             .hint(super::LLDS_FILE));
         }
         let digests = workspace.digest(paths.iter().map(PathBuf::from).collect())?;
-        let read = link::parallel_map(&paths, |path| read(compiler, path, digests.get(Path::new(path))))?;
+        let read = link::parallel_map(&paths, |path| read(compiler, path, digests.get(Path::new(path)), known))?;
         let (modules, sources) = read.into_iter().unzip();
         Ok(Self { paths, modules, sources, renamed: false })
     }
 
-    /// Gives the modules their identifiers in-process.
+    /// Gives the modules their identifiers in-process, or says that it cannot.
     pub(super) fn take_identifiers(&mut self, workspace: &Workspace, linker: Option<&Linker>) -> Result<()> {
-        let paths: Vec<&str> = self.paths.iter().map(String::as_str).collect();
         let Some(linker) = linker else { return Ok(()) };
-        match identifiers::in_process(&linker.line, &paths) {
-            Ok(identifiers) => {
-                for (module, identifier) in self.modules.iter_mut().zip(identifiers.into_values()) {
-                    self.renamed |= module.identifier != identifier;
-                    module.identifier = identifier;
-                }
-                Ok(())
-            }
-            Err(path) => {
-                let reason =
-                    "which input of the link it is cannot be told, and imports are linked in the inputs' order";
-                let refusal = Refusal { option: path.to_owned(), reason: reason.to_owned() };
-                super::tell(workspace, &refusal, "taking DTLTO's order instead")
-            }
+        match self.rename_to_in_process(linker) {
+            Ok(()) => Ok(()),
+            Err(refusal) => super::tell(workspace, &refusal, "taking DTLTO's order instead"),
         }
+    }
+
+    /// Gives the modules their identifiers in-process.
+    pub(super) fn rename_to_in_process(&mut self, linker: &Linker) -> std::result::Result<(), Refusal> {
+        let paths: Vec<&str> = self.paths.iter().map(String::as_str).collect();
+        let identifiers = identifiers::in_process(&linker.line, &paths).map_err(|path| {
+            let reason = "which input of the link it is cannot be told, and imports are linked in the inputs' order";
+            Refusal { option: path.to_owned(), reason: reason.to_owned() }
+        })?;
+        for (module, identifier) in self.modules.iter_mut().zip(identifiers.into_values()) {
+            self.renamed |= module.identifier != identifier;
+            module.identifier = identifier;
+        }
+        Ok(())
     }
 
     /// For the plan.
@@ -142,11 +151,24 @@ impl Modules {
     }
 }
 
-fn read(compiler: &Tool, path: &str, digested: Option<&(Digest, FileStamp)>) -> Result<(Module, Source)> {
+/// What bitcode says of itself, by its content: read while lld was at its thin link.
+pub(crate) type KnownFacts = BTreeMap<Digest, ModuleFacts>;
+
+fn read(
+    compiler: &Tool,
+    path: &str,
+    digested: Option<&(Digest, FileStamp)>,
+    known: &KnownFacts,
+) -> Result<(Module, Source)> {
     let not_hashed = || Failure::new(format_args!("{path} was not hashed; please report this"));
     let (bitcode, stamp) = *digested.ok_or_else(not_hashed)?;
-    let bytes = std::fs::read(path).map_err(|error| io("read", path, &error))?;
-    let facts = link::read_facts(compiler, path, &bytes)?;
+    let facts = match known.get(&bitcode) {
+        Some(facts) => facts.clone(),
+        None => {
+            let bytes = std::fs::read(path).map_err(|error| io("read", path, &error))?;
+            link::read_facts(compiler, path, &bytes)?
+        }
+    };
     let absolute = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
     let source = Source::File { path: absolute, stamp: Some(stamp) };
     Ok((Module { identifier: path.to_owned(), path: path.to_owned(), recorded: None, facts, bitcode }, source))

@@ -13,9 +13,9 @@ pub(crate) fn run() -> Result<ExitCode> {
     let settings = Settings::load()?;
     let mut sound = true;
     let mut report = |what: &str, finding: Result<String>| match finding {
-        Ok(text) => println!("ok     {what}: {text}"),
+        Ok(text) => crate::say::say!("ok     {what}: {text}"),
         Err(failure) => {
-            println!("WRONG  {what}:");
+            crate::say::say!("WRONG  {what}:");
             failure.report();
             sound = false;
         }

@@ -58,7 +58,19 @@ pub(crate) struct Planned {
     pub(crate) paths: Vec<(String, Vec<String>)>,
 }
 
+impl Candidate {
+    /// It takes part in regular LTO, which each run of lld does again.
+    pub(crate) fn has_regular_part(&self) -> bool {
+        self.module.facts.has_regular_part
+    }
+}
+
 impl Planned {
+    /// Each module with those that it imports from.
+    pub(crate) fn imports(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.jobs.iter().map(|job| job.name.as_str()).zip(self.imported.iter().map(Vec::as_slice))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.jobs.len()
     }

@@ -189,6 +189,28 @@ pub(crate) fn places_beside(workspace: &Workspace, line: Option<usize>) -> Resul
     Ok(slots.min(jobs))
 }
 
+/// The slots of this machine, the make that runs us, and how many places this link may take of both.
+pub(super) fn lane(workspace: &Workspace, line: Option<usize>) -> Result<(Slots, Option<MakeJobserver>, usize)> {
+    let jobserver = MakeJobserver::from_env();
+    let (slot_count, max_jobs) = places(workspace, line, jobserver.as_ref())?;
+    let slots = Slots::open(workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
+    Ok((slots, jobserver, max_jobs.min(slot_count)))
+}
+
+/// How many of the objects are in the stores, here or in a cache that others share.
+pub(super) fn stored(batch: &Batch<'_>) -> usize {
+    let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
+    let mut found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
+    // A cache that does not answer has nothing.
+    let _ = batch.workspace.remote.look_up(batch.tools(), batch.jobs, &mut found);
+    found.iter().flatten().count()
+}
+
+/// Leaves what was made here for others, if they may have it.
+pub(super) fn upload<'a>(batch: &Batch<'_>, natives: impl Iterator<Item = (&'a Job, &'a NativeObject)>) {
+    batch.workspace.remote.upload(batch.tools(), natives);
+}
+
 fn run_here(
     batch: &Batch<'_>,
     jobs: &[Job],

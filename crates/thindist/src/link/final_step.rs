@@ -37,6 +37,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) natives: &'a [LtoObject],
     /// What the thin link has said already.
     pub(crate) said: &'a [String],
+    /// A link that may come out otherwise than in-process is refused.
+    pub(crate) refuses_doubts: bool,
 }
 
 /// Links.
@@ -154,7 +156,7 @@ fn rename_in_reports(session: &Session, names: &ShownNames) -> Result<()> {
 }
 
 /// The prerequisites in a dependency file as lld writes it: one a line, blanks and `#` escaped, `$` doubled.
-fn read_dependencies(session: &Session, path: &str) -> Result<Vec<PathBuf>> {
+pub(super) fn read_dependencies(session: &Session, path: &str) -> Result<Vec<PathBuf>> {
     let text = std::fs::read_to_string(path).map_err(|error| io("read", path, &error))?;
     let rule = text.split("\n\n").next().unwrap_or_default();
     let files = rule.lines().skip(1).map(|line| unescape(line.trim_end_matches('\\').trim()));

@@ -51,11 +51,27 @@ pub(crate) fn fall_back(
     if let (Some(path), false) = (settings.get("stats"), settings.never_falls_back()?) {
         stats.append_to(Path::new(path))?;
     }
-    let instead = match settings.beyond_in_process()? {
+    leave_to_lld(settings, lld, words, refusal, &instead(settings)?)
+}
+
+/// Says once that a line's backends cannot be separate, or that this is an error.
+pub(crate) fn warn(settings: &Settings, refusal: &Refusal) -> Result<()> {
+    if settings.never_falls_back()? {
+        return Err(never(refusal));
+    }
+    eprintln!("thindist: warning: {refusal}; {}", instead(settings)?);
+    Ok(())
+}
+
+fn instead(settings: &Settings) -> Result<String> {
+    Ok(match settings.beyond_in_process()? {
         nothing if nothing.is_empty() => "linking in-process".to_owned(),
         something => format!("linking in-process without {something}"),
-    };
-    leave_to_lld(settings, lld, words, refusal, &instead)
+    })
+}
+
+fn never(refusal: &Refusal) -> Failure {
+    Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
 }
 
 /// Has lld do what it was called for, with one warning that says so, or refuses to.
@@ -67,9 +83,7 @@ pub(crate) fn leave_to_lld(
     instead: &str,
 ) -> Result<ExitCode> {
     if settings.never_falls_back()? {
-        return Err(
-            Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
-        );
+        return Err(never(refusal));
     }
     eprintln!("thindist: warning: {refusal}; {instead}");
     Err(exec(lld, words))

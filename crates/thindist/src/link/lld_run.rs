@@ -2,8 +2,10 @@
 
 use super::session::Session;
 use crate::failure::{Failure, Result, io};
+use std::ffi::OsString;
 use std::path::Path;
 use thindist_core::link_line::response_file;
+use thindist_exec::CancelToken;
 use thindist_exec::process::{Finished, Invocation, Status, Usage, run};
 
 /// A run of lld that has ended.
@@ -17,22 +19,36 @@ pub(crate) struct Run {
 
 /// Runs the real lld on `words`, through a response file in the link's directory.
 pub(crate) fn lld(session: &Session, response_name: &str, words: &[String]) -> Result<Run> {
+    lld_until(session, response_name, words, session.interrupt.token())
+}
+
+/// The same until `token` is cancelled.
+pub(crate) fn lld_until(session: &Session, response_name: &str, words: &[String], token: &CancelToken) -> Result<Run> {
     let path = session.text_path(response_name)?;
     std::fs::write(&path, response_file::join(words)).map_err(|error| io("write", &path, &error))?;
+    start(session, vec![format!("@{path}").into()], token)
+}
+
+/// Runs it on these very arguments, until `token` is cancelled.
+pub(crate) fn start(session: &Session, arguments: Vec<OsString>, token: &CancelToken) -> Result<Run> {
     let invocation = Invocation {
         program: session.lld.path.clone(),
-        arguments: vec![format!("@{path}").into()],
+        arguments,
         environment: std::env::vars_os().collect(),
         directory: None,
     };
-    let Finished { status, stdout, stderr, usage } =
-        run(&invocation, None, session.interrupt.token()).map_err(Failure::new)?;
+    let Finished { status, stdout, stderr, usage } = run(&invocation, None, token).map_err(Failure::new)?;
     Ok(Run { stdout, stderr, usage, status })
 }
 
 impl Run {
     pub(crate) fn success(&self) -> bool {
         self.status == Status::Exited(0)
+    }
+
+    /// It has not ended by itself.
+    pub(crate) fn was_killed(&self) -> bool {
+        matches!(self.status, Status::Signaled(_)) && !says_full(&self.stderr)
     }
 
     /// lld has said on stderr what is wrong, unless a signal ended it.

@@ -4,21 +4,20 @@
 //! key covers what the line tells and leads to a manifest of the rest; the second adds the content of that rest and
 //! leads to the output. Both are entries of the action cache.
 
-use super::backends::Planned;
-use super::final_step::{self, Linked};
+use super::final_step;
 use super::lld_run;
 use super::session::{InputDigests, Session};
 use crate::failure::{Result, io};
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use thindist_core::digest::{Digest, Hasher};
 use thindist_exec::{CachedOutput, CachedResult, FileStamp};
 
 /// Raised whenever a key or the manifest changes its meaning.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The clock of file times ticks every 4 ms: a file as old as the link could have been written during it.
 const TICK_NS: i128 = 5_000_000;
@@ -53,6 +52,8 @@ impl Memo {
         // What a wrapper around lld leads to nobody tells; backends do not depend on it, their indexes are in their keys.
         // Kept native objects are a second output.
         let is_off = !session.settings.is_on("memo") || session.settings.get("keep_native").is_some();
+        // What is written to the standard output is nowhere to be found afterwards.
+        let is_off = is_off || session.line.output() == "-";
         if !session.line.has_one_output() || is_off || session.lld.is_wrapper {
             return Self { inputs: kept, began_ns, key: None };
         }
@@ -81,35 +82,48 @@ impl Memo {
         if !session.cas.copy_to(&output.digest, &file)? {
             return Ok(None);
         }
-        make_executable(session, &file)?;
+        give_mode(session, &file, output.executable)?;
         lld_run::print(&lld_run::lines(&result.stderr));
         final_step::install(&file, session.line.output().as_ref())?;
         Ok(Some(manifest.modules))
     }
 
-    /// Remembers the output, before it is moved away.
-    pub(crate) fn store(&self, session: &Session, planned: &Planned, linked: &Linked) -> Result<()> {
-        let (Some(key), Some(file)) = (&self.key, &linked.file) else { return Ok(()) };
-        let mut files = linked.read.clone();
-        files.extend_from_slice(&planned.named_files);
+    /// Remembers the output.
+    pub(crate) fn store(&self, session: &Session, link: &Remembered) -> Result<()> {
+        let Some(key) = &self.key else { return Ok(()) };
+        let mut files = link.read.clone();
+        files.extend_from_slice(&link.named_files);
         files.sort_unstable();
         files.dedup();
         files.retain(|file| !self.inputs.contains_key(file));
-        // What regular LTO's assembly reads inside the thin link nobody tells.
-        if planned.has_regular_part || self.anything_changed(&files) {
+        if self.anything_changed(&files) {
             return Ok(());
         }
-        let manifest = Manifest { files, modules: planned.len() };
+        let manifest = Manifest { files, modules: link.modules };
         let Some(second) = second_key(session, key, &manifest) else { return Ok(()) };
         let bytes = serde_json::to_vec(&manifest).map_err(crate::failure::Failure::new)?;
         let entry = |path: &str, digest, executable| CachedOutput { path: path.to_owned(), digest, executable };
-        let output = entry("output", session.cas.put_file(file)?, true);
-        let stderr = linked.diagnostics.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied().collect();
+        let output = entry("output", session.cas.put_file(&link.output)?, is_executable(&link.output)?);
+        let stderr = link.diagnostics.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied().collect();
         session.action_cache.put(&second, &CachedResult { outputs: vec![output], stdout: Vec::new(), stderr })?;
         let manifest = entry("manifest", session.cas.put_bytes(&bytes)?, false);
         let first = CachedResult { outputs: vec![manifest], stdout: Vec::new(), stderr: Vec::new() };
         Ok(session.action_cache.put(key, &first)?)
     }
+}
+
+/// A link that is to be remembered.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    /// Where its output is.
+    pub(crate) output: PathBuf,
+    /// Everything that was printed on stderr, once.
+    pub(crate) diagnostics: Vec<String>,
+    /// Every file that lld has read.
+    pub(crate) read: Vec<PathBuf>,
+    /// Files that assembly named.
+    pub(crate) named_files: Vec<PathBuf>,
+    pub(crate) modules: usize,
 }
 
 impl Memo {
@@ -173,10 +187,17 @@ fn without_random(word: &str) -> String {
     components.collect::<Vec<_>>().join("/")
 }
 
-/// lld's outputs are executable as far as the umask allows.
-fn make_executable(session: &Session, file: &std::path::Path) -> Result<()> {
+/// The output of `-r` is not, all else is, as far as the umask allows.
+fn is_executable(file: &Path) -> Result<bool> {
+    let metadata = file.metadata().map_err(|error| io("read", file, &error))?;
+    Ok(metadata.permissions().mode() & 0o111 != 0)
+}
+
+/// The mode that lld gives to a new file.
+fn give_mode(session: &Session, file: &Path, executable: bool) -> Result<()> {
     let probe = session.path("out/mode");
-    let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o777).open(&probe);
+    let mode = if executable { 0o777 } else { 0o666 };
+    let made = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&probe);
     let permissions =
         made.and_then(|made| made.metadata()).map_err(|error| io("create", &probe, &error))?.permissions();
     std::fs::set_permissions(file, permissions).map_err(|error| io("change the mode of", file, &error))

@@ -35,6 +35,7 @@ mod symbol_tables;
 mod thin_step;
 mod verify_sample;
 mod visibility;
+mod ways;
 mod words;
 
 use crate::failure::{Failure, Result};
@@ -47,7 +48,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use thindist_core::backend_flags::LinkFlags;
-use thindist_core::link_line::{LinkLine, Warnings};
+use thindist_core::link_line::{LinkLine, Refusal, Warnings};
 use thindist_exec::Job;
 
 pub(crate) use archives::Place;
@@ -69,6 +70,8 @@ pub(crate) use stop::Stop;
 pub(crate) use survey::{Content, Survey};
 pub(crate) use thin_step::ThinLink;
 pub(crate) use verify_sample::share as verify_share;
+pub(crate) use ways::{MESSENGER, Way, check as check_way, tell as tell_linker};
+use words::ForLld;
 pub(crate) use words::Words;
 
 /// The linker entrance: `words` are the arguments after the name `called_as`.
@@ -79,7 +82,8 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     let Words { for_lld: words, expanded: Some(expanded), .. } = words else {
         return Err(in_process::exec(&lld, &words.for_lld));
     };
-    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
+    // What is wrong with a line lld says best.
+    let Ok(line) = LinkLine::parse(&expanded) else { return Err(in_process::exec(&lld, &words)) };
     // lld packs what it reads for a report; the steps of a link would each overwrite the other's.
     let is_index_only = line.index_only().is_some();
     if line.is_immediate() && !is_index_only || std::env::var_os("LLD_REPRODUCE").is_some() {
@@ -92,19 +96,36 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     if is_index_only && readable.is_ok() {
         return index_only::run(settings, line, &survey, &lld, &words);
     }
+    let is_index_only = Way::forced(&settings)? == Some(Way::IndexOnly);
     let fallback = Stats::of_fallback(line.output(), survey.bitcode().len());
+    let left_to_lld = |refusal: &Refusal| in_process::fall_back(&settings, &lld, &words, refusal, &fallback);
     // An option may say that a file is not looked for under its name.
-    match LinkFlags::of(&line).map_err(Stop::Refused).and(readable) {
-        Err(Stop::Refused(refusal)) => return in_process::fall_back(&settings, &lld, &words, &refusal, &fallback),
-        Err(Stop::Failed(failure)) => return Err(failure),
-        Ok(()) => {}
+    let uncarried = match LinkFlags::of(&line).map_err(Stop::Refused).and(readable) {
+        Err(Stop::Refused(refusal)) if ways::is_lld_alone(&line) => return left_to_lld(&refusal),
+        Err(Stop::Refused(refusal)) => Some(refusal),
+        Err(Stop::Failed(failure)) if is_index_only => return Err(failure),
+        // An input that cannot be read.
+        Err(Stop::Failed(_)) => return Err(in_process::exec(&lld, &words)),
+        Ok(()) => None,
+    };
+    if let Some(refusal) = &uncarried {
+        in_process::warn(&settings, refusal)?;
     }
     let session = Session::open(settings.clone(), line, &lld)?;
-    match link(&session, &survey) {
+    let inputs = match session.digest_inputs(&survey) {
+        Ok(inputs) => inputs,
+        Err(failure) if is_index_only => return session.finish(Err(failure)),
+        // A file that is not there is lld's to report.
+        Err(_) => {
+            session.finish(Ok(ExitCode::SUCCESS))?;
+            return Err(in_process::exec(&lld, &words));
+        }
+    };
+    match link(&session, &survey, &inputs, &words, uncarried.as_ref()) {
         Err(Stop::Refused(refusal)) => {
             // lld takes this process over: nothing of ours is cleaned up after that.
             session.finish(Ok(ExitCode::SUCCESS))?;
-            in_process::fall_back(&settings, &lld, &words, &refusal, &fallback)
+            left_to_lld(&refusal)
         }
         Err(Stop::Failed(failure)) => session.finish(Err(failure)),
         Ok(()) => session.finish(Ok(ExitCode::SUCCESS)),
@@ -112,19 +133,22 @@ pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
 }
 
 /// The link as a linker does it: remembered, or done and remembered.
-fn link(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
+fn link(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+    words: &ForLld,
+    uncarried: Option<&Refusal>,
+) -> std::result::Result<(), Stop> {
     let mut timer = Timer::start();
     let mut stats = Stats::of(session.line.output());
-    let inputs = session.digest_inputs(survey)?;
-    let memo = memo::Memo::of(session, &inputs);
+    let memo = memo::Memo::of(session, inputs);
     if let Some(modules) = memo.restore(session)? {
         stats.modules = modules;
         stats.backends.memo = modules;
     } else {
-        let (planned, linked, _) = build(session, survey, &inputs, &mut stats, &mut timer)?;
-        memo.store(session, &planned, &linked)?;
-        linked.install(session)?;
-        timer.phase("final_link");
+        timer.phase("plan");
+        ways::link(&ways::Line { session, survey, inputs, words, uncarried, memo: &memo }, &mut stats, &mut timer)?;
     }
     session.record(stats, &timer);
     Ok(())
@@ -210,6 +234,22 @@ pub(crate) fn only_in_process(stop: Stop) -> Failure {
     }
 }
 
+/// The plan of a link that lld does meanwhile, or why there is none. Says nothing, and needs nobody.
+fn plan_beside(session: &Session, survey: &Survey, inputs: &InputDigests) -> Result<(ThinLink, Planned)> {
+    let refused = |stop: Stop| match stop {
+        Stop::Refused(refusal) => Failure::new(refusal),
+        Stop::Failed(failure) => failure,
+    };
+    let flags = LinkFlags::of(&session.line).map_err(Failure::new)?;
+    let candidates = backends::read_candidates(session, survey, inputs)?;
+    if candidates.iter().any(backends::Candidate::has_regular_part) {
+        return Err(Failure::new("regular LTO would be done once more"));
+    }
+    let thin = thin_step::run_silently(session, survey).map_err(refused)?;
+    let planned = backends::plan(session, &flags, candidates, &thin, &mut |_| {}).map_err(refused)?;
+    Ok((thin, planned))
+}
+
 /// Thin link, plan, backends, final link.
 fn build(
     session: &Session,
@@ -223,9 +263,22 @@ fn build(
     let (thin, planned) = session
         .remote
         .while_planning(tools, places, |planned| plan_telling(session, survey, inputs, timer, planned))?;
+    let (linked, natives) = finish(session, survey, &thin, &planned, stats, timer)?;
+    Ok((planned, linked, natives))
+}
+
+/// Backends and final link.
+fn finish(
+    session: &Session,
+    survey: &Survey,
+    thin: &ThinLink,
+    planned: &Planned,
+    stats: &mut Stats,
+    timer: &mut Timer,
+) -> std::result::Result<(Linked, NativeObjects), Stop> {
     stats.modules = planned.len();
-    let natives = native_objects::build(session, &planned, &mut stats.backends)?;
-    kept::keep(session, &planned, &natives.objects)?;
+    let natives = native_objects::build(session, planned, &mut stats.backends)?;
+    kept::keep(session, planned, &natives.objects)?;
     timer.phase("backends");
     let parts = Parts {
         trace: &thin.trace,
@@ -233,11 +286,12 @@ fn build(
         regular_object: planned.has_regular_part.then_some(thin.regular_object.as_path()),
         natives: &natives.files,
         said: &thin.diagnostics,
+        refuses_doubts: !session.settings.is_set("unlisted"),
     };
     let mut linked = final_step::run(session, survey, &parts)?;
     if session.line.warnings() != Warnings::Silent {
         linked.diagnostics.extend(execution::warnings(&planned.batch(session), &natives.objects));
     }
     timer.phase("final_link");
-    Ok((planned, linked, natives))
+    Ok((linked, natives))
 }

@@ -67,6 +67,9 @@ impl NativeSide {
         let mut early = edit(session, parts.bitcode, &loaded, &read, &tables)?;
         let natives: Vec<ObjectSymbols> = read.into_iter().map(|read| read.symbols).collect();
         let mut order = order::find(session, survey, parts.trace, parts.bitcode, &tables, &natives)?;
+        if parts.refuses_doubts {
+            expect_no_doubt(session, &order, &tables)?;
+        }
         let asked_for: BTreeSet<&str> = session.line.values(&["y", "trace-symbol"]).collect();
         order.names.retain(|name| !asked_for.contains(name.as_str()));
         let (mut late, late_symbols) = late(parts.bitcode, &order)?;
@@ -92,6 +95,16 @@ impl NativeSide {
             placed.push(placing.lto_object(&object.path, &object.shown, archive, edited.as_deref())?);
         }
         Ok(Self { loaded: placed, libraries, symbols: order.names, names: placing.names, renamed: placing.renamed })
+    }
+}
+
+/// Refuses a link of which something may come out otherwise than in-process.
+fn expect_no_doubt(session: &Session, order: &Order<'_>, tables: &[ObjectSymbols]) -> std::result::Result<(), Stop> {
+    // The output has that of the first input, which in-process is bitcode or whatever came first.
+    let abi = tables.iter().any(|table| table.os_abi != 0).then(|| "an LTO object has an OS/ABI".to_owned());
+    match order.doubt.clone().or(abi) {
+        None => Ok(()),
+        Some(reason) => Err(Stop::Refused(Refusal { option: session.line.output().to_owned(), reason })),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::failure::Result;
 use std::collections::BTreeSet;
 use std::path::Path;
 use thindist_core::file_kind::FileKind;
+use thindist_core::final_doubts;
 use thindist_core::ir_symbols::BitcodeSymbols;
 use thindist_core::link_line::LinkLine;
 use thindist_core::symbol_order::{Definition, File, Kind, Resolution, Symbol, Visibility};
@@ -21,6 +22,15 @@ pub(crate) struct Order<'a> {
     pub(crate) names: Vec<String>,
     /// For each LTO object the native members that lld loads in front of it.
     pub(crate) late: Vec<Vec<Candidate<'a>>>,
+    /// What may come out otherwise than in-process.
+    pub(crate) doubt: Option<String>,
+}
+
+impl Order<'_> {
+    fn unknown() -> Self {
+        let doubt = Some("in which order lld enters symbols is not known".to_owned());
+        Self { doubt, ..Self::default() }
+    }
 }
 
 /// A file that lld reads, before its symbols are known.
@@ -49,12 +59,12 @@ pub(crate) fn find<'a>(
     let inputs = inputs(survey);
     let Some(files) = parallel::map(&inputs, |input| read(input, bitcode))?.into_iter().collect::<Option<Vec<_>>>()
     else {
-        return Ok(Order::default());
+        return Ok(Order::unknown());
     };
     let undefined: Vec<&str> = session.line.values(&["u", "undefined"]).collect();
     let mut resolution = Resolution::of(&files, &undefined);
     if !resolution.agrees_with(trace) {
-        return Ok(Order::default());
+        return Ok(Order::unknown());
     }
     let entered = entered_by_options(&session.line);
     resolution.enter(&entered.iter().map(String::as_str).collect::<Vec<_>>());
@@ -69,7 +79,9 @@ pub(crate) fn find<'a>(
         resolution.names().iter().take(known).filter(|name| wanted.contains(**name)).map(|name| (*name).to_owned());
     let natives =
         |numbers: &Vec<usize>| numbers.iter().filter_map(|number| inputs.get(*number)).filter_map(native).collect();
-    Ok(Order { names: names.collect(), late: late.iter().map(natives).collect() })
+    let symbols = objects.iter().map(|object| object.symbols.as_slice());
+    let doubt = final_doubts::doubt(&files, resolution.loaded(), symbols);
+    Ok(Order { names: names.collect(), late: late.iter().map(natives).collect(), doubt })
 }
 
 fn stem(name: &str) -> &str {

@@ -2,6 +2,7 @@
 //! that: its line and its tools.
 
 use super::survey::Survey;
+use super::ways::Way;
 use crate::failure::{Failure, Result, io};
 use crate::interrupt::Interrupt;
 use crate::remote::{self, Remote};
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Mutex;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::LinkLine;
 use thindist_exec::maintenance::LinkDirectory;
@@ -36,6 +38,8 @@ pub(crate) struct Workspace {
     pub(crate) action_cache: ActionCache,
     pub(crate) remote: Remote,
     pub(crate) interrupt: Interrupt,
+    /// How lld is driven and why, in a link whose way was chosen.
+    pub(crate) chosen: Mutex<Option<(Way, String)>>,
     cache_dir: PathBuf,
     directory: LinkDirectory,
 }
@@ -85,7 +89,13 @@ impl Workspace {
         let state = State::open(&cache_dir);
         let remote = Remote::new(options, &cas, &action_cache, &cache_dir);
         let directory = LinkDirectory::create(&cache_dir)?;
-        Ok(Self { settings, state, cas, action_cache, remote, interrupt, cache_dir, directory })
+        let chosen = Mutex::default();
+        Ok(Self { settings, state, cas, action_cache, remote, interrupt, chosen, cache_dir, directory })
+    }
+
+    /// Where the stores are.
+    pub(crate) fn cache_dir(&self) -> &Path {
+        &self.cache_dir
     }
 
     /// A path in the link's own directory.

@@ -13,6 +13,8 @@ pub(crate) struct ObjectSymbols {
     pub(crate) symbols: Vec<Symbol>,
     /// Signatures of its COMDAT groups.
     pub(crate) groups: Vec<String>,
+    /// `EI_OSABI`; 0 is none.
+    pub(crate) os_abi: u8,
 }
 
 impl ObjectSymbols {
@@ -61,7 +63,12 @@ fn read_object<Elf: FileHeader<Endian = Endianness>>(bytes: &[u8]) -> Parsed<Obj
     let table = sections.symbols(endian, bytes, elf::SHT_SYMTAB)?;
     let globals = table.symbols().iter().filter(|symbol| symbol.st_bind() != elf::STB_LOCAL);
     let symbols = globals.map(|symbol| Ok(described(endian, symbol, text(table.symbol_name(endian, symbol)?))));
-    Ok(ObjectSymbols { symbols: symbols.collect::<Parsed<_>>()?, groups: groups(endian, bytes, &sections, &table)? })
+    let os_abi = header.e_ident().os_abi.0;
+    Ok(ObjectSymbols {
+        symbols: symbols.collect::<Parsed<_>>()?,
+        groups: groups(endian, bytes, &sections, &table)?,
+        os_abi,
+    })
 }
 
 fn groups<Elf: FileHeader<Endian = Endianness>>(

@@ -38,8 +38,17 @@ pub(crate) struct ThinModule {
     pub(crate) index: PathBuf,
 }
 
-/// Runs it.
+/// Runs it; what lld says is passed on.
 pub(crate) fn run(session: &Session, survey: &Survey) -> std::result::Result<ThinLink, super::stop::Stop> {
+    run_telling(session, survey, true)
+}
+
+/// Runs it beside another lld, which says the same.
+pub(crate) fn run_silently(session: &Session, survey: &Survey) -> std::result::Result<ThinLink, super::stop::Stop> {
+    run_telling(session, survey, false)
+}
+
+fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::Result<ThinLink, super::stop::Stop> {
     session.make_directory("thin")?;
     let index_prefix = format!("{}/", session.text_path(format!("thin/index{}", "/d".repeat(levels_above(survey))))?);
     if let Some(refusal) = too_long(session, survey, &index_prefix) {
@@ -54,15 +63,17 @@ pub(crate) fn run(session: &Session, survey: &Survey) -> std::result::Result<Thi
     let words = final_line::thin_link(&session.line, &paths);
     let output = lld_run::lld(session, "thin.rsp", &words)?;
     let diagnostics = lld_run::lines(&output.stderr);
-    lld_run::print(&diagnostics);
+    if tells {
+        lld_run::print(&diagnostics);
+    }
     if !output.success() {
         return Err(output.failure(&session.lld.path).into());
     }
     let list = std::fs::read_to_string(paths.list).map_err(|error| io("read", paths.list, &error))?;
     let modules = list.lines().map(|line| selected(line, &index_prefix)).collect::<Result<_>>()?;
     let trace = lld_run::lines(&output.stdout);
-    if session.line.options().any(|(spec, _)| matches!(spec.name, "t" | "trace")) {
-        trace.iter().for_each(|line| println!("{line}"));
+    if tells && session.line.options().any(|(spec, _)| matches!(spec.name, "t" | "trace")) {
+        trace.iter().for_each(|line| crate::say::say!("{line}"));
     }
     let regular_object = PathBuf::from(paths.regular_object);
     Ok(ThinLink { modules, trace, regular_object, diagnostics, index_prefix })

@@ -117,7 +117,7 @@ mod tests {
     fn lost_is_what_no_object_says() {
         use Visibility::{Default, Hidden, Internal, Protected};
         let bitcode = [symbol("a", Hidden), symbol("a", Default), symbol("b", Hidden), symbol("c", Protected)];
-        let object = |symbols: Vec<Symbol>| ObjectSymbols { symbols, groups: Vec::new() };
+        let object = |symbols: Vec<Symbol>| ObjectSymbols { symbols, ..ObjectSymbols::default() };
         let objects = [
             object(vec![symbol("a", Default), symbol("b", Internal), symbol("d", Default)]),
             object(vec![symbol("a", Protected), symbol("c", Default)]),

@@ -1,6 +1,6 @@
 //! The words of a link line: response files expanded, thindist's own flags taken off.
 
-use crate::failure::{Failure, Result, io};
+use crate::failure::{Result, io};
 use crate::settings::{self, Settings};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -53,24 +53,27 @@ impl Words {
 /// Replaces each `@file` by the arguments in it, as lld does; one that cannot be read is an argument as it stands.
 fn expand_response_files(words: &[String]) -> Result<Option<Vec<String>>> {
     let mut expanded = Vec::with_capacity(words.len());
-    let is_text = expand_into(words, quoting(words), &mut Vec::new(), &mut expanded)?;
+    // An unknown quoting is lld's to report.
+    let Some(tokenize) = quoting(words) else { return Ok(None) };
+    let is_text = expand_into(words, tokenize, &mut Vec::new(), &mut expanded)?;
     Ok(is_text.then_some(expanded))
 }
 
 /// How response files are quoted; lld asks the words of its command line only.
-fn quoting(words: &[String]) -> fn(&str) -> Vec<String> {
+fn quoting(words: &[String]) -> Option<fn(&str) -> Vec<String>> {
     let apart = words.windows(2).filter_map(|pair| match pair {
         [option, value] if option == "--rsp-quoting" => Some(value.as_str()),
         _ => None,
     });
     let joined = words.iter().filter_map(|word| word.strip_prefix("--rsp-quoting="));
     match apart.chain(joined).last() {
-        Some("windows") => response_file::tokenize_windows,
-        _ => response_file::tokenize,
+        Some("windows") => Some(response_file::tokenize_windows),
+        None | Some("posix") => Some(response_file::tokenize),
+        Some(_) => None,
     }
 }
 
-/// `false`: a file is no UTF-8.
+/// `false`: a file is not UTF-8, or not to be expanded.
 fn expand_into(
     words: &[String],
     tokenize: fn(&str) -> Vec<String>,
@@ -82,9 +85,9 @@ fn expand_into(
             expanded.push(word.clone());
             continue;
         };
+        // One that includes itself is lld's to report.
         if open.contains(&path) {
-            return Err(Failure::new(format_args!("{} includes itself", path.display()))
-                .hint("take its name out of it, or out of the files that it names"));
+            return Ok(false);
         }
         let bytes = std::fs::read(&path).map_err(|error| io("read", &path, &error))?;
         let Ok(text) = String::from_utf8(bytes) else { return Ok(false) };

@@ -51,6 +51,11 @@ struct Link {
     directory: PathBuf,
     words: Vec<String>,
     settings: BTreeMap<String, String>,
+    /// How lld was driven, and why so.
+    #[serde(default)]
+    way: String,
+    #[serde(default)]
+    why: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,7 +101,7 @@ impl Took {
 /// Remembers how `jobs` of a link have ended. That it cannot be written is worth a warning, not a link.
 pub(crate) fn record(link: Line<'_>, workspace: &Workspace, jobs: &[Job], outcomes: &[Outcome]) {
     let actions = jobs.iter().zip(outcomes).map(|(job, outcome)| Entry::Action(Box::new(action(job, outcome))));
-    let entries = std::iter::once(Entry::Link(head(link, &workspace.settings))).chain(actions);
+    let entries = std::iter::once(Entry::Link(head(link, workspace))).chain(actions);
     let written = text(entries).and_then(|text| match workspace.settings.get("what_ran") {
         Some(file) => append(Path::new(file), &text),
         None => replace(workspace, &text),
@@ -106,7 +111,10 @@ pub(crate) fn record(link: Line<'_>, workspace: &Workspace, jobs: &[Job], outcom
     }
 }
 
-fn head(link: Line<'_>, settings: &Settings) -> Link {
+fn head(link: Line<'_>, workspace: &Workspace) -> Link {
+    let settings = &workspace.settings;
+    let chosen = workspace.chosen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let (way, why) = chosen.map(|(way, why)| (way.name().to_owned(), why)).unwrap_or_default();
     let deciding = DECIDING.iter().filter_map(|name| Some(((*name).to_owned(), settings.get(name)?.to_owned())));
     let tools = [("lld", link.lld), ("clang", link.clang)];
     let tools = tools.map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned()));
@@ -116,6 +124,8 @@ fn head(link: Line<'_>, settings: &Settings) -> Link {
         directory: std::env::current_dir().unwrap_or_default(),
         words: link.line.words().map(str::to_owned).collect(),
         settings: deciding.chain(tools).collect(),
+        way,
+        why,
     }
 }
 

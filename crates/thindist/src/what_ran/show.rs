@@ -12,7 +12,8 @@ pub(super) fn table(ran: &Ran) -> String {
     let width = |column: usize| rows.iter().map(|row| row.get(column).map_or(0, |cell| cell.chars().count())).max();
     let widths: Vec<usize> = (0..HEADING.len()).map(|column| width(column).unwrap_or(0)).collect();
     let lines = rows.iter().map(|row| line(row, &widths));
-    format!("{} in {}\n{}", ran.link.output, ran.link.directory.display(), lines.collect::<String>())
+    let how = if ran.link.way.is_empty() { String::new() } else { format!(", {}: {}", ran.link.way, ran.link.why) };
+    format!("{} in {}{how}\n{}", ran.link.output, ran.link.directory.display(), lines.collect::<String>())
 }
 
 fn line(row: &[String; 9], widths: &[usize]) -> String {
@@ -73,12 +74,14 @@ mod tests {
             directory: "/d".into(),
             words: Vec::new(),
             settings: std::collections::BTreeMap::new(),
+            way: "in-process".into(),
+            why: "few modules have changed".into(),
         };
         let took = Took { worker: Some("w7".to_owned()), execute_ms: Some(1234), bytes_up: 5, ..Took::default() };
         let key = "0123456789abcdef".to_owned();
         let action = Action { module: "a.o".to_owned(), key, from: From::RemoteExecuted, took };
         let expect = "\
-a.out in /d
+a.out in /d, in-process: few modules have changed
 where      queue  fetch  execute  upload  up  down  key           module
 remote w7      -      -    1.234       -   5     -  0123456789ab  a.o
 ";

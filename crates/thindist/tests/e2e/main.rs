@@ -29,6 +29,7 @@ mod rust;
 mod rust_for_linux;
 mod steps;
 mod verify;
+mod ways;
 mod what_changed;
 mod what_ran;
 

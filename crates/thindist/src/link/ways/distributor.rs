@@ -1,0 +1,231 @@
+//! The second way: lld does the whole link, and for its native objects it calls a distributor, which is us (DTLTO).
+//!
+//! lld waits for the process that it starts. That one is a messenger: it tells us by a socket where lld's job file is, and waits
+//! for our answer. Everything else (stores, keys, executors, counts) is in this process, which knows the line already.
+
+use super::in_process::Link;
+use crate::distribute::{self, KnownFacts};
+use crate::failure::{Failure, Result, io};
+use crate::link::final_step::{install, read_dependencies};
+use crate::link::lld_run::{self, Run};
+use crate::link::memo::Remembered;
+use crate::link::session::Session;
+use crate::link::stop::Stop;
+use crate::link::survey::{Content, Survey};
+use crate::link::{Place, PlannedJobs, backends, imported, parallel};
+use crate::stats::{BackendCounts, Timer};
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use thindist_core::digest::Digest;
+use thindist_core::link_line::LinkLine;
+use thindist_core::link_line::options::Role;
+use thindist_exec::Source;
+
+/// The messenger's name among thindist's commands. Nobody calls it but lld.
+pub(crate) const MESSENGER: &str = "tell-linker";
+const DONE: u8 = b'd';
+
+/// The first lld with DTLTO, the first that has regular archives with it, and the last whose job files we know.
+const WITH_DTLTO: u32 = 21;
+const WITH_ARCHIVES: u32 = 22;
+const LAST_KNOWN: u32 = 22;
+
+/// Why lld cannot do this line by calling a distributor with in-process' bytes on every stream and file.
+pub(in crate::link) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<String> {
+    if !(WITH_DTLTO..=LAST_KNOWN).contains(&major) {
+        return Some(format!("lld {major} calls no distributor that is known here"));
+    }
+    let unpacks = |content: &Content| match content {
+        Content::Archive(archive) => archive.members.iter().any(|member| matches!(member.place, Place::Part { .. })),
+        _ => false,
+    };
+    if major < WITH_ARCHIVES && survey.flat().iter().any(|input| unpacks(&input.content)) {
+        return Some(format!("lld {major} gives the distributor no members of regular archives"));
+    }
+    let names_objects =
+        line.options().find(|(spec, _)| matches!(spec.role, Role::Writes | Role::Prints | Role::SelectionReport));
+    names_objects.map(|(spec, _)| format!("in what -{} shows, lld names other objects than in-process", spec.name))
+}
+
+/// What the link gave.
+#[derive(Debug)]
+pub(crate) struct Distributed {
+    pub(crate) remembered: Remembered,
+    pub(crate) planned: PlannedJobs,
+    /// The output, which has to be put into its place.
+    file: Option<PathBuf>,
+}
+
+impl Distributed {
+    pub(crate) fn install(&self, session: &Session) -> Result<()> {
+        self.file.as_ref().map_or(Ok(()), |file| install(file, Path::new(session.line.output())))
+    }
+}
+
+/// Links. `Stop::Refused`: the first way has to do it, and nothing has been printed.
+pub(crate) fn run(
+    link: &Link<'_>,
+    counts: &mut BackendCounts,
+    timer: &mut Timer,
+) -> std::result::Result<Distributed, Stop> {
+    let session = link.session;
+    let socket = Socket::bind()?;
+    let file = private_output(session)?;
+    let dependencies = session.text_path("distributor.d")?;
+    let words = words(session, &socket.path, file.as_deref(), &dependencies)?;
+    let token = session.interrupt.token().dependent();
+    let (run, answered) = std::thread::scope(|scope| {
+        let lld = scope.spawn(|| {
+            let run = lld_run::lld_until(session, "distributor.rsp", &words, &token);
+            // It has ended; if it has not called, nobody will.
+            drop(UnixStream::connect(&socket.path));
+            run
+        });
+        let known = read_ahead(link);
+        let answered = socket.answer(|job_file| {
+            timer.phase("thin_link");
+            let planned = distribute::for_linker(session, job_file, &known, counts);
+            timer.phase("backends");
+            planned
+        });
+        if answered.is_err() {
+            token.cancel();
+        }
+        (lld.join(), answered)
+    });
+    let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
+    // `None`: no backend was to be run, or lld has refused the line.
+    let planned = answered?.unwrap_or_default();
+    print(&run)?;
+    if !run.success() {
+        return Err(run.failure(&session.lld.path).into());
+    }
+    timer.phase("final_link");
+    let remembered = Remembered {
+        output: file.clone().unwrap_or_else(|| PathBuf::from(session.line.output())),
+        diagnostics: lld_run::lines(&run.stderr),
+        read: read_dependencies(session, &dependencies)?,
+        named_files: planned.named_files.clone(),
+        modules: planned.jobs.len(),
+    };
+    Ok(Distributed { remembered, planned, file })
+}
+
+/// While lld is at its thin link: what each module says of itself, and what importers get of it. What cannot be read now is
+/// read, and complained of, when it is needed.
+fn read_ahead(link: &Link<'_>) -> KnownFacts {
+    let Link { session, inputs, .. } = link;
+    let bitcode = link.survey.bitcode();
+    let files: Vec<(&str, Digest, Source)> = bitcode
+        .iter()
+        .filter_map(|(identifier, (_, place))| match place {
+            Place::File(path) => {
+                let (digest, stamp) = *inputs.get(path)?;
+                Some((*identifier, digest, Source::File { path: path.clone(), stamp: Some(stamp) }))
+            }
+            Place::Part { .. } => None,
+        })
+        .collect();
+    let facts = parallel::map(&files, |(identifier, digest, source)| {
+        let Source::File { path, .. } = source else { return Ok(None) };
+        let bytes = std::fs::read(path).map_err(|error| io("read", path, &error))?;
+        Ok(backends::read_facts(&session.lld, identifier, &bytes).ok().map(|facts| (*digest, facts)))
+    });
+    let wanted: Vec<_> =
+        files.iter().enumerate().map(|(number, (_, digest, source))| (number, *digest, source)).collect();
+    let _ = imported::facts(&session.state, &wanted);
+    facts.unwrap_or_default().into_iter().flatten().collect()
+}
+
+/// lld's temporaries are beside its output. `None`: it has to write to the user's path itself.
+fn private_output(session: &Session) -> Result<Option<PathBuf>> {
+    let output = Path::new(session.line.output());
+    let is_special = output.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
+    if is_special || session.line.output_holds_its_path() {
+        return Ok(None);
+    }
+    Ok(Some(session.make_directory("out")?.join(output.file_name().unwrap_or_default())))
+}
+
+fn words(session: &Session, socket: &Path, file: Option<&Path>, dependencies: &str) -> Result<Vec<String>> {
+    let ourselves = std::env::current_exe().map_err(|error| io("find", "thindist itself", &error))?;
+    let mut words: Vec<String> = session.line.words().map(str::to_owned).collect();
+    words.extend([
+        format!("--thinlto-distributor={}", ourselves.display()),
+        format!("--thinlto-distributor-arg={MESSENGER}"),
+        format!("--thinlto-distributor-arg={}", socket.display()),
+        format!("--thinlto-remote-compiler={}", session.clang.path.display()),
+        format!("--dependency-file={dependencies}"),
+    ]);
+    if let Some(file) = file {
+        words.extend(["-o".to_owned(), file.to_string_lossy().into_owned()]);
+    }
+    Ok(words)
+}
+
+fn print(run: &Run) -> Result<()> {
+    let failed = |stream: &'static str| move |error: std::io::Error| io("write", stream, &error);
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(&run.stdout).and_then(|()| stdout.flush()).map_err(failed("the standard output"))?;
+    std::io::stderr().lock().write_all(&run.stderr).map_err(failed("the standard error"))
+}
+
+/// Where the messenger finds us. The link's own directory may have a longer path than a socket can.
+struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Socket {
+    fn bind() -> Result<Self> {
+        let short = std::env::temp_dir();
+        let directory = tempfile::Builder::new()
+            .prefix("thindist-")
+            .tempdir_in(&short)
+            .map_err(|error| io("create a directory in", &short, &error))?;
+        let path = directory.path().join("linker");
+        let listener = UnixListener::bind(&path).map_err(|error| io("create", &path, &error))?;
+        Ok(Self { listener, path, _directory: directory })
+    }
+
+    /// Waits for the messenger, does what it asks for, and answers it. `None`: lld has ended without calling.
+    fn answer<T>(
+        &self,
+        work: impl FnOnce(&Path) -> std::result::Result<T, Stop>,
+    ) -> std::result::Result<Option<T>, Stop> {
+        let (mut stream, _) = self.listener.accept().map_err(|error| io("listen at", &self.path, &error))?;
+        let mut job_file = String::new();
+        let read = BufReader::new(&stream).read_line(&mut job_file);
+        read.map_err(|error| io("read from", &self.path, &error))?;
+        if job_file.is_empty() {
+            return Ok(None);
+        }
+        let done = work(Path::new(job_file.trim_end_matches('\n')))?;
+        // A messenger that is gone is lld's end, which is heard of otherwise.
+        let _ = stream.write_all(&[DONE]);
+        Ok(Some(done))
+    }
+}
+
+/// The messenger: `thindist tell-linker SOCKET JOB.json`.
+pub(crate) fn tell(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+    let words: Vec<OsString> = words.collect();
+    let [socket, job_file] = words.as_slice() else {
+        return Err(Failure::new(format_args!(
+            "{MESSENGER} is what lld calls in a link of ld.thindist's, and nobody else"
+        )));
+    };
+    let socket = Path::new(socket);
+    let failed = |error: std::io::Error| io("reach the link at", socket, &error);
+    let mut stream = UnixStream::connect(socket).map_err(failed)?;
+    let job_file = std::path::absolute(job_file).map_err(failed)?;
+    stream.write_all(job_file.as_os_str().as_encoded_bytes()).and_then(|()| stream.write_all(b"\n")).map_err(failed)?;
+    let mut answer = [0];
+    let is_done = stream.read(&mut answer).map_err(failed)? == 1 && answer == [DONE];
+    // ld.thindist says what went wrong.
+    Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

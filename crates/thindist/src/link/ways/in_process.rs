@@ -1,0 +1,388 @@
+//! The first way: lld does the whole link as it was called, with a private cache of its own behind it.
+//!
+//! Beside it runs what a harvest needs: an index-only thin link and the plan, half a second of one core. If the plan shows that
+//! the stores have most of the objects already, lld is ended before it has written anything, and they are linked instead.
+
+use super::harvest;
+use super::history::{Changes, History, Now, Said};
+use super::private_cache;
+use crate::failure::{Failure, Result};
+use crate::link::execution;
+use crate::link::extra_inputs::NamedFiles;
+use crate::link::final_step::read_dependencies;
+use crate::link::lld_run::{self, Run};
+use crate::link::memo::Remembered;
+use crate::link::session::{InputDigests, Session};
+use crate::link::stop::Stop;
+use crate::link::survey::Survey;
+use crate::link::thin_step::ThinLink;
+use crate::link::words::ForLld;
+use crate::link::{Planned, backends, plan_beside};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use thindist_core::link_line::response_file;
+use thindist_exec::{CancelToken, FileStamp, LldCache, LocalLane, Permit};
+
+/// What is in the cache is ours to remove.
+const NEVER_PRUNE: &str = "--thinlto-cache-policy=prune_after=0s:cache_size=0%:cache_size_bytes=0:cache_size_files=0";
+
+/// Modules of fewer bytes than this on average compile in a few milliseconds: planning and storing them would take a tenth of that
+/// and more, and lld's own cache does as well.
+const WORTH_HARVESTING: u64 = 8 << 10;
+/// A link of no more modules than this is harvested whatever their size: it takes milliseconds.
+const FEW: usize = 200;
+/// Of a warm link no more than a share of the work is lld's: its new objects stay in its cache.
+const MOSTLY_COLD: usize = 4;
+
+/// One link of this way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Link<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) survey: &'a Survey,
+    pub(crate) inputs: &'a InputDigests,
+    pub(crate) words: &'a ForLld,
+    pub(crate) now: &'a Now,
+    /// Backends of it can be separate.
+    pub(crate) is_carried: bool,
+    /// Objects that are stored already may be linked by a separate way instead.
+    pub(crate) may_divert: bool,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// With lld's output.
+    Linked(Box<Linked>),
+    /// The stores have the objects.
+    Diverted(Box<(ThinLink, Planned)>),
+    /// Something killed lld.
+    Killed(Failure),
+}
+
+/// A link that lld has done.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    /// `None`: what it is made of is not known well enough to remember it whole.
+    pub(crate) remembered: Option<Remembered>,
+    pub(crate) modules: usize,
+    /// Backends that lld has run.
+    pub(crate) executed: usize,
+    /// The plan, where there was one.
+    pub(crate) plan: Option<Planned>,
+    /// Why nothing was harvested although there was a plan.
+    pub(crate) unharvested: Option<String>,
+}
+
+/// What is found out while lld runs.
+struct Beside {
+    /// Files that assembly names; `None`: they cannot be told.
+    named_files: Option<Vec<PathBuf>>,
+    plan: Option<(ThinLink, Planned)>,
+    /// Why there is no plan although there should be one.
+    why_none: Option<String>,
+}
+
+/// Links. `Stop::Failed` has lld's own words behind it.
+pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result<Ended, Stop> {
+    let session = link.session;
+    let changes = history.changes(link.now);
+    let mut looked = looks_first(link, history).then(|| look(link));
+    if let Some(beside) = &mut looked
+        && let Some(plan) = beside.plan.take_if(|(_, planned)| is_stored(session, planned))
+    {
+        return Ok(Ended::Diverted(Box::new(plan)));
+    }
+    // A store that is in trouble costs time, not the link.
+    let mut cache = match private_cache::refusal(&session.line) {
+        None => private_cache::open(session, history, link.now).inspect_err(Failure::warn).ok(),
+        Some(_) => None,
+    };
+    let before = forget_what_spoke(cache.as_mut(), history, &changes)?;
+    let dependencies = session.text_path("in-process.d")?;
+    let output = PathBuf::from(session.line.output());
+    let stamp = FileStamp::of(&output).ok();
+    let temporaries = Temporaries::beside(&output);
+    let permits = permits(session)?;
+    let words = extra_words(link, cache.as_ref(), permits.len(), &dependencies);
+    let invocation = match link.words {
+        ForLld::AsGiven(given) => given.iter().cloned().chain(words.iter().map(Into::into)).collect(),
+        ForLld::Expanded(expanded) => {
+            let path = session.text_path("in-process.rsp")?;
+            let text = response_file::join(&[expanded.clone(), words].concat());
+            std::fs::write(&path, text).map_err(|error| crate::failure::io("write", &path, &error))?;
+            vec![format!("@{path}").into()]
+        }
+    };
+    let token = session.interrupt.token().dependent();
+    let ended = AtomicBool::new(false);
+    let (run, beside) = std::thread::scope(|scope| {
+        let lld = scope.spawn(|| {
+            let run = lld_run::start(session, invocation, &token);
+            ended.store(true, Ordering::Release);
+            run
+        });
+        let is_first = looked.is_none();
+        let beside = looked.unwrap_or_else(|| look_beside(link, history, &changes, before.len()));
+        if link.may_divert
+            && is_first
+            && beside.plan.as_ref().is_some_and(|(_, plan)| is_stored(session, plan))
+            && !ended.load(Ordering::Acquire)
+        {
+            token.cancel();
+        }
+        (lld.join(), beside)
+    });
+    drop(permits);
+    let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
+    if !run.success() {
+        return give_up(link, &run, &token, cache, &before, beside, &temporaries);
+    }
+    print(&run)?;
+    let read = if writes_its_own(session) { Vec::new() } else { read_dependencies(session, &dependencies)? };
+    let mut ended = Linked { remembered: None, modules: link.now.len(), executed: 0, plan: None, unharvested: None };
+    let named_files = keep(link, history, cache, &before, beside, &run, &mut ended)?;
+    let is_new = FileStamp::of(&output).ok().filter(|new| Some(*new) != stamp).is_some();
+    if let (true, Some(named_files)) = (is_new, named_files) {
+        ended.remembered = Some(Remembered {
+            output,
+            diagnostics: lld_run::lines(&run.stderr),
+            read,
+            named_files,
+            modules: ended.modules,
+        });
+    }
+    Ok(Ended::Linked(Box::new(ended)))
+}
+
+/// Everything that a link leaves behind it but its output. Gives the files that assembly names.
+fn keep(
+    link: &Link<'_>,
+    history: &mut History,
+    cache: Option<LldCache>,
+    before: &BTreeSet<String>,
+    beside: Beside,
+    run: &Run,
+    ended: &mut Linked,
+) -> Result<Option<Vec<PathBuf>>> {
+    let session = link.session;
+    let Beside { named_files, plan, why_none } = beside;
+    ended.unharvested = why_none;
+    let Some(mut cache) = cache else {
+        ended.executed = link.now.len();
+        history.set_modules(link.now, &|_| true);
+        return Ok(named_files);
+    };
+    let new: Vec<String> = cache.keys()?.into_iter().filter(|key| !before.contains(key)).collect();
+    ended.executed = new.len();
+    let is_cold = before.is_empty();
+    if is_cold {
+        history.cold_cpu_ms = u64::try_from(run.usage.cpu.as_millis()).unwrap_or(u64::MAX);
+        history.cold_rss_kib = run.usage.peak_rss_kib;
+    }
+    let spoke;
+    if let Some((thin, planned)) = plan {
+        ended.modules = planned.len();
+        ended.executed = if is_cold { planned.len() } else { ended.executed };
+        let harvest = harvest::run(link, &mut cache, &thin, &planned, run)?;
+        spoke = harvest.has_unknown_lines;
+        history.said.extend(harvest.said);
+        history.is_stored = harvest.nothing.is_none();
+        ended.unharvested = harvest.nothing;
+        let imports = planned.imports();
+        history.set_modules(link.now, &|_| false);
+        history.set_imports(link.now, imports);
+        ended.plan = Some(planned);
+    } else {
+        // What lld said when it compiled little is not repeated by its cache, and of which module it is nobody has found out.
+        let lines = lld_run::lines(&run.stderr).into_iter().collect();
+        history.repeat_what_was_said(&lines);
+        spoke = !new.is_empty() && lines.iter().any(|line| !harvest::is_of_the_link(line));
+        history.set_modules(link.now, &|_| false);
+    }
+    history.spoke = spoke;
+    if spoke || named_files.is_none() {
+        cache.remove(new)?;
+    }
+    match &named_files {
+        Some(files) => history.named_files.clone_from(files),
+        None => history.named_files.clear(),
+    }
+    private_cache::close(session, history, cache)?;
+    Ok(named_files)
+}
+
+/// Modules that had warnings and may be compiled again are compiled again, so that lld says what is true now.
+fn forget_what_spoke(
+    cache: Option<&mut LldCache>,
+    history: &mut History,
+    changes: &Changes,
+) -> Result<BTreeSet<String>> {
+    let Some(cache) = cache else { return Ok(BTreeSet::new()) };
+    let again = |name: &String| changes.changed.contains(name) || changes.repeated.contains(name);
+    let (again, rest) = std::mem::take(&mut history.said).into_iter().partition(|(name, _)| again(name));
+    history.said = rest;
+    let again: BTreeMap<String, Said> = again;
+    cache.remove(again.into_values().map(|said| said.key))?;
+    Ok(cache.keys()?.into_iter().collect())
+}
+
+/// At most one thread of lld's for each slot of the machine and token of make's.
+fn permits(session: &Session) -> Result<Vec<Permit>> {
+    let (slots, jobserver, most) = execution::lane(session, session.line.jobs())?;
+    let lane = LocalLane { slots: &slots, jobserver };
+    let first = lane.permit(session.interrupt.token()).ok_or_else(|| Failure::new("interrupted"))?;
+    let others = std::iter::repeat_with(|| lane.try_permit()).take(most.saturating_sub(1)).map_while(|permit| permit);
+    Ok(std::iter::once(first).chain(others).collect())
+}
+
+fn extra_words(link: &Link<'_>, cache: Option<&LldCache>, threads: usize, dependencies: &str) -> Vec<String> {
+    let mut words = vec![format!("--thinlto-jobs={threads}")];
+    if !writes_its_own(link.session) {
+        words.push(format!("--dependency-file={dependencies}"));
+    }
+    if let Some(cache) = cache {
+        words.push(format!("--thinlto-cache-dir={}", cache.directory().display()));
+        words.push(NEVER_PRUNE.to_owned());
+    }
+    words
+}
+
+/// The user has lld list what it reads; such a link is not remembered whole.
+fn writes_its_own(session: &Session) -> bool {
+    session.line.has_option("dependency-file")
+}
+
+/// Most of a plan's objects are stored: they are linked in the time in which lld would compile the rest.
+fn is_stored(session: &Session, planned: &Planned) -> bool {
+    let known = execution::stored(&planned.batch(session));
+    known * 2 > planned.len()
+}
+
+/// What there is to be found out of the line while lld links it. Whatever goes wrong here is no matter of the link's.
+fn look_beside(link: &Link<'_>, history: &History, changes: &Changes, entries: usize) -> Beside {
+    let is_known = !changes.changed.is_empty() || !changes.repeated.is_empty() || entries > 0;
+    let compiled = changes.changed.len() + changes.repeated.len();
+    let is_warm = is_known && entries > 0 && compiled * MOSTLY_COLD < link.now.len();
+    if is_warm {
+        let named = named_by(link, |module| changes.changed.contains(module));
+        let all = named.map(|named| history.named_files.iter().cloned().chain(named).collect::<BTreeSet<_>>());
+        return Beside { named_files: all.map(|all| all.into_iter().collect()), plan: None, why_none: None };
+    }
+    let is_worth = link.now.len() <= FEW || link.now.bytes() / (link.now.len().max(1) as u64) >= WORTH_HARVESTING;
+    if link.is_carried && is_worth {
+        return look(link);
+    }
+    Beside { named_files: named_by(link, |_| true), plan: None, why_none: None }
+}
+
+/// lld would have linked a few modules before it is known that their objects are stored, so that is found out before.
+fn looks_first(link: &Link<'_>, history: &History) -> bool {
+    let Link { session, now, .. } = link;
+    let may_be_stored = !session.action_cache.is_empty() || session.remote.is_named();
+    link.is_carried && link.may_divert && may_be_stored && history.is_new() && now.len() <= FEW
+}
+
+/// The plan, or as much of it as there can be.
+fn look(link: &Link<'_>) -> Beside {
+    match plan_beside(link.session, link.survey, link.inputs) {
+        Ok((thin, planned)) => {
+            Beside { named_files: Some(planned.named_files.clone()), plan: Some((thin, planned)), why_none: None }
+        }
+        Err(failure) => {
+            Beside { named_files: named_by(link, |_| true), plan: None, why_none: Some(failure.to_string()) }
+        }
+    }
+}
+
+/// The files that assembly in some modules names, without a plan; `None`: that cannot be told.
+fn named_by(link: &Link<'_>, wanted: impl Fn(&String) -> bool) -> Option<Vec<PathBuf>> {
+    let session = link.session;
+    let mut named = NamedFiles::default();
+    for (identifier, (_, place)) in link.survey.bitcode() {
+        if wanted(&link.now.name(identifier)) {
+            let facts = backends::read_facts(&session.lld, identifier, &place.read().ok()?).ok()?;
+            named.resolve(&session.state, identifier, &facts.asm_inputs).ok()?;
+        }
+    }
+    Some(named.paths().chain(private_cache::option_files(&session.line)).collect())
+}
+
+/// lld has not linked.
+fn give_up(
+    link: &Link<'_>,
+    run: &Run,
+    token: &CancelToken,
+    cache: Option<LldCache>,
+    before: &BTreeSet<String>,
+    beside: Beside,
+    temporaries: &Temporaries,
+) -> std::result::Result<Ended, Stop> {
+    let session = link.session;
+    let was_interrupted = session.interrupt.token().is_cancelled();
+    if let Some(mut cache) = cache {
+        // What was compiled without a word stays.
+        if !(was_interrupted || token.is_cancelled()) || !run.stderr.is_empty() {
+            let new: Vec<String> = cache.keys()?.into_iter().filter(|key| !before.contains(key)).collect();
+            cache.remove(new)?;
+        }
+        cache.note()?;
+    }
+    if was_interrupted {
+        return Err(Failure::new("interrupted").into());
+    }
+    if let (true, Some(plan)) = (token.is_cancelled(), beside.plan) {
+        temporaries.remove_new();
+        return Ok(Ended::Diverted(Box::new(plan)));
+    }
+    if run.was_killed() && link.may_divert {
+        return Ok(Ended::Killed(run.failure(&session.lld.path)));
+    }
+    print(run)?;
+    Err(run.failure(&session.lld.path).into())
+}
+
+/// lld's temporary files beside its output: `NAME.tmp` and seven hexadecimal digits. It removes its own when a signal ends it,
+/// unless that comes in the moment in which it makes one.
+struct Temporaries {
+    prefix: PathBuf,
+    before: BTreeSet<PathBuf>,
+}
+
+impl Temporaries {
+    fn beside(output: &Path) -> Self {
+        let mut prefix = output.as_os_str().to_owned();
+        prefix.push(".tmp");
+        let mut this = Self { prefix: PathBuf::from(prefix), before: BTreeSet::new() };
+        this.before = this.now();
+        this
+    }
+
+    fn now(&self) -> BTreeSet<PathBuf> {
+        let directory = self.prefix.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let start = self.prefix.file_name().unwrap_or_default().as_encoded_bytes();
+        let is_one = |name: &std::ffi::OsStr| {
+            let random = name.as_encoded_bytes().strip_prefix(start);
+            random.is_some_and(|random| random.len() == 7 && random.iter().all(u8::is_ascii_hexdigit))
+        };
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        entries.filter(|entry| is_one(&entry.file_name())).map(|entry| entry.path()).collect()
+    }
+
+    fn remove_new(&self) {
+        for path in self.now().difference(&self.before) {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// lld's own words, each on the stream that it came on.
+fn print(run: &Run) -> Result<()> {
+    use std::io::Write as _;
+    let failed =
+        |stream: &'static str| move |error: std::io::Error| crate::failure::io("write", Path::new(stream), &error);
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(&run.stdout).and_then(|()| stdout.flush()).map_err(failed("the standard output"))?;
+    std::io::stderr().lock().write_all(&run.stderr).map_err(failed("the standard error"))
+}

@@ -1,0 +1,315 @@
+//! How lld is driven: which way a link takes, what it leaves for the next one, and what becomes of it when something is wrong.
+
+use crate::on_each_llvm;
+use crate::programs::{CHAIN_OBJECTS, chain, edit, row};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use testkit::{FakeEngine, Random, Sandbox, Stats};
+
+on_each_llvm!(
+    a_first_link_is_llds_own_and_is_harvested,
+    a_second_directory_finds_what_was_harvested,
+    a_client_of_a_shared_cache_finds_what_was_harvested,
+    a_leaf_edit_runs_one_backend,
+    an_edit_of_what_many_import_is_left_to_import_equivalence,
+    content_under_another_name_is_compiled_again,
+    files_that_assembly_names_are_in_no_key_of_llds,
+    a_damaged_private_cache_is_as_none,
+    a_private_cache_that_cannot_be_made_costs_nothing_but_time,
+    a_line_that_lld_refuses_is_refused_in_its_words_and_nothing_is_stored,
+    lld_killed_means_backends_apart_and_one_warning,
+    warnings_of_backends_are_repeated,
+    killed_while_lld_links,
+    a_way_that_is_forced_and_cannot_do_the_line_says_so,
+    an_unknown_way_is_an_error,
+    under_make_lld_has_no_more_threads_than_make_allows,
+);
+
+#[track_caller]
+fn expect(stats: &Stats, way: &str, executed: usize, local: usize) {
+    assert_eq!((stats.way(), stats.executed(), stats.local_cache()), (way, executed, local), "{stats:?}");
+}
+
+/// Links as a user does, without the memo of whole links, and expects lld's bytes.
+#[track_caller]
+fn link(sandbox: &Sandbox, line: &str) -> Stats {
+    let stats = sandbox.stats_of(sandbox.auto(&format!("{line} -o ours.o")).env("THINDIST_MEMO", "0"));
+    same(sandbox, line);
+    stats
+}
+
+#[track_caller]
+fn same(sandbox: &Sandbox, line: &str) {
+    // Maps and messages have the name of the output.
+    std::fs::rename(sandbox.path("ours.o"), sandbox.path("mine.o")).unwrap();
+    sandbox.lld(&format!("{line} -o ours.o"));
+    assert!(sandbox.read("mine.o") == sandbox.read("ours.o"), "other bytes than lld's: {line}");
+}
+
+#[track_caller]
+fn sound(sandbox: &Sandbox) {
+    let report = sandbox.tool("thindist").args("cache verify").ok();
+    assert!(report.stdout.ends_with(" 0 damaged\n"), "{report}");
+}
+
+const LINE: &str = "-r main.o middle.o alone.o leaf.o";
+
+/// The way of separate backends for a line of the chain.
+fn separate(sandbox: &Sandbox) -> &'static str {
+    if sandbox.llvm() < 21 { "index-only" } else { "distributor" }
+}
+
+fn a_first_link_is_llds_own_and_is_harvested(sandbox: &Sandbox) {
+    chain(sandbox);
+    expect(&link(sandbox, LINE), "in-process", 4, 0);
+    assert_eq!(sandbox.action_results(), 4);
+    // Every way has the same keys.
+    for way in ["index-only", separate(sandbox)] {
+        let forced = sandbox.auto(&format!("{LINE} -o ours.o")).env("THINDIST_MEMO", "0").env("THINDIST_WAY", way);
+        expect(&sandbox.stats_of(forced), way, 0, 4);
+        same(sandbox, LINE);
+    }
+    assert_eq!(sandbox.action_results(), 4);
+    expect(&link(sandbox, LINE), "in-process", 0, 4);
+    sound(sandbox);
+}
+
+fn a_second_directory_finds_what_was_harvested(sandbox: &Sandbox) {
+    chain(sandbox);
+    link(sandbox, LINE);
+    sandbox.make_directory(sandbox.path("other"));
+    for object in CHAIN_OBJECTS.split(' ') {
+        std::fs::copy(sandbox.path(object), sandbox.path("other").join(object)).unwrap();
+    }
+    let there = sandbox.auto(&format!("{LINE} -o there.o")).dir(sandbox.path("other"));
+    expect(&sandbox.stats_of(there), separate(sandbox), 0, 4);
+    assert!(sandbox.read("other/there.o") == sandbox.read("ours.o"));
+}
+
+fn a_client_of_a_shared_cache_finds_what_was_harvested(sandbox: &Sandbox) {
+    chain(sandbox);
+    let engine = FakeEngine::start();
+    let client = |name: &str| {
+        let cache = sandbox.root(format!("cache-{name}"));
+        sandbox.make_directory(&cache);
+        std::fs::copy(sandbox.root("cache/state.sqlite"), cache.join("state.sqlite")).unwrap();
+        let tool = sandbox.auto(&format!("{LINE} -o {name}.o")).env("THINDIST_CACHE_DIR", cache);
+        tool.env("THINDIST_REMOTE_CACHE", engine.address())
+    };
+    let stats = sandbox.stats_of(client("first").env("THINDIST_REMOTE_UPLOAD_LOCAL_RESULTS", "1"));
+    expect(&stats, "in-process", 4, 0);
+    assert_eq!(engine.size(), (4, 4));
+    let stats = sandbox.stats_of(client("second"));
+    assert_eq!((stats.executed(), stats.remote_cache() + stats.local_cache()), (0, 4), "{stats:?}");
+    assert!(sandbox.read("first.o") == sandbox.read("second.o"));
+}
+
+fn a_leaf_edit_runs_one_backend(sandbox: &Sandbox) {
+    let line = format!("-r {}", row(sandbox, 12));
+    sandbox.compile("-O2 -flto=thin", "alone.c", "int alone(int x) { return x + 1; }");
+    let line = format!("{line} alone.o");
+    expect(&link(sandbox, &line), "in-process", 13, 0);
+    sandbox.compile("-O2 -flto=thin", "alone.c", "int alone(int x) { return x + 2; }");
+    expect(&link(sandbox, &line), "in-process", 1, 12);
+    // Nobody has stored it: the way is that of the cheapest link. Reverted, lld's cache has the old one.
+    sandbox.compile("-O2 -flto=thin", "alone.c", "int alone(int x) { return x + 1; }");
+    expect(&link(sandbox, &line), "in-process", 0, 13);
+}
+
+/// Of modules as small as these lld compiles hundreds while anything else starts, so they have to be many or slow.
+fn an_edit_of_what_many_import_is_left_to_import_equivalence(sandbox: &Sandbox) {
+    let slow = |number: usize| {
+        let cases: String =
+            (0..600).map(|case| format!("case {case}: x = x * {number} + hot(x ^ {case}); break;")).collect();
+        format!(
+            "int hot(int); int f{number}(int x) {{ for (int i = 0; i < 9; i++) switch (x % 977) {{ {cases} }} return x; }}"
+        )
+    };
+    let objects: Vec<String> = (1..=6).map(|number| format!("f{number}")).collect();
+    for (number, name) in (1..).zip(&objects) {
+        sandbox.compile("-O2 -flto=thin", &format!("{name}.c"), &slow(number));
+    }
+    let hot = |more: &str| format!("int hot(int x) {{ return x * 3; }} {more}");
+    sandbox.compile("-O2 -flto=thin", "hot.c", &hot(""));
+    let line = format!("-r hot.o {}.o", objects.join(".o "));
+    expect(&link(sandbox, &line), "in-process", 7, 0);
+    sandbox.compile("-O2 -flto=thin", "hot.c", &hot("int nobody(int x) { return x * 99; }"));
+    expect(&link(sandbox, &line), separate(sandbox), 1, 6);
+}
+
+/// LLVM links imports in the order of their modules' names, and lld's keys hold contents only.
+fn content_under_another_name_is_compiled_again(sandbox: &Sandbox) {
+    chain(sandbox);
+    link(sandbox, LINE);
+    for (from, to) in [("middle.o", "x.o"), ("alone.o", "middle.o"), ("x.o", "alone.o")] {
+        std::fs::rename(sandbox.path(from), sandbox.path(to)).unwrap();
+    }
+    let stats = link(sandbox, LINE);
+    assert_ne!(stats.way(), "in-process", "{stats:?}");
+}
+
+fn files_that_assembly_names_are_in_no_key_of_llds(sandbox: &Sandbox) {
+    sandbox.write("data.bin", "one");
+    let text =
+        "asm(\".section .rodata.d,\\\"a\\\"\\n .incbin \\\"data.bin\\\"\\n .previous\"); int f(int x) { return x; }";
+    sandbox.compile("-O2 -flto=thin", "a.c", text);
+    sandbox.compile("-O2 -flto=thin", "b.c", "int b(int x) { return x; }");
+    link(sandbox, "-r a.o b.o");
+    link(sandbox, "-r a.o b.o");
+    sandbox.write("data.bin", "two");
+    link(sandbox, "-r a.o b.o");
+    // With the memo as well.
+    for content in ["three", "four"] {
+        sandbox.write("data.bin", content);
+        sandbox.auto("-r a.o b.o -o ours.o").ok();
+        same(sandbox, "-r a.o b.o");
+    }
+}
+
+/// The files of lld's private caches.
+fn private(sandbox: &Sandbox) -> Vec<PathBuf> {
+    let is_entry =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("llvmcache-"));
+    sandbox.files_below("cache/lld").into_iter().filter(is_entry).collect()
+}
+
+fn a_damaged_private_cache_is_as_none(sandbox: &Sandbox) {
+    chain(sandbox);
+    link(sandbox, LINE);
+    assert_eq!(private(sandbox).len(), 4);
+    for path in private(sandbox) {
+        // Its name in the CAS shares the content.
+        let mut bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last / 2] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let stats = link(sandbox, LINE);
+    assert_eq!(stats.executed() + stats.local_cache(), 4, "{stats:?}");
+    for path in private(sandbox) {
+        std::fs::write(&path, "").or_else(|_| std::fs::remove_file(&path)).unwrap();
+    }
+    link(sandbox, LINE);
+}
+
+fn a_private_cache_that_cannot_be_made_costs_nothing_but_time(sandbox: &Sandbox) {
+    chain(sandbox);
+    std::fs::write(sandbox.root("cache/lld"), "no directory").unwrap();
+    let run = sandbox.auto(&format!("{LINE} -o ours.o")).ok();
+    assert_eq!(run.lines_with("thindist: warning: "), 1, "{run}");
+    same(sandbox, LINE);
+}
+
+fn a_line_that_lld_refuses_is_refused_in_its_words_and_nothing_is_stored(sandbox: &Sandbox) {
+    chain(sandbox);
+    for line in [
+        "main.o middle.o -o none",
+        "-r main.o none.o -o none",
+        "-r main.o -o",
+        "-r main.o main.o -o none",
+        "-r main.o -T nothing.t -o none",
+    ] {
+        let run = sandbox.auto(line).run();
+        let lld = sandbox.tool(format!("ld.lld-{}", sandbox.llvm())).args(line).run();
+        assert_eq!(
+            (run.status, run.stderr.as_str(), run.stdout.as_str()),
+            (lld.status, lld.stderr.as_str(), lld.stdout.as_str()),
+            "{line}"
+        );
+        assert!(!run.status.success(), "{line}");
+    }
+    assert_eq!((sandbox.action_results(), private(sandbox).len()), (0, 0));
+}
+
+/// A linker that is killed while it does the first link, and works otherwise.
+fn lld_killed_means_backends_apart_and_one_warning(sandbox: &Sandbox) {
+    chain(sandbox);
+    let lld = sandbox.root("bin/ld.lld-fragile");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--thinlto-cache-dir=*) kill -KILL $$;; esac\nexec /usr/bin/ld.lld-{} \"$@\"\n",
+        sandbox.llvm()
+    );
+    std::fs::write(&lld, script).unwrap();
+    std::fs::set_permissions(&lld, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let tool = sandbox.auto(&format!("{LINE} -o ours.o")).env("THINDIST_LLD", &lld);
+    let clang = format!("/usr/bin/clang-{}", sandbox.llvm());
+    let run = tool.env("THINDIST_CLANG", clang).ok();
+    assert_eq!(run.lines_with("thindist: warning: "), 1, "{run}");
+    run.says("killed by signal 9").says("running the backends apart");
+    same(sandbox, LINE);
+}
+
+fn warnings_of_backends_are_repeated(sandbox: &Sandbox) {
+    let text = "void use(char *); int large(int x) { char buffer[4000]; use(buffer); return buffer[x]; }";
+    sandbox.compile("-O2 -flto=thin -Wframe-larger-than=100", "large.c", text);
+    chain(sandbox);
+    let line = format!("{LINE} large.o");
+    let warnings = |run: &testkit::Run| run.lines_with("stack frame size");
+    for round in ["cold", "warm", "warm again"] {
+        let run = sandbox.auto(&format!("{line} -o ours.o")).env("THINDIST_MEMO", "0").ok();
+        assert_eq!(warnings(&run), 1, "{round}: {run}");
+        same(sandbox, &line);
+    }
+    edit(sandbox, "alone.c", "int alone(int x) { return x - 7; }");
+    let run = sandbox.auto(&format!("{line} -o ours.o")).env("THINDIST_MEMO", "0").ok();
+    assert_eq!(warnings(&run), 1, "after an edit of another module: {run}");
+    sandbox.compile("-O2 -flto=thin -Wframe-larger-than=100", "large.c", "int large(int x) { return x; }");
+    let run = sandbox.auto(&format!("{line} -o ours.o")).env("THINDIST_MEMO", "0").ok();
+    assert_eq!(warnings(&run), 0, "after it was mended: {run}");
+    same(sandbox, &line);
+}
+
+/// Of which there are two tests.
+const KILLS: usize = 50;
+
+fn killed_while_lld_links(sandbox: &Sandbox) {
+    let line = format!("-r {}", row(sandbox, 8));
+    let begun = std::time::Instant::now();
+    link(sandbox, &line);
+    let whole = u64::try_from(begun.elapsed().as_micros()).unwrap();
+    let good = sandbox.read("ours.o");
+    let mut random = Random(u64::from(sandbox.llvm()) + 7);
+    for round in 0..KILLS {
+        let _ = std::fs::remove_dir_all(sandbox.root("cache/ac"));
+        let _ = std::fs::remove_dir_all(sandbox.root("cache/lld"));
+        let seconds = std::time::Duration::from_micros(random.below(whole)).as_secs_f64();
+        let timeout = sandbox.tool("timeout").args(&format!("-s KILL {seconds} ld.thindist {line} -o ours.o"));
+        timeout.without_env("THINDIST_WAY").without_env("THINDIST_UNLISTED").env("THINDIST_MEMO", "0").run();
+        sandbox.auto(&format!("{line} -o ours.o")).env("THINDIST_MEMO", "0").ok();
+        assert!(sandbox.read("ours.o") == good, "round {round}: another output after the kill");
+        if round % 10 == 9 {
+            sound(sandbox);
+        }
+    }
+}
+
+fn a_way_that_is_forced_and_cannot_do_the_line_says_so(sandbox: &Sandbox) {
+    chain(sandbox);
+    let forced = || sandbox.auto(&format!("{LINE} -Map=map -o ours.o")).env("THINDIST_WAY", "index-only");
+    forced().ok().says("thindist: warning: ").says("linking in-process");
+    let run = forced().env("THINDIST_FALLBACK", "never").run().exits(1);
+    run.says("thindist: error: ").says("-Map=map");
+}
+
+fn an_unknown_way_is_an_error(sandbox: &Sandbox) {
+    chain(sandbox);
+    let run = sandbox.auto(&format!("{LINE} -o ours.o")).env("THINDIST_WAY", "fast").run().exits(1);
+    run.says("THINDIST_WAY=fast").says("in-process");
+}
+
+/// What lld is told, as a wrapper around it hears.
+fn under_make_lld_has_no_more_threads_than_make_allows(sandbox: &Sandbox) {
+    chain(sandbox);
+    let (lld, log) = (sandbox.root("bin/ld.lld-heard"), sandbox.root("heard"));
+    let script =
+        format!("#!/bin/sh\necho \"$*\" >> {}\nexec /usr/bin/ld.lld-{} \"$@\"\n", log.display(), sandbox.llvm());
+    std::fs::write(&lld, script).unwrap();
+    std::fs::set_permissions(&lld, std::fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.write("Makefile", format!("all:\n\t+ld.thindist {LINE} -o ours.o\n"));
+    let make = sandbox.tool("make").args("-j1").without_env("THINDIST_WAY").env("THINDIST_LLD", &lld);
+    make.env("THINDIST_CLANG", format!("/usr/bin/clang-{}", sandbox.llvm())).ok();
+    let heard = std::fs::read_to_string(&log).unwrap();
+    assert!(heard.lines().any(|line| line.contains("--thinlto-jobs=1 ")), "{heard}");
+    assert!(!heard.contains("--thinlto-jobs=2"), "{heard}");
+}

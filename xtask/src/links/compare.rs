@@ -1,0 +1,332 @@
+//! One link by plain lld and by ld.thindist, cold, warm and after an edit; and what differs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::{Result, files};
+
+use super::scenario::{Kind, Object, Scenario, Word, archive, shared};
+use super::sources;
+
+/// Links of one LLVM by one way.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    home: PathBuf,
+    linker: PathBuf,
+    llvm: u32,
+    way: String,
+    runs: AtomicUsize,
+}
+
+/// What became of one.
+#[derive(Debug)]
+pub(crate) enum Tried {
+    Equal,
+    /// lld refuses it, and so does thindist in the same words.
+    Refused,
+    /// The way does not carry this line.
+    OtherWay,
+    Differs(String, Scenario, String),
+}
+
+impl Tried {
+    pub(crate) fn is_equal(&self) -> bool {
+        matches!(self, Self::Equal | Self::Refused)
+    }
+
+    pub(crate) fn difference(self) -> Option<(String, Scenario, String)> {
+        match self {
+            Self::Differs(name, scenario, difference) => Some((name, scenario, difference)),
+            _ => None,
+        }
+    }
+}
+
+/// What a link leaves: exit code, streams, files with their modes.
+#[derive(Debug, PartialEq, Eq)]
+struct Left {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+    files: BTreeMap<PathBuf, (u32, Vec<u8>)>,
+}
+
+/// How one scenario ended.
+pub(crate) enum Outcome {
+    Equal { refused: bool },
+    OtherWay,
+    Differs(String),
+}
+
+impl Bench {
+    pub(crate) fn new(home: &Path, linker: &Path, llvm: u32, way: &str) -> Self {
+        let home = home.join(format!("{llvm}-{way}"));
+        Self { home, linker: linker.to_owned(), llvm, way: way.to_owned(), runs: AtomicUsize::new(0) }
+    }
+
+    /// All of them, two at a time.
+    pub(crate) fn try_all(&self, links: &[(String, Scenario)]) -> Result<Vec<Tried>> {
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::new());
+        let failed = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+                scope.spawn(|| {
+                    while let Some((name, scenario)) = links.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let tried = match self.compare(scenario) {
+                            Ok(Outcome::Equal { refused: false }) => Tried::Equal,
+                            Ok(Outcome::Equal { refused: true }) => Tried::Refused,
+                            Ok(Outcome::OtherWay) => Tried::OtherWay,
+                            Ok(Outcome::Differs(what)) => Tried::Differs(name.clone(), scenario.clone(), what),
+                            Err(error) => {
+                                failed
+                                    .lock()
+                                    .unwrap_or_else(|poison| poison.into_inner())
+                                    .get_or_insert(format!("{name}: {error}"));
+                                return;
+                            }
+                        };
+                        done.lock().unwrap_or_else(|poison| poison.into_inner()).push(tried);
+                    }
+                });
+            }
+        });
+        match failed.into_inner().unwrap_or_else(|poison| poison.into_inner()) {
+            Some(error) => Err(error),
+            None => Ok(done.into_inner().unwrap_or_else(|poison| poison.into_inner())),
+        }
+    }
+
+    /// Links by both and compares.
+    pub(crate) fn compare(&self, scenario: &Scenario) -> Result<Outcome> {
+        let place = self.home.join(format!("run-{}", self.runs.fetch_add(1, Ordering::Relaxed)));
+        files::remove_dir(&place)?;
+        let outcome = self.compare_in(&place, scenario);
+        files::remove_dir(&place)?;
+        outcome
+    }
+
+    fn compare_in(&self, place: &Path, scenario: &Scenario) -> Result<Outcome> {
+        let cache = place.join("store");
+        let edited = scenario.objects().nth(scenario.edited).map(|object| object.name.clone()).unwrap_or_default();
+        let mut refused = false;
+        let rounds = [
+            ("cold", 0, false),
+            ("warm", 0, false),
+            ("remembered", 0, true),
+            ("after an edit", 1, false),
+            ("again", 0, false),
+        ];
+        let mut expected: Option<(usize, Left)> = None;
+        for (round, edition, memo) in rounds {
+            let reference = match expected.take().filter(|(known, _)| *known == edition) {
+                Some((_, reference)) => reference,
+                None => self.link(&self.make(place, scenario, &edited, edition)?, scenario, None)?,
+            };
+            let work = self.make(place, scenario, &edited, edition)?;
+            let ours = self.link(&work, scenario, Some((&cache, memo)))?;
+            if ours.stderr.contains("thindist: error:") && ours.stderr.contains("allow in-process") {
+                return Ok(Outcome::OtherWay);
+            }
+            if let Some(what) = difference(&reference, &ours) {
+                return Ok(Outcome::Differs(format!("{round}: {what}")));
+            }
+            refused |= reference.code != Some(0);
+            expected = Some((edition, reference));
+        }
+        Ok(Outcome::Equal { refused })
+    }
+
+    /// A directory with the inputs and nothing else. Always the same one: outputs hold its path.
+    fn make(&self, place: &Path, scenario: &Scenario, edited: &str, edition: usize) -> Result<PathBuf> {
+        let made = place.join(format!("inputs-{edition}"));
+        if !made.exists() {
+            files::make_dir(&made)?;
+            for (name, text) in &scenario.texts {
+                files::write(&made.join(name), text)?;
+            }
+            for object in scenario.objects() {
+                self.compile(&made, object, if object.name == edited { edition } else { 0 })?;
+            }
+            self.compile(&made, &only_symbols(), 0)?;
+            for (number, word) in scenario.line.iter().enumerate() {
+                self.bundle(&made, number, word)?;
+            }
+        }
+        let work = place.join("work");
+        files::remove_dir(&work)?;
+        self.tool("cp", &["-a", &made.to_string_lossy(), &work.to_string_lossy()], place)?;
+        Ok(work)
+    }
+
+    fn compile(&self, directory: &Path, object: &Object, edition: usize) -> Result<()> {
+        let (text, file) = (sources::text(object, edition), object.file());
+        let source = format!("{}.in", object.name);
+        files::write(&directory.join(&source), text)?;
+        let tool = |name: &str| format!("{name}-{}", self.llvm);
+        match object.kind {
+            Kind::Thin => {
+                self.tool(&tool("opt"), &["-module-hash", "-module-summary", &source, "-o", &file], directory)?
+            }
+            Kind::Regular => self.tool(&tool("llvm-as"), &[&source, "-o", &file], directory)?,
+            Kind::Native => {
+                let triple = "-triple=x86_64-unknown-linux-gnu";
+                self.tool(&tool("llvm-mc"), &["-filetype=obj", triple, &source, "-o", &file], directory)?;
+            }
+        }
+        files::remove_file(&directory.join(source))
+    }
+
+    fn bundle(&self, directory: &Path, number: usize, word: &Word) -> Result<()> {
+        match word {
+            Word::Archive { thin, members } => {
+                let archive = archive(number);
+                let mut words = if *thin { vec!["rc", "--thin"] } else { vec!["rc"] };
+                words.push(&archive);
+                let members: Vec<String> = members.iter().map(Object::file).collect();
+                words.extend(members.iter().map(String::as_str));
+                self.tool(&format!("llvm-ar-{}", self.llvm), &words, directory)
+            }
+            Word::Shared { soname, versioned, object } => {
+                let (file, shared) = (object.file(), shared(number));
+                let mut words = vec!["-shared", "--allow-shlib-undefined", &file, "-o", &shared];
+                if *soname {
+                    words.extend(["-soname", &shared]);
+                }
+                if *versioned {
+                    files::write(&directory.join("of-shared"), "VS { global: s*; local: *; };\n")?;
+                    words.push("--version-script=of-shared");
+                }
+                self.tool(&format!("ld.lld-{}", self.llvm), &words, directory)
+            }
+            Word::Option(_) | Word::Object(_) | Word::Lib(_) => Ok(()),
+        }
+    }
+
+    fn tool(&self, name: &str, words: &[&str], directory: &Path) -> Result<()> {
+        let output = Command::new(name).args(words).current_dir(directory).output();
+        let output = output.map_err(|error| format!("cannot start {name}: {error}"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(format!("{name} {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Links in `work`, by lld or, with a store, by thindist.
+    fn link(&self, work: &Path, scenario: &Scenario, ours: Option<(&Path, bool)>) -> Result<Left> {
+        let lld = format!("ld.lld-{}", self.llvm);
+        let mut command = match ours {
+            None => Command::new(&lld),
+            Some((cache, memo)) => {
+                let mut command = Command::new(&self.linker);
+                command.env("THINDIST_LLD", &lld).env("THINDIST_CACHE_DIR", cache).env("THINDIST_WAY", &self.way);
+                command.env("THINDIST_MEMO", if memo { "1" } else { "0" });
+                if !matches!(self.way.as_str(), "auto" | "in-process") {
+                    command.env("THINDIST_FALLBACK", "never");
+                }
+                command
+            }
+        };
+        let words = scenario.words();
+        command.args(&words).current_dir(work).env("TZ", "UTC");
+        if !words.iter().any(|word| word == "-o") {
+            command.args(["-o", "out"]);
+        }
+        let output = command.output().map_err(|error| format!("cannot start the linker: {error}"))?;
+        left(work, &output)
+    }
+}
+
+/// For `--just-symbols`.
+fn only_symbols() -> Object {
+    Object { name: "symbols".to_owned(), kind: Kind::Native, symbols: Vec::new() }
+}
+
+fn left(work: &Path, output: &Output) -> Result<Left> {
+    let mut found = BTreeMap::new();
+    for path in files::below(work)? {
+        let name = path.strip_prefix(work).unwrap_or(&path).to_owned();
+        let Ok(metadata) = path.symlink_metadata() else { continue };
+        if metadata.is_file() && !is_lld_cache(&name) {
+            let bytes = fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            found.insert(name, (metadata.permissions().mode() & 0o777, bytes));
+        }
+    }
+    // What thindist says of a line that it leaves to lld is its own.
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stderr =
+        stderr.lines().filter(|line| !line.ends_with("; linking in-process")).map(|line| format!("{line}\n")).collect();
+    Ok(Left {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr,
+        files: found,
+    })
+}
+
+/// Names and times in it are of no consequence.
+fn is_lld_cache(name: &Path) -> bool {
+    name.starts_with("cache") && name.components().count() > 1
+}
+
+fn difference(lld: &Left, ours: &Left) -> Option<String> {
+    if lld.code != ours.code {
+        let said = [ours.stderr.lines().next(), lld.stderr.lines().next()].map(Option::unwrap_or_default);
+        return Some(format!(
+            "exit code {:?} by lld, {:?} here; here: {}; by lld: {}",
+            lld.code, ours.code, said[0], said[1]
+        ));
+    }
+    if lld.stdout != ours.stdout {
+        return Some(format!("the standard output: {}", first_line(&lld.stdout, &ours.stdout)));
+    }
+    // Of a link that fails lld reports symbols from many threads, in an order that is another one each time.
+    let said = |left: &Left| if left.code == Some(0) { left.stderr.clone() } else { errors(&left.stderr) };
+    if said(lld) != said(ours) {
+        return Some(format!("the standard error: {}", first_line(&lld.stderr, &ours.stderr)));
+    }
+    let names: std::collections::BTreeSet<&PathBuf> = lld.files.keys().chain(ours.files.keys()).collect();
+    names.into_iter().find_map(|name| match (lld.files.get(name), ours.files.get(name)) {
+        (Some(left), Some(right)) if left == right => None,
+        (Some((left, _)), Some((right, _))) if left != right => {
+            Some(format!("{}: mode {left:o} by lld, {right:o} here", name.display()))
+        }
+        (Some((_, left)), Some((_, right))) => {
+            let at =
+                left.iter().zip(right).position(|(left, right)| left != right).unwrap_or(left.len().min(right.len()));
+            Some(format!(
+                "{}: differs from byte {at} on ({} bytes by lld, {} here)",
+                name.display(),
+                left.len(),
+                right.len()
+            ))
+        }
+        (left, _) => {
+            Some(format!("{} is written by {} only", name.display(), if left.is_some() { "lld" } else { "thindist" }))
+        }
+    })
+}
+
+fn errors(stderr: &str) -> String {
+    let mut lines: Vec<&str> = stderr.lines().filter(|line| line.contains("error: ")).collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+fn first_line(lld: &str, ours: &str) -> String {
+    let (mut left, mut right) = (lld.lines(), ours.lines());
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => return "the end of its last line".to_owned(),
+            (left, right) if left == right => {}
+            (left, right) => {
+                return format!("`{}` by lld, `{}` here", left.unwrap_or("(nothing)"), right.unwrap_or("(nothing)"));
+            }
+        }
+    }
+}
