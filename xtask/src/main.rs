@@ -22,6 +22,7 @@ mod project;
 mod run;
 mod scale;
 mod serial_distributor;
+mod small;
 mod stats;
 mod table;
 mod task;

@@ -14,6 +14,9 @@ const SCHEMA: u32 = 1;
 pub(crate) struct Link {
     schema: u32,
     pub(crate) output: String,
+    /// How lld was driven; nothing where the link was remembered.
+    #[serde(default)]
+    pub(crate) way: Option<String>,
     pub(crate) modules: u64,
     pub(crate) backends: Backends,
     pub(crate) phases_s: Phases,

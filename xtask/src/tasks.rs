@@ -1,7 +1,7 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, engine, fuzz, kernel, lld_tests, programs, scale, serial_distributor, test};
+use crate::{Result, apt, demo, engine, fuzz, kernel, lld_tests, programs, scale, serial_distributor, small, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -16,7 +16,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        help: "measure side by side: `bench kernel|ways|dtlto|remote|programs|scale [--rounds N]`",
+        help: "measure side by side: `bench kernel|ways|dtlto|remote|small|programs|scale [--rounds N]`",
         run: bench,
     },
     Task {
@@ -64,6 +64,11 @@ const BENCHES: &[Task] = &[
         name: "remote",
         help: "what an engine costs beside the work; vmlinux.o here, fetched, and on two workers [--rounds N]",
         run: kernel::bench::remote::run,
+    },
+    Task {
+        name: "small",
+        help: "8,000 modules of about 2 ms each against in-process ThinLTO and lld's cache [--rounds N]",
+        run: small::run,
     },
     Task { name: "programs", help: "the links of real programs [--rounds N] [NAME…] [--all]", run: programs::bench },
     Task {

@@ -392,7 +392,24 @@ fn level(value: &str) -> Option<u8> {
 /// features or an ABI of its own (seen on arm).
 #[must_use]
 pub fn is_proven(triple: &str) -> bool {
-    matches!(triple.split('-').next(), Some("x86_64" | "aarch64" | "riscv64"))
+    let mut parts = triple.split('-');
+    let is_known = matches!(parts.next(), Some("x86_64" | "aarch64" | "riscv64"));
+    is_known
+        && !parts.clone().any(has_other_defaults)
+        && !(parts.clone().count() < 3 && parts.next_back() == Some("elf"))
+}
+
+/// Systems for which clang's driver has emulated TLS or position independence where lld has not. (Of a triple in three parts
+/// that ends in `elf` it makes another one, and warns.)
+fn has_other_defaults(part: &str) -> bool {
+    ["android", "ohos", "openbsd", "ps4", "ps5"].iter().any(|name| part.starts_with(name))
+}
+
+/// The same where no module has code that clang's driver gives features of its own: on riscv64 it does so to module assembly and
+/// to functions without any.
+#[must_use]
+pub fn is_proven_for_all(triple: &str) -> bool {
+    is_proven(triple) && !triple.starts_with("riscv64")
 }
 
 /// ELF's `e_machine` for the architecture of a target triple; `None` if thindist does not know it.
@@ -431,4 +448,28 @@ pub fn is_context_sensitive(profile: &[u8]) -> bool {
 #[must_use]
 pub fn lld_only_mllvm() -> &'static [&'static str] {
     LLD_ONLY_MLLVM
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn systems_with_other_defaults_are_not_proven() {
+        for triple in ["x86_64-pc-linux-gnu", "x86_64-unknown-none", "aarch64-linux-gnu", "riscv64-unknown-linux-gnu"] {
+            assert!(is_proven(triple), "{triple}");
+        }
+        for triple in [
+            "aarch64-linux-android21",
+            "x86_64-unknown-linux-android",
+            "x86_64-unknown-openbsd",
+            "aarch64-linux-ohos",
+            "riscv64-unknown-elf",
+            "x86_64-sie-ps5",
+            "armv7-linux-gnueabihf",
+        ] {
+            assert!(!is_proven(triple), "{triple}");
+        }
+        assert!(!is_proven_for_all("riscv64-linux-gnu") && is_proven_for_all("aarch64-linux-gnu"));
+    }
 }

@@ -172,9 +172,9 @@ fn whole(links: &[Link]) -> Result<&Link> {
 pub(crate) fn edits(suite: &mut Suite, kernel: &Kernel) {
     let leaf = Edited::leaf(kernel);
     let outcome = nothing_to_do(suite, kernel);
-    suite.record(kernel, "make with nothing changed: 0 backends, no thin link", outcome);
+    suite.record(kernel, "make with nothing changed: 0 backends, no lld", outcome);
     let outcome = relinked(suite, kernel);
-    suite.record(kernel, "vmlinux.o linked again: 0 backends, no thin link", outcome);
+    suite.record(kernel, "vmlinux.o linked again: 0 backends, no lld", outcome);
     let outcome = counted(suite, kernel, "append", 1, || leaf.append(unseen()));
     suite.record(kernel, "a function added to lib/bcd.c: 1 backend", outcome);
     let outcome = counted(suite, kernel, "revert", 0, || leaf.restore());
@@ -224,8 +224,8 @@ fn relinked(suite: &Suite, kernel: &Kernel) -> Result<String> {
 fn nothing_ran(links: &[Link]) -> Result<()> {
     let run = stats::run_in(links);
     require(run == 0, || format!("{run} backends ran"))?;
-    let thin = links.iter().find(|link| link.phases_s.had_thin_link());
-    thin.map_or(Ok(()), |link| Err(format!("{} was thin-linked", link.output)))
+    let linked = links.iter().find(|link| link.way.is_some() || link.phases_s.had_thin_link());
+    linked.map_or(Ok(()), |link| Err(format!("{} was linked by lld", link.output)))
 }
 
 /// Makes the edit, rebuilds, and expects exactly `expected` backends in all links together.

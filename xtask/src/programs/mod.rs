@@ -155,8 +155,8 @@ impl Suite {
         let mut said = Vec::new();
         for (step, memo) in [("objects", "0"), ("memo", "1")] {
             let link = self.link(program, step, memo)?;
-            let (run, thin) = (link.backends.run(), link.phases_s.had_thin_link());
-            require(run == 0 && thin == (memo == "0"), || format!("{step}: {run} backends ran, thin link {thin}"))?;
+            let (run, linked) = (link.backends.run(), link.way.is_some());
+            require(run == 0 && linked == (memo == "0"), || format!("{step}: {run} backends ran, way {:?}", link.way))?;
             said.push(format!("{step}: {}", figures(&link)));
         }
         Ok(said.join("; "))

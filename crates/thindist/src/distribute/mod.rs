@@ -28,7 +28,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::asm_inputs::AsmInput;
-use thindist_core::backend_flags::is_proven;
+use thindist_core::backend_flags::{is_proven, is_proven_for_all};
 use thindist_core::dtlto::{self, DtltoJobs};
 use thindist_core::dtlto_flags::{self, DtltoFlags};
 use thindist_core::link_line::{OutputKind, Refusal};
@@ -114,7 +114,7 @@ pub(crate) fn for_linker(
         modules,
         line: Some(line),
     };
-    if !is_proven(&jobs.target) {
+    if !is_proven_for_all(&jobs.target) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
         return Err(Stop::Refused(Refusal { option: format!("target {}", jobs.target), reason }));
     }

@@ -33,6 +33,9 @@ pub(crate) struct Round {
     pub(crate) edit_thindist: Thindist,
     pub(crate) edit_in_process: Usage,
     pub(crate) edit_lld_cache: Usage,
+    /// The file that most import from.
+    pub(crate) hot_thindist: Thindist,
+    pub(crate) hot_lld_cache: Usage,
     /// `--version`: what thindist adds to a line that is lld's alone.
     pub(crate) version_thindist_s: f64,
     pub(crate) version_lld_s: f64,
@@ -68,17 +71,25 @@ impl Bench<'_> {
     fn round(&self, number: u32) -> Result<Round> {
         self.put_away(&self.thindist_cache(), number)?;
         self.put_away(&self.lld_cache(), number)?;
-        self.compile(|leaf| leaf.restore())?;
+        self.compile(|| Edited::all(self.kernel).iter().try_for_each(Edited::restore))?;
         let thindist_first = !number.is_multiple_of(2);
         let (cold_thindist, cold_in_process) =
             in_turn(thindist_first, || self.thindist("cold"), || self.in_process("cold-in-process"))?;
         self.lld_with_cache("fill-lld-cache")?;
         let (unchanged_thindist, unchanged_lld_cache) =
             in_turn(thindist_first, || self.thindist("unchanged"), || self.lld_with_cache("unchanged-lld-cache"))?;
-        self.compile(|leaf| leaf.append(u64::from(number)))?;
+        self.compile(|| Edited::leaf(self.kernel).append(u64::from(number)))?;
         let (edit_thindist, edit_in_process) =
             in_turn(thindist_first, || self.thindist("edit"), || self.in_process("edit-in-process"))?;
         let edit_lld_cache = self.lld_with_cache("edit-lld-cache")?;
+        self.compile(|| Edited::hot(self.kernel).append(u64::from(number)))?;
+        let (hot_thindist, hot_lld_cache) =
+            in_turn(thindist_first, || self.thindist("hot"), || self.lld_with_cache("hot-lld-cache"))?;
+        self.compile(|| Edited::hot(self.kernel).restore())?;
+        // The leaf's object of the link before is in lld's private cache alone, and runs once more.
+        require(hot_thindist.backends_run <= 2, || {
+            format!("{} backends ran for a hot file", hot_thindist.backends_run)
+        })?;
         let (unchanged, edited) = (unchanged_thindist.backends_run, edit_thindist.backends_run);
         require(edited == 1, || format!("{edited} backends ran for an edit of one leaf"))?;
         require(unchanged == 0, || format!("{unchanged} backends ran for an unchanged link"))?;
@@ -93,6 +104,8 @@ impl Bench<'_> {
             edit_thindist,
             edit_in_process,
             edit_lld_cache,
+            hot_thindist,
+            hot_lld_cache,
         })
     }
 
@@ -109,10 +122,10 @@ impl Bench<'_> {
         self.dir.join("spent")
     }
 
-    /// Edits the leaf and compiles. `make vmlinux.a` would not: to Kbuild a goal of that form is a single target. So it links
+    /// Edits and compiles. `make vmlinux.a` would not: to Kbuild a goal of that form is a single target. So it links
     /// as well, through another cache; the link that is measured follows.
-    fn compile(&self, edit: impl FnOnce(&Edited) -> Result<()>) -> Result<()> {
-        edit(&Edited::leaf(self.kernel))?;
+    fn compile(&self, edit: impl FnOnce() -> Result<()>) -> Result<()> {
+        edit()?;
         build::make(self.kernel, self.home, self.linker, "bench-compile", &["vmlinux_o"]).map(drop)
     }
 
