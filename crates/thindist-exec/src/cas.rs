@@ -133,6 +133,15 @@ impl Cas {
         }
     }
 
+    /// As [`Self::link_to`] of a blob that this process has verified a moment ago: it is not read again.
+    pub fn link_verified(&self, digest: &Digest, destination: &Path) -> Result<bool, StoreError> {
+        match fs::hard_link(self.path(digest), destination) {
+            Ok(()) => Ok(true),
+            // Gone, or no link can be made of it.
+            Err(_) => self.link_to(digest, destination),
+        }
+    }
+
     /// Writes a private, writable copy of the verified blob to the new file `destination`. `false`: no such blob.
     pub fn copy_to(&self, digest: &Digest, destination: &Path) -> Result<bool, StoreError> {
         let Some(bytes) = self.read(digest)? else { return Ok(false) };

@@ -53,8 +53,8 @@ pub(crate) fn edits(kernel: &Kernel, home: &Home, linker: &Linker, number: u64) 
     let edited = run_of("append")?;
     leaf.restore()?;
     let reverted = run_of("revert")?;
-    require(edited == 1, || format!("a function added to lib/bcd.c: {edited} backends ran"))?;
-    require(reverted == 0, || format!("lib/bcd.c reverted: {reverted} backends ran"))?;
+    require(edited == 1, || format!("a function added to fs/readdir.c: {edited} backends ran"))?;
+    require(reverted == 0, || format!("fs/readdir.c reverted: {reverted} backends ran"))?;
     Ok("0, 1; reverted: 0".to_string())
 }
 

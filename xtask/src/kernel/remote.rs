@@ -19,7 +19,7 @@ pub(super) fn check(suite: &mut Suite, kernel: &Kernel, engines: &[String]) -> R
     let leaf = Edited::leaf(kernel);
     let compiled = |step: &str, change: &dyn Fn() -> Result<()>| {
         change()?;
-        build::make(kernel, home, linker, step, &["lib/bcd.o"]).map(drop)
+        build::make(kernel, home, linker, step, &["fs/readdir.o"]).map(drop)
     };
     let words = |output: &Path| link_line::arguments(kernel, output);
     let outcome = engine::on_each(engines, checks, |place, checks| {

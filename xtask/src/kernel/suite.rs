@@ -176,11 +176,11 @@ pub(crate) fn edits(suite: &mut Suite, kernel: &Kernel) {
     let outcome = relinked(suite, kernel);
     suite.record(kernel, "vmlinux.o linked again: 0 backends, no lld", outcome);
     let outcome = counted(suite, kernel, "append", 1, || leaf.append(unseen()));
-    suite.record(kernel, "a function added to lib/bcd.c: 1 backend", outcome);
+    suite.record(kernel, "a function added to fs/readdir.c: 1 backend", outcome);
     let outcome = counted(suite, kernel, "revert", 0, || leaf.restore());
-    suite.record(kernel, "lib/bcd.c reverted: 0 backends", outcome);
+    suite.record(kernel, "fs/readdir.c reverted: 0 backends", outcome);
     let outcome = counted(suite, kernel, "touch", 0, || leaf.touch());
-    suite.record(kernel, "lib/bcd.c touched: 0 backends", outcome);
+    suite.record(kernel, "fs/readdir.c touched: 0 backends", outcome);
     let outcome = hot_edit(suite, kernel);
     suite.record(kernel, "a function added to arch/x86/kernel/cpu/common.c: 1 backend, verify identical", outcome);
 }

@@ -105,7 +105,7 @@ impl Modules {
             let bytes = if self.renamed { self.rename(job, &bytes, &|name| name)? } else { bytes };
             Ok((self.position(&job.bitcode)?, bytes))
         };
-        jobs.iter().map(index).collect()
+        link::parallel_map(jobs, index)
     }
 
     /// lld's index with what `name` makes of the plan's identifiers.

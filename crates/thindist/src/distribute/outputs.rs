@@ -73,7 +73,8 @@ fn place(
         let (Some(job), Some(native)) = (jobs.get(index), natives.get(index)) else { continue };
         let output = Path::new(&job.output);
         remove(&job.output)?;
-        let is_placed = if copy { cas.copy_to(&native.digest, output)? } else { cas.link_to(&native.digest, output)? };
+        let is_placed =
+            if copy { cas.copy_to(&native.digest, output)? } else { cas.link_verified(&native.digest, output)? };
         if !is_placed {
             gone.push(index);
         }

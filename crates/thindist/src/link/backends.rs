@@ -278,8 +278,9 @@ pub(crate) fn plan_jobs(
     let mut named = NamedFiles::default();
     let declared = named.declare(&workspace.state, common.flags.files())?;
     let dso_local = DsoLocal::of(indexes.iter().map(|(imports, _)| imports), common.regular.iter());
-    for (imports, index) in indexes {
-        let mut draft = plan.draft(&imports, &index, &facts, &dso_local).map_err(stop)?;
+    let drafts = parallel::map(&indexes, |(imports, index)| Ok(plan.draft(imports, index, &facts, &dso_local)))?;
+    for draft in drafts {
+        let mut draft = draft.map_err(stop)?;
         draft.named_files.extend_from_slice(common.named);
         let Some(own) = modules.get(draft.module) else { continue };
         let mut extra_inputs = named.resolve(&workspace.state, &own.identifier, &draft.named_files)?;
@@ -332,8 +333,9 @@ pub(crate) fn read_indexes(
     modules: &[Module],
     sources: &[Source],
 ) -> std::result::Result<(ReadIndexes, BTreeMap<usize, ImportFacts>), Stop> {
-    let read = |(position, bytes): (usize, Vec<u8>)| Ok((plan.imports(position, &bytes).map_err(stop)?, bytes));
-    let indexes = indexes.into_iter().map(read).collect::<std::result::Result<Vec<_>, Stop>>()?;
+    let imports = parallel::map(&indexes, |(position, bytes)| Ok(plan.imports(*position, bytes)))?;
+    let with_bytes = imports.into_iter().zip(indexes).map(|(imports, (_, bytes))| Ok((imports.map_err(stop)?, bytes)));
+    let indexes = with_bytes.collect::<std::result::Result<Vec<_>, Stop>>()?;
     let facts = imported::of_plan(state, indexes.iter().map(|(imports, _)| imports), modules, sources)?;
     Ok((indexes, facts))
 }

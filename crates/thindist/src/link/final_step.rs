@@ -1,5 +1,6 @@
 //! The final link, and putting its output in place.
 
+use super::Doubts;
 use super::lld_run;
 use super::native_side::{LtoObject, NativeSide};
 use super::script_patterns;
@@ -37,8 +38,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) natives: &'a [LtoObject],
     /// What the thin link has said already.
     pub(crate) said: &'a [String],
-    /// A link that may come out otherwise than in-process is refused.
-    pub(crate) refuses_doubts: bool,
+    pub(crate) doubts: Doubts,
 }
 
 /// Links.

@@ -175,7 +175,7 @@ pub(crate) fn distribute(
     timer: &mut Timer,
 ) -> std::result::Result<Distributed, Stop> {
     let inputs = session.digest_inputs(survey)?;
-    let (planned, linked, natives) = build(session, survey, &inputs, stats, timer)?;
+    let (planned, linked, natives) = build(session, survey, &inputs, Doubts::Shown, stats, timer)?;
     let names = planned.jobs.iter().map(|job| job.name.clone());
     Ok(Distributed {
         natives: names.zip(natives.files.into_iter().map(|file| file.path)).collect(),
@@ -250,11 +250,28 @@ fn plan_beside(session: &Session, survey: &Survey, inputs: &InputDigests) -> Res
     Ok((thin, planned))
 }
 
+/// What becomes of a link that may come out otherwise than in-process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubts {
+    /// lld has to do it.
+    Refused,
+    /// It is done: whoever wants it compares it, or has asked for these very steps.
+    Shown,
+}
+
+impl Doubts {
+    /// Of a link for its user.
+    fn of(session: &Session) -> Self {
+        if session.settings.is_set("unlisted") { Self::Shown } else { Self::Refused }
+    }
+}
+
 /// Thin link, plan, backends, final link.
 fn build(
     session: &Session,
     survey: &Survey,
     inputs: &InputDigests,
+    doubts: Doubts,
     stats: &mut Stats,
     timer: &mut Timer,
 ) -> std::result::Result<(Planned, Linked, NativeObjects), Stop> {
@@ -263,7 +280,7 @@ fn build(
     let (thin, planned) = session
         .remote
         .while_planning(tools, places, |planned| plan_telling(session, survey, inputs, timer, planned))?;
-    let (linked, natives) = finish(session, survey, &thin, &planned, stats, timer)?;
+    let (linked, natives) = finish(session, survey, &thin, &planned, doubts, stats, timer)?;
     Ok((planned, linked, natives))
 }
 
@@ -273,6 +290,7 @@ fn finish(
     survey: &Survey,
     thin: &ThinLink,
     planned: &Planned,
+    doubts: Doubts,
     stats: &mut Stats,
     timer: &mut Timer,
 ) -> std::result::Result<(Linked, NativeObjects), Stop> {
@@ -286,7 +304,7 @@ fn finish(
         regular_object: planned.has_regular_part.then_some(thin.regular_object.as_path()),
         natives: &natives.files,
         said: &thin.diagnostics,
-        refuses_doubts: !session.settings.is_set("unlisted"),
+        doubts,
     };
     let mut linked = final_step::run(session, survey, &parts)?;
     if session.line.warnings() != Warnings::Silent {

@@ -86,7 +86,7 @@ fn materialize(
     let mut gone = Vec::new();
     for &index in wanted {
         let (Some(object), Some(file)) = (objects.get(index), files.get(index)) else { continue };
-        if !session.cas.link_to(&object.digest, &file.path)? {
+        if !session.cas.link_verified(&object.digest, &file.path)? {
             gone.push(index);
         }
     }

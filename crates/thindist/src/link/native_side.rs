@@ -3,6 +3,7 @@
 //! The parts know one another's results: what natives lose depends on what LTO objects define, which members come late depends
 //! on what those refer to, and what is left of an archive depends on both.
 
+use super::Doubts;
 use super::final_step::Parts;
 use super::loaded::{self, Candidate};
 use super::order::{self, Order};
@@ -67,8 +68,8 @@ impl NativeSide {
         let mut early = edit(session, parts.bitcode, &loaded, &read, &tables)?;
         let natives: Vec<ObjectSymbols> = read.into_iter().map(|read| read.symbols).collect();
         let mut order = order::find(session, survey, parts.trace, parts.bitcode, &tables, &natives)?;
-        if parts.refuses_doubts {
-            expect_no_doubt(session, &order, &tables)?;
+        if parts.doubts == Doubts::Refused {
+            expect_no_doubt(session, &order, &loaded, &natives, &tables)?;
         }
         let asked_for: BTreeSet<&str> = session.line.values(&["y", "trace-symbol"]).collect();
         order.names.retain(|name| !asked_for.contains(name.as_str()));
@@ -99,9 +100,20 @@ impl NativeSide {
 }
 
 /// Refuses a link of which something may come out otherwise than in-process.
-fn expect_no_doubt(session: &Session, order: &Order<'_>, tables: &[ObjectSymbols]) -> std::result::Result<(), Stop> {
-    // The output has that of the first input, which in-process is bitcode or whatever came first.
-    let abi = tables.iter().any(|table| table.os_abi != 0).then(|| "an LTO object has an OS/ABI".to_owned());
+fn expect_no_doubt(
+    session: &Session,
+    order: &Order<'_>,
+    loaded: &[Candidate<'_>],
+    natives: &[ObjectSymbols],
+    objects: &[ObjectSymbols],
+) -> std::result::Result<(), Stop> {
+    // The output has the OS/ABI of the first file, which bitcode for Linux has none of.
+    let first_native =
+        || loaded.iter().zip(natives).find(|(candidate, _)| candidate.is_native()).map(|(_, native)| native);
+    let in_process = natives.first().map_or(0, |first| first.os_abi);
+    let here = first_native().or(objects.first()).map_or(0, |first| first.os_abi);
+    let abi = (in_process != here)
+        .then(|| format!("its first object has the OS/ABI {here}, and the first input {in_process}"));
     match order.doubt.clone().or(abi) {
         None => Ok(()),
         Some(reason) => Err(Stop::Refused(Refusal { option: session.line.output().to_owned(), reason })),

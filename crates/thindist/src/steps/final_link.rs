@@ -65,7 +65,7 @@ fn finish(session: &Session, survey: &Survey, list: &Path) -> Result<()> {
         regular_object: regular.as_deref(),
         natives: &natives,
         said: &[],
-        refuses_doubts: false,
+        doubts: link::Doubts::Shown,
     };
     install(session, &link::final_link(session, survey, &parts).map_err(link::only_in_process)?)?;
     stats.modules = file.modules.len();

@@ -285,7 +285,7 @@ fn a_full_disk_in_the_cache(sandbox: &Sandbox) {
 }
 
 /// Native objects and an output of 300 KB.
-fn big_pair(sandbox: &Sandbox) {
+pub(crate) fn big_pair(sandbox: &Sandbox) {
     sandbox.write("big.bin", vec![7; 300_000]);
     sandbox.bitcode(&[
         ("a.c", "__asm__(\".pushsection .big,\\\"a\\\"\\n.incbin \\\"big.bin\\\"\\n.popsection\"); int a;"),

@@ -1,10 +1,11 @@
 //! How lld is driven: which way a link takes, what it leaves for the next one, and what becomes of it when something is wrong.
 
+use crate::bad_input::big_pair;
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit, row};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use testkit::{FakeEngine, Random, Sandbox, Stats};
+use testkit::{FakeEngine, Random, Sandbox, SmallDisk, Stats};
 
 on_each_llvm!(
     a_first_link_is_llds_own_and_is_harvested,
@@ -16,6 +17,7 @@ on_each_llvm!(
     files_that_assembly_names_are_in_no_key_of_llds,
     a_damaged_private_cache_is_as_none,
     a_private_cache_that_cannot_be_made_costs_nothing_but_time,
+    a_private_cache_on_a_full_disk_is_as_none,
     a_line_that_lld_refuses_is_refused_in_its_words_and_nothing_is_stored,
     lld_killed_means_backends_apart_and_one_warning,
     warnings_of_backends_are_repeated,
@@ -199,6 +201,17 @@ fn a_private_cache_that_cannot_be_made_costs_nothing_but_time(sandbox: &Sandbox)
     let run = sandbox.auto(&format!("{LINE} -o ours.o")).ok();
     assert_eq!(run.lines_with("thindist: warning: "), 1, "{run}");
     same(sandbox, LINE);
+}
+
+fn a_private_cache_on_a_full_disk_is_as_none(sandbox: &Sandbox) {
+    big_pair(sandbox);
+    let disk = SmallDisk::mount(&sandbox.root("cache/lld"), 64);
+    for kib in [64, 128, 100_000] {
+        disk.resize(kib);
+        let run = sandbox.auto("-r a.o b.o -o ours.o").env("THINDIST_MEMO", "0").ok();
+        assert!(run.lines_with("thindist: warning: ") <= 1, "with {kib} KiB: {run}");
+        same(sandbox, "-r a.o b.o");
+    }
 }
 
 fn a_line_that_lld_refuses_is_refused_in_its_words_and_nothing_is_stored(sandbox: &Sandbox) {

@@ -135,15 +135,24 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     });
     drop(permits);
     let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
+    if !run.success() && cache.is_some() && lld_run::says_full(&run.stderr) {
+        return without_cache(link, &run);
+    }
     if !run.success() {
         return give_up(link, &run, &token, cache, &before, beside, &temporaries);
     }
     print(&run)?;
-    let read = if writes_its_own(session) { Vec::new() } else { read_dependencies(session, &dependencies)? };
     let mut ended = Linked { remembered: None, modules: link.now.len(), executed: 0, plan: None, unharvested: None };
-    let named_files = keep(link, history, cache, &before, beside, &run, &mut ended)?;
+    // lld has linked: nothing that goes wrong from here on is the link's.
+    let kept = keep(link, history, cache, &before, beside, &run, &mut ended);
+    let named_files = kept.unwrap_or_else(|failure| {
+        failure.warn();
+        *history = History::default();
+        None
+    });
+    let read = if writes_its_own(session) { Ok(Vec::new()) } else { read_dependencies(session, &dependencies) };
     let is_new = FileStamp::of(&output).ok().filter(|new| Some(*new) != stamp).is_some();
-    if let (true, Some(named_files)) = (is_new, named_files) {
+    if let (true, Some(named_files), Ok(read)) = (is_new, named_files, read) {
         ended.remembered = Some(Remembered {
             output,
             diagnostics: lld_run::lines(&run.stderr),
@@ -153,6 +162,25 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
         });
     }
     Ok(Ended::Linked(Box::new(ended)))
+}
+
+/// The file system of the cache is full: lld links without one.
+fn without_cache(link: &Link<'_>, full: &Run) -> std::result::Result<Ended, Stop> {
+    let session = link.session;
+    let failure = full.failure(&session.lld.path);
+    eprintln!("thindist: warning: lld's private cache is on a full file system; linking without one");
+    let arguments = match link.words {
+        ForLld::AsGiven(given) => given.clone(),
+        // There is no place for a response file either.
+        ForLld::Expanded(_) => return Err(failure.into()),
+    };
+    let run = lld_run::start(session, arguments, session.interrupt.token())?;
+    print(&run)?;
+    if !run.success() {
+        return Err(run.failure(&session.lld.path).into());
+    }
+    let modules = link.now.len();
+    Ok(Ended::Linked(Box::new(Linked { remembered: None, modules, executed: modules, plan: None, unharvested: None })))
 }
 
 /// Everything that a link leaves behind it but its output. Gives the files that assembly names.

@@ -12,7 +12,7 @@ use crate::link::stop::Stop;
 use crate::link::survey::Survey;
 use crate::link::thin_step::ThinLink;
 use crate::link::words::ForLld;
-use crate::link::{self, Linked, Planned, lld_run};
+use crate::link::{self, Doubts, Linked, Planned, lld_run};
 use crate::stats::{Stats, Timer};
 use std::sync::PoisonError;
 use thindist_core::link_line::Refusal;
@@ -184,7 +184,8 @@ impl Linking<'_> {
         self.timer.phase("backends");
         // A link that has not got what was asked for has to say so again.
         if let (Some(remembered), false) = (&linked.remembered, falls_short) {
-            self.line.memo.store(self.line.session, remembered)?;
+            // lld's output is in its place.
+            let _ = self.line.memo.store(self.line.session, remembered).inspect_err(Failure::warn);
         }
         self.timer.phase("final_link");
         Ok(())
@@ -199,7 +200,7 @@ impl Linking<'_> {
         }
         self.go(Way::IndexOnly, why);
         self.timer.phase("plan");
-        let ended = link::finish(session, survey, thin, planned, self.stats, self.timer);
+        let ended = link::finish(session, survey, thin, planned, Doubts::of(session), self.stats, self.timer);
         match self.or_in_process(ended)? {
             Some((linked, _)) => {
                 lld_run::print(&thin.diagnostics);
@@ -230,7 +231,7 @@ impl Linking<'_> {
         let Line { session, survey, inputs, .. } = *self.line;
         self.go(way, why);
         if way == Way::IndexOnly {
-            let ended = link::build(session, survey, inputs, self.stats, self.timer);
+            let ended = link::build(session, survey, inputs, Doubts::of(session), self.stats, self.timer);
             let Some((planned, linked, _)) = self.or_in_process(ended)? else { return Ok(()) };
             return self.conclude(&planned, &linked);
         }
