@@ -261,8 +261,9 @@ pub(crate) enum Doubts {
 
 impl Doubts {
     /// Of a link for its user.
-    fn of(session: &Session) -> Self {
-        if session.settings.is_set("unlisted") { Self::Shown } else { Self::Refused }
+    fn of(session: &Session) -> Result<Self> {
+        let is_in_process = session.settings.beyond_in_process()?.is_empty() && !session.settings.is_set("unlisted");
+        Ok(if is_in_process { Self::Refused } else { Self::Shown })
     }
 }
 

@@ -62,7 +62,9 @@ fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situ
     let beyond = settings.beyond_in_process()?;
     let keeps = settings.get("keep_native").map(|_| "each native object is to be kept");
     let forced = Way::forced(settings)?;
-    let index_only = || match not_listed(&session.line, survey).filter(|_| !settings.is_set("unlisted")) {
+    // An output that in-process cannot give is held against none.
+    let is_held_to_list = beyond.is_empty() && !settings.is_set("unlisted");
+    let index_only = || match not_listed(&session.line, survey).filter(|_| is_held_to_list) {
         None => Ok(Way::IndexOnly),
         Some(reason) => Err(reason),
     };
@@ -200,7 +202,7 @@ impl Linking<'_> {
         }
         self.go(Way::IndexOnly, why);
         self.timer.phase("plan");
-        let ended = link::finish(session, survey, thin, planned, Doubts::of(session), self.stats, self.timer);
+        let ended = link::finish(session, survey, thin, planned, Doubts::of(session)?, self.stats, self.timer);
         match self.or_in_process(ended)? {
             Some((linked, _)) => {
                 lld_run::print(&thin.diagnostics);
@@ -231,7 +233,7 @@ impl Linking<'_> {
         let Line { session, survey, inputs, .. } = *self.line;
         self.go(way, why);
         if way == Way::IndexOnly {
-            let ended = link::build(session, survey, inputs, Doubts::of(session), self.stats, self.timer);
+            let ended = link::build(session, survey, inputs, Doubts::of(session)?, self.stats, self.timer);
             let Some((planned, linked, _)) = self.or_in_process(ended)? else { return Ok(()) };
             return self.conclude(&planned, &linked);
         }
