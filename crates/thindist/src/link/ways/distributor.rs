@@ -9,7 +9,7 @@ use crate::failure::{Failure, Result, io};
 use crate::link::final_step::{install, read_dependencies};
 use crate::link::lld_run::{self, Run};
 use crate::link::memo::Remembered;
-use crate::link::session::Session;
+use crate::link::session::{InputDigests, Session};
 use crate::link::stop::Stop;
 use crate::link::survey::{Content, Survey};
 use crate::link::{Place, PlannedJobs, backends, imported, parallel};
@@ -20,8 +20,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::digest::Digest;
-use thindist_core::link_line::LinkLine;
 use thindist_core::link_line::options::Role;
+use thindist_core::link_line::{LinkLine, OutputKind, Refusal};
 use thindist_exec::Source;
 
 /// The messenger's name among thindist's commands. Nobody calls it but lld.
@@ -84,10 +84,13 @@ pub(crate) fn run(
             drop(UnixStream::connect(&socket.path));
             run
         });
-        let known = read_ahead(link);
+        let ahead = ReadAhead::of(link);
         let answered = socket.answer(|job_file| {
             timer.phase("thin_link");
-            let planned = distribute::for_linker(session, job_file, &known, counts);
+            if let Some(refusal) = ahead.refusal(session) {
+                return Err(Stop::Refused(refusal));
+            }
+            let planned = distribute::for_linker(session, job_file, &ahead.known, counts);
             timer.phase("backends");
             planned
         });
@@ -114,30 +117,57 @@ pub(crate) fn run(
     Ok(Distributed { remembered, planned, file })
 }
 
-/// While lld is at its thin link: what each module says of itself, and what importers get of it. What cannot be read now is
-/// read, and complained of, when it is needed.
-fn read_ahead(link: &Link<'_>) -> KnownFacts {
-    let Link { session, inputs, .. } = link;
-    let bitcode = link.survey.bitcode();
-    let files: Vec<(&str, Digest, Source)> = bitcode
-        .iter()
-        .filter_map(|(identifier, (_, place))| match place {
-            Place::File(path) => {
-                let (digest, stamp) = *inputs.get(path)?;
-                Some((*identifier, digest, Source::File { path: path.clone(), stamp: Some(stamp) }))
-            }
-            Place::Part { .. } => None,
-        })
-        .collect();
-    let facts = parallel::map(&files, |(identifier, digest, source)| {
-        let Source::File { path, .. } = source else { return Ok(None) };
-        let bytes = std::fs::read(path).map_err(|error| io("read", path, &error))?;
-        Ok(backends::read_facts(&session.lld, identifier, &bytes).ok().map(|facts| (*digest, facts)))
-    });
-    let wanted: Vec<_> =
-        files.iter().enumerate().map(|(number, (_, digest, source))| (number, *digest, source)).collect();
-    let _ = imported::facts(&session.state, &wanted);
-    facts.unwrap_or_default().into_iter().flatten().collect()
+/// What was read while lld was at its thin link.
+struct ReadAhead {
+    known: KnownFacts,
+    /// A module of which a part is regular LTO's.
+    with_regular_part: Option<String>,
+}
+
+impl ReadAhead {
+    /// What each module says of itself, and what importers get of it. What cannot be read now is read, and complained of, when
+    /// it is needed.
+    fn of(link: &Link<'_>) -> Self {
+        let Link { session, inputs, .. } = link;
+        let bitcode: Vec<(&str, Place)> =
+            link.survey.bitcode().into_iter().map(|(identifier, (_, place))| (identifier, place)).collect();
+        let facts = parallel::map(&bitcode, |(identifier, place)| {
+            let digest = match place {
+                Place::File(path) => inputs.get(path).map(|(digest, _)| *digest),
+                Place::Part { .. } => None,
+            };
+            let facts = place.read().and_then(|bytes| backends::read_facts(&session.lld, identifier, &bytes));
+            Ok(facts.ok().map(|facts| (*identifier, digest, facts)))
+        });
+        let facts: Vec<_> = facts.unwrap_or_default().into_iter().flatten().collect();
+        let files: Vec<(Digest, Source)> = bitcode.iter().filter_map(|(_, place)| source(inputs, place)).collect();
+        let wanted: Vec<_> =
+            files.iter().enumerate().map(|(number, (digest, source))| (number, *digest, source)).collect();
+        // Remembered, so that the plan finds them.
+        let _ = imported::facts(&session.state, &wanted);
+        let with_regular_part =
+            facts.iter().find(|(_, _, facts)| facts.has_regular_part).map(|(identifier, ..)| (*identifier).to_owned());
+        let known = facts.into_iter().filter_map(|(_, digest, facts)| Some((digest?, facts))).collect();
+        Self { known, with_regular_part }
+    }
+
+    /// lld's job file does not tell what regular LTO defines, which decides how position-independent code reaches it.
+    fn refusal(&self, session: &Session) -> Option<Refusal> {
+        let module =
+            self.with_regular_part.as_ref().filter(|_| session.line.output_kind() != OutputKind::Relocatable)?;
+        let reason = "a part of it is regular LTO's, of which a distributor is not told".to_owned();
+        Some(Refusal { option: module.clone(), reason })
+    }
+}
+
+fn source(inputs: &InputDigests, place: &Place) -> Option<(Digest, Source)> {
+    match place {
+        Place::File(path) => {
+            let (digest, stamp) = *inputs.get(path)?;
+            Some((digest, Source::File { path: path.clone(), stamp: Some(stamp) }))
+        }
+        Place::Part { .. } => None,
+    }
 }
 
 /// lld's temporaries are beside its output. `None`: it has to write to the user's path itself.

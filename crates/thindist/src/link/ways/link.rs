@@ -246,6 +246,12 @@ impl Linking<'_> {
         let ended = distributor::run(&self.of_lld(), &mut counts, &mut timer);
         (self.stats.backends, *self.timer) = (counts, timer);
         // One that is refused has printed and written nothing.
+        if let Err(Stop::Refused(refusal)) = &ended
+            && self.is_asked_for
+            && not_listed(&self.line.session.line, self.line.survey).is_none()
+        {
+            return self.separately(Way::IndexOnly, refusal.to_string());
+        }
         match self.or_in_process(ended)? {
             Some(distributed) => self.conclude_distributed(&distributed),
             None => Ok(()),
