@@ -53,9 +53,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     all(&llvms, &ways, &random)
 }
 
-/// A few seeds, as part of the tests.
+/// The first seeds, as part of the tests, which are to give the same each time. Fresh ones are for the task.
 pub(crate) fn briefly(seeds: u32) -> Result<()> {
-    run(&["--seeds".to_owned(), seeds.to_string()])
+    run(&["--from".to_owned(), "1".to_owned(), "--seeds".to_owned(), seeds.to_string()])
 }
 
 fn any_seed() -> u32 {
