@@ -107,11 +107,13 @@ fn expect_no_doubt(
     natives: &[ObjectSymbols],
     objects: &[ObjectSymbols],
 ) -> std::result::Result<(), Stop> {
-    // The output has the OS/ABI of the first file, and in one that is not relocatable of others as well: an object that has one
-    // is in no doubt only behind a native one that comes first in both links.
+    // The output of -r has the OS/ABI of the first file, which bitcode for Linux has none of; any other may get one from all.
+    let first_native =
+        || loaded.iter().zip(natives).find(|(candidate, _)| candidate.is_native()).map(|(_, native)| native);
+    let in_process = natives.first().map_or(0, |first| first.os_abi);
+    let here = first_native().or(objects.first()).map_or(0, |first| first.os_abi);
     let has_abi = objects.iter().chain(natives).any(|object| object.os_abi != 0);
-    let is_native_first = loaded.first().is_some_and(Candidate::is_native);
-    let is_clear = session.line.output_kind() == OutputKind::Relocatable && is_native_first;
+    let is_clear = session.line.output_kind() == OutputKind::Relocatable && in_process == here;
     let abi = (has_abi && !is_clear).then(|| "an object has an OS/ABI".to_owned());
     match order.doubt.clone().or(abi) {
         None => Ok(()),
