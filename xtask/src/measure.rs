@@ -79,6 +79,19 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// Runs both, the first one first if asked to: whoever runs second finds the files in memory.
+pub(crate) fn in_turn<A, B>(
+    first_first: bool,
+    first: impl FnOnce() -> Result<A>,
+    second: impl FnOnce() -> Result<B>,
+) -> Result<(A, B)> {
+    if first_first {
+        return Ok((first()?, second()?));
+    }
+    let second = second()?;
+    Ok((first()?, second))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde::Serialize;
 
 use crate::machine::{self, Machine};
-use crate::measure::{self, Usage, median};
+use crate::measure::{self, Usage, in_turn, median};
 use crate::project::Home;
 use crate::{Result, apt, arguments, cargo, files, run, table};
 
@@ -130,16 +130,6 @@ impl Bench {
         let threads = format!("--threads={}", machine::cpus());
         command.args(["-r", "@objects", &threads, "-o"]).arg(self.home.dir.join(output)).current_dir(self.sources());
         measure::measured(&mut command, &self.home.log(output))
-    }
-}
-
-fn in_turn<T, U>(first: bool, one: impl FnOnce() -> Result<T>, other: impl FnOnce() -> Result<U>) -> Result<(T, U)> {
-    if first {
-        let one = one()?;
-        Ok((one, other()?))
-    } else {
-        let other = other()?;
-        Ok((one()?, other))
     }
 }
 

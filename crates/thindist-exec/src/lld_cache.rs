@@ -80,10 +80,12 @@ impl LldCache {
         self.directory.join(format!("{CACHE_FILE_PREFIX}{key}"))
     }
 
-    /// The digest of an entry that was known when the cache was opened, or has been noted since.
-    #[must_use]
-    pub fn digest(&self, key: &str) -> Option<Digest> {
-        self.known.get(key).map(|known| known.digest)
+    /// Takes over the digest of an entry that the caller has hashed, so that [`Self::note`] does not have to.
+    pub fn know(&mut self, key: &str, digest: Digest) -> Result<(), StoreError> {
+        let path = self.file(key);
+        let stamp = FileStamp::of(&path).on("read", &path)?;
+        self.known.insert(key.to_owned(), Known { digest, stamp });
+        Ok(())
     }
 
     /// Removes entries, so that their modules are compiled the next time.
@@ -239,7 +241,7 @@ mod tests {
         assert_eq!(open().keys().unwrap(), [KEY]);
         // Another time, the same content: a hard link was made of it.
         fs::hard_link(cache.file(KEY), cache.directory().join("other")).unwrap();
-        assert_eq!(open().digest(KEY), Some(Digest::of(&tiny_object(62))));
+        assert_eq!(open().known[KEY].digest, Digest::of(&tiny_object(62)));
         assert_eq!(open().keys().unwrap(), [KEY]);
     }
 

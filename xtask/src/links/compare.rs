@@ -251,7 +251,8 @@ fn left(work: &Path, output: &Output) -> Result<Left> {
     let mut found = BTreeMap::new();
     for path in files::below(work)? {
         let name = path.strip_prefix(work).unwrap_or(&path).to_owned();
-        let Ok(metadata) = path.symlink_metadata() else { continue };
+        let metadata =
+            path.symlink_metadata().map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
         if metadata.is_file() && !is_lld_cache(&name) {
             let bytes = fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             found.insert(name, (metadata.permissions().mode() & 0o777, bytes));

@@ -10,7 +10,6 @@ use super::stop::Stop;
 use super::survey::Survey;
 use crate::failure::{Result, io};
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use thindist_core::final_line::{self, FinalLink};
 use thindist_core::ir_symbols::BitcodeSymbols;
@@ -67,7 +66,7 @@ pub(crate) fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std:
     };
     let read = if run.success() { read_dependencies(session, &dependencies)? } else { Vec::new() };
     script_patterns::check(&read, &side.renamed)?;
-    print(&side.names.show_bytes(&without_traces(&run.stdout, &side.symbols)))?;
+    lld_run::write_stdout(&side.names.show_bytes(&without_traces(&run.stdout, &side.symbols)))?;
     let said = readable(&side.names, &run.stderr, parts.said);
     lld_run::print(&said);
     if !run.success() {
@@ -136,12 +135,6 @@ fn readable(names: &ShownNames, stderr: &[u8], said_before: &[String]) -> Vec<St
     let mut lines = lld_run::lines(stderr);
     lines.retain(|line| !said_before.contains(line));
     lines.into_iter().map(|line| names.show(&line)).collect()
-}
-
-fn print(bytes: &[u8]) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    written.map_err(|error| io("write", "the standard output", &error))
 }
 
 /// Maps and lists of sections name objects.

@@ -56,10 +56,16 @@ pub(crate) fn fall_back(
 
 /// Says once that a line's backends cannot be separate, or that this is an error.
 pub(crate) fn warn(settings: &Settings, refusal: &Refusal) -> Result<()> {
+    warn_of(settings, refusal, &instead(settings)?)
+}
+
+fn warn_of(settings: &Settings, refusal: &Refusal, instead: &str) -> Result<()> {
     if settings.never_falls_back()? {
-        return Err(never(refusal));
+        return Err(
+            Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
+        );
     }
-    eprintln!("thindist: warning: {refusal}; {}", instead(settings)?);
+    eprintln!("thindist: warning: {refusal}; {instead}");
     Ok(())
 }
 
@@ -70,10 +76,6 @@ fn instead(settings: &Settings) -> Result<String> {
     })
 }
 
-fn never(refusal: &Refusal) -> Failure {
-    Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
-}
-
 /// Has lld do what it was called for, with one warning that says so, or refuses to.
 pub(crate) fn leave_to_lld(
     settings: &Settings,
@@ -82,9 +84,6 @@ pub(crate) fn leave_to_lld(
     refusal: &Refusal,
     instead: &str,
 ) -> Result<ExitCode> {
-    if settings.never_falls_back()? {
-        return Err(never(refusal));
-    }
-    eprintln!("thindist: warning: {refusal}; {instead}");
+    warn_of(settings, refusal, instead)?;
     Err(exec(lld, words))
 }

@@ -3,6 +3,7 @@
 use super::session::Session;
 use crate::failure::{Failure, Result, io};
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 use thindist_core::link_line::response_file;
 use thindist_exec::CancelToken;
@@ -46,6 +47,12 @@ impl Run {
         self.status == Status::Exited(0)
     }
 
+    /// Passes lld's own words on, each on the stream that it came on.
+    pub(crate) fn pass_on(&self) -> Result<()> {
+        write_stdout(&self.stdout)?;
+        std::io::stderr().lock().write_all(&self.stderr).map_err(|error| io("write", "the standard error", &error))
+    }
+
     /// It has not ended by itself.
     pub(crate) fn was_killed(&self) -> bool {
         matches!(self.status, Status::Signaled(_)) && !says_full(&self.stderr)
@@ -63,6 +70,13 @@ impl Run {
             Status::Signaled(_) => ended(),
         }
     }
+}
+
+/// lld's standard output, as it came.
+pub(crate) fn write_stdout(bytes: &[u8]) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written.map_err(|error| io("write", "the standard output", &error))
 }
 
 /// What to do about a full file system.

@@ -9,7 +9,7 @@ use crate::checks::require;
 use crate::kernel::build::{self, Linker};
 use crate::kernel::edits::Edited;
 use crate::kernel::{Kernel, link_line};
-use crate::measure::{self, Usage};
+use crate::measure::{self, Usage, in_turn};
 use crate::project::Home;
 use crate::stats::{self, Link};
 use crate::{Result, files, machine};
@@ -197,19 +197,6 @@ impl Bench<'_> {
     fn lld_cache(&self) -> PathBuf {
         self.dir.join("lld-cache")
     }
-}
-
-/// Runs both, the first one first if asked to: whoever runs second finds the files in memory.
-fn in_turn<A, B>(
-    first_first: bool,
-    first: impl FnOnce() -> Result<A>,
-    second: impl FnOnce() -> Result<B>,
-) -> Result<(A, B)> {
-    if first_first {
-        return Ok((first()?, second()?));
-    }
-    let second = second()?;
-    Ok((first()?, second))
 }
 
 #[cfg(test)]

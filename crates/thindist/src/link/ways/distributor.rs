@@ -7,7 +7,7 @@ use super::in_process::Link;
 use crate::distribute::{self, KnownFacts};
 use crate::failure::{Failure, Result, io};
 use crate::link::final_step::{install, read_dependencies};
-use crate::link::lld_run::{self, Run};
+use crate::link::lld_run;
 use crate::link::memo::Remembered;
 use crate::link::session::{InputDigests, Session};
 use crate::link::stop::Stop;
@@ -102,7 +102,7 @@ pub(crate) fn run(
     let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
     // `None`: no backend was to be run, or lld has refused the line.
     let planned = answered?.unwrap_or_default();
-    print(&run)?;
+    run.pass_on()?;
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
@@ -194,13 +194,6 @@ fn words(session: &Session, socket: &Path, file: Option<&Path>, dependencies: &s
         words.extend(["-o".to_owned(), file.to_string_lossy().into_owned()]);
     }
     Ok(words)
-}
-
-fn print(run: &Run) -> Result<()> {
-    let failed = |stream: &'static str| move |error: std::io::Error| io("write", stream, &error);
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(&run.stdout).and_then(|()| stdout.flush()).map_err(failed("the standard output"))?;
-    std::io::stderr().lock().write_all(&run.stderr).map_err(failed("the standard error"))
 }
 
 /// Where the messenger finds us. The link's own directory may have a longer path than a socket can.

@@ -88,6 +88,7 @@ pub(super) fn run(
         });
     };
     let digests = parallel::map(&harvested, take)?;
+    harvested.iter().zip(&digests).try_for_each(|(one, digest)| cache.know(one.key, *digest))?;
     check_some(session, planned, &harvested, &digests)?;
     let stderr =
         |one: &Harvested<'_>| said.get(&link.now.name(&one.job.name)).map(as_compiler_says).unwrap_or_default();
@@ -122,7 +123,8 @@ impl Asked {
         let output = output.to_string_lossy().into_owned();
         let like = keys.first().map(|key| read(&cache.file(key))).transpose()?.unwrap_or_default();
         for (number, key) in (0_u32..).zip(&keys) {
-            let Some(marker) = lld_cache_markers::marker(&like, key, number) else { continue };
+            let marker = lld_cache_markers::marker(&like, key, number)
+                .ok_or_else(|| Failure::new(format_args!("{}: lld's object is not ELF", cache.file(key).display())))?;
             let path = directory.join(format!("{CACHE_FILE_PREFIX}{key}"));
             std::fs::write(&path, marker).map_err(|error| io("write", &path, &error))?;
         }
@@ -217,11 +219,11 @@ fn check_some(session: &Session, planned: &Planned, kept: &[Harvested<'_>], dige
     let jobs: Vec<Job> = chosen.iter().filter_map(|index| kept.get(*index)).map(|one| one.job.clone()).collect();
     let outcomes = execution::execute(&planned.batch(session), &jobs, Place::Here)?;
     for ((index, job), outcome) in chosen.iter().zip(&jobs).zip(outcomes) {
-        let Outcome::Success(native) = outcome else { continue };
-        if digests.get(*index) != Some(&native.digest) {
+        let same = matches!(&outcome, Outcome::Success(native) if digests.get(*index) == Some(&native.digest));
+        if !same {
             session.action_cache.remove(&job.action.key())?;
             return Err(Failure::new(format_args!(
-                "the object that lld has made of {} is not the one that {} makes by the plan; nothing of this link is stored",
+                "the object that lld has made of {} is not one that {} makes by the plan; nothing of this link is stored",
                 job.name,
                 session.clang.path.display()
             )));

@@ -68,8 +68,6 @@ pub(crate) struct Linked {
     pub(crate) modules: usize,
     /// Backends that lld has run.
     pub(crate) executed: usize,
-    /// The plan, where there was one.
-    pub(crate) plan: Option<Planned>,
     /// Why nothing was harvested although there was a plan.
     pub(crate) unharvested: Option<String>,
 }
@@ -141,8 +139,8 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     if !run.success() {
         return give_up(link, &run, &token, cache, &before, beside, &temporaries);
     }
-    print(&run)?;
-    let mut ended = Linked { remembered: None, modules: link.now.len(), executed: 0, plan: None, unharvested: None };
+    run.pass_on()?;
+    let mut ended = Linked { remembered: None, modules: link.now.len(), executed: 0, unharvested: None };
     // lld has linked: nothing that goes wrong from here on is the link's.
     let kept = keep(link, history, cache, &before, beside, &run, &mut ended);
     let named_files = kept.unwrap_or_else(|failure| {
@@ -175,12 +173,12 @@ fn without_cache(link: &Link<'_>, full: &Run) -> std::result::Result<Ended, Stop
         ForLld::Expanded(_) => return Err(failure.into()),
     };
     let run = lld_run::start(session, arguments, session.interrupt.token())?;
-    print(&run)?;
+    run.pass_on()?;
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
     let modules = link.now.len();
-    Ok(Ended::Linked(Box::new(Linked { remembered: None, modules, executed: modules, plan: None, unharvested: None })))
+    Ok(Ended::Linked(Box::new(Linked { remembered: None, modules, executed: modules, unharvested: None })))
 }
 
 /// Everything that a link leaves behind it but its output. Gives the files that assembly names.
@@ -217,10 +215,8 @@ fn keep(
         history.said.extend(harvest.said);
         history.is_stored = harvest.nothing.is_none();
         ended.unharvested = harvest.nothing;
-        let imports = planned.imports();
         history.set_modules(link.now, &|_| false);
-        history.set_imports(link.now, imports);
-        ended.plan = Some(planned);
+        history.set_imports(link.now, planned.imports());
     } else {
         // What lld said when it compiled little is not repeated by its cache, and of which module it is nobody has found out.
         let lines = lld_run::lines(&run.stderr).into_iter().collect();
@@ -289,10 +285,8 @@ fn is_stored(session: &Session, planned: &Planned) -> bool {
 
 /// What there is to be found out of the line while lld links it. Whatever goes wrong here is no matter of the link's.
 fn look_beside(link: &Link<'_>, history: &History, changes: &Changes, entries: usize) -> Beside {
-    let is_known = !changes.changed.is_empty() || !changes.repeated.is_empty() || entries > 0;
     let compiled = changes.changed.len() + changes.repeated.len();
-    let is_warm = is_known && entries > 0 && compiled * MOSTLY_COLD < link.now.len();
-    if is_warm {
+    if entries > 0 && compiled * MOSTLY_COLD < link.now.len() {
         let named = named_by(link, |module| changes.changed.contains(module));
         let all = named.map(|named| history.named_files.iter().cloned().chain(named).collect::<BTreeSet<_>>());
         return Beside { named_files: all.map(|all| all.into_iter().collect()), plan: None, why_none: None };
@@ -366,7 +360,7 @@ fn give_up(
     if run.was_killed() && link.may_divert {
         return Ok(Ended::Killed(run.failure(&session.lld.path)));
     }
-    print(run)?;
+    run.pass_on()?;
     Err(run.failure(&session.lld.path).into())
 }
 
@@ -403,14 +397,4 @@ impl Temporaries {
             let _ = std::fs::remove_file(path);
         }
     }
-}
-
-/// lld's own words, each on the stream that it came on.
-fn print(run: &Run) -> Result<()> {
-    use std::io::Write as _;
-    let failed =
-        |stream: &'static str| move |error: std::io::Error| crate::failure::io("write", Path::new(stream), &error);
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(&run.stdout).and_then(|()| stdout.flush()).map_err(failed("the standard output"))?;
-    std::io::stderr().lock().write_all(&run.stderr).map_err(failed("the standard error"))
 }

@@ -63,7 +63,7 @@ fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situ
     let keeps = settings.get("keep_native").map(|_| "each native object is to be kept");
     let forced = Way::forced(settings)?;
     // An output that in-process cannot give is held against none.
-    let is_held_to_list = beyond.is_empty() && !settings.is_set("unlisted");
+    let is_held_to_list = Doubts::of(session)? == Doubts::Refused;
     let index_only = || match not_listed(&session.line, survey).filter(|_| is_held_to_list) {
         None => Ok(Way::IndexOnly),
         Some(reason) => Err(reason),
@@ -126,7 +126,7 @@ struct Linking<'a> {
     timer: &'a mut Timer,
 }
 
-impl Linking<'_> {
+impl<'a> Linking<'a> {
     /// Says which way is taken now.
     fn go(&mut self, way: Way, why: String) {
         self.stats.way = Some(way.name());
@@ -135,7 +135,7 @@ impl Linking<'_> {
         *chosen = Some((way, why));
     }
 
-    fn of_lld(&self) -> in_process::Link<'_> {
+    fn of_lld(&self) -> in_process::Link<'a> {
         let Line { session, survey, inputs, words, uncarried, .. } = *self.line;
         let is_carried = uncarried.is_none();
         in_process::Link {
@@ -150,10 +150,7 @@ impl Linking<'_> {
     }
 
     fn in_process(&mut self) -> std::result::Result<(), Stop> {
-        let mut history = std::mem::take(self.history);
-        let ended = in_process::run(&self.of_lld(), &mut history);
-        *self.history = history;
-        match ended? {
+        match in_process::run(&self.of_lld(), self.history)? {
             Ended::Linked(linked) => self.note(*linked),
             Ended::Diverted(plan) => {
                 let (thin, planned) = *plan;
@@ -241,10 +238,7 @@ impl Linking<'_> {
     }
 
     fn distributed(&mut self) -> std::result::Result<(), Stop> {
-        let (mut counts, mut timer) =
-            (std::mem::take(&mut self.stats.backends), std::mem::replace(self.timer, Timer::start()));
-        let ended = distributor::run(&self.of_lld(), &mut counts, &mut timer);
-        (self.stats.backends, *self.timer) = (counts, timer);
+        let ended = distributor::run(&self.of_lld(), &mut self.stats.backends, self.timer);
         // One that is refused has printed and written nothing.
         if let Err(Stop::Refused(refusal)) = &ended
             && self.is_asked_for

@@ -22,7 +22,6 @@ pub(super) use link::{Line, link};
 
 use crate::failure::{Failure, Result};
 use crate::settings::Settings;
-use serde::Serialize;
 use thindist_core::link_line::LinkLine;
 
 /// Whether lld has to do this line as it stands, with nothing of ours behind it.
@@ -36,8 +35,7 @@ pub(crate) fn check(settings: &Settings) -> Result<()> {
 }
 
 /// How lld is driven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     InProcess,
     Distributor,

@@ -1,6 +1,6 @@
 //! Which private cache of lld's a link has, and whether it may have one.
 
-use super::history::{History, Now};
+use super::history::{self, History, Now};
 use crate::failure::Result;
 use crate::link::session::Session;
 use std::path::PathBuf;
@@ -77,8 +77,7 @@ fn name(session: &Session, named_files: &[PathBuf]) -> Result<Digest> {
         hasher.update(bytes);
     };
     add(session.lld.identity.hash());
-    add(std::path::absolute(session.line.output()).unwrap_or_default().as_os_str().as_encoded_bytes());
-    add(std::env::current_dir().unwrap_or_default().as_os_str().as_encoded_bytes());
+    add(history::key(session).hash());
     for argument in session.line.arguments() {
         if let ArgumentKind::Option(spec, _) = &argument.kind
             && spec.role != Role::Input
