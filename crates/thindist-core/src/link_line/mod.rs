@@ -135,6 +135,12 @@ impl LinkLine {
         self.last_value(|spec| spec.role == Role::Output).unwrap_or("a.out")
     }
 
+    /// The line says which file the output is: a script may name another than lld's default, and `-` is the standard output.
+    #[must_use]
+    pub fn names_output_file(&self) -> bool {
+        self.last_value(|spec| spec.role == Role::Output).is_some_and(|output| output != "-")
+    }
+
     /// The output's path is part of its content: it names the versions' base where no `-soname` does.
     #[must_use]
     pub fn output_holds_its_path(&self) -> bool {

@@ -24,6 +24,7 @@ on_each_llvm!(
     killed_while_lld_links,
     a_way_that_is_forced_and_cannot_do_the_line_says_so,
     an_unknown_way_is_an_error,
+    an_output_that_the_line_does_not_name_is_llds_to_place,
     under_make_lld_has_no_more_threads_than_make_allows,
 );
 
@@ -303,6 +304,20 @@ fn a_way_that_is_forced_and_cannot_do_the_line_says_so(sandbox: &Sandbox) {
     forced().ok().says("thindist: warning: ").says("linking in-process");
     let run = forced().env("THINDIST_FALLBACK", "never").run().exits(1);
     run.says("thindist: error: ").says("-Map=map");
+}
+
+/// With a private output the distributor's lld would write a file called `-`, and overrule the script.
+fn an_output_that_the_line_does_not_name_is_llds_to_place(sandbox: &Sandbox) {
+    chain(sandbox);
+    sandbox.write("named.lds", "OUTPUT(named)");
+    for way in ["auto", "distributor"] {
+        let link = |line: &str| sandbox.auto(line).env("THINDIST_MEMO", "0").env("THINDIST_WAY", way);
+        let _ = std::fs::remove_file(sandbox.path("named"));
+        link("-r main.o middle.o alone.o leaf.o -T named.lds").ok();
+        assert!(sandbox.path("named").exists() && !sandbox.path("a.out").exists(), "{way}");
+        let run = link("-r main.o middle.o alone.o leaf.o -o -").ok();
+        assert!(run.stdout.contains("ELF") && !sandbox.path("-").exists(), "{way}");
+    }
 }
 
 fn an_unknown_way_is_an_error(sandbox: &Sandbox) {

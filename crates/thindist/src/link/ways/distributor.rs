@@ -45,6 +45,9 @@ pub(in crate::link) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> 
     if major < WITH_ARCHIVES && survey.flat().iter().any(|input| unpacks(&input.content)) {
         return Some(format!("lld {major} gives the distributor no members of regular archives"));
     }
+    if !line.names_output_file() {
+        return Some("the line does not say which file the output is".to_owned());
+    }
     let names_objects =
         line.options().find(|(spec, _)| matches!(spec.role, Role::Writes | Role::Prints | Role::SelectionReport));
     names_objects.map(|(spec, _)| format!("in what -{} shows, lld names other objects than in-process", spec.name))
