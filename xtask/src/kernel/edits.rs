@@ -18,35 +18,45 @@ const OF_PROMOTED: &[(&str, &str)] =
 #[derive(Debug)]
 pub(crate) struct Edited {
     path: PathBuf,
+    /// Its name in the tree.
+    source: &'static str,
     /// Its object, as an archive's member.
     pub(crate) object: &'static str,
 }
 
 impl Edited {
+    fn of(kernel: &Kernel, source: &'static str, object: &'static str) -> Edited {
+        Edited { path: kernel.src.join(source), source, object }
+    }
+
+    /// What Kbuild makes of it, without the suffix.
+    pub(crate) fn target(&self) -> &'static str {
+        self.source.trim_end_matches(".c")
+    }
+
     /// Nobody imports from it in this configuration, so that lld has to compile it alone as well.
     pub(crate) fn leaf(kernel: &Kernel) -> Edited {
-        Edited { path: kernel.src.join("fs/readdir.c"), object: "readdir.o" }
+        Edited::of(kernel, "fs/readdir.c", "readdir.o")
     }
 
     /// The file that most import from: 66 modules in this configuration.
     pub(crate) fn hot(kernel: &Kernel) -> Edited {
-        Edited { path: kernel.src.join("arch/x86/kernel/cpu/common.c"), object: "common.o" }
+        Edited::of(kernel, "arch/x86/kernel/cpu/common.c", "common.o")
     }
 
     /// The only source of a module.
     pub(crate) fn of_one_object(kernel: &Kernel) -> Edited {
-        Edited { path: kernel.src.join("lib/crc7.c"), object: "crc7.o" }
+        Edited::of(kernel, "lib/crc7.c", "crc7.o")
     }
 
     /// One of the sources of a module.
     pub(crate) fn of_several_objects(kernel: &Kernel) -> Edited {
-        Edited { path: kernel.src.join("fs/fat/misc.c"), object: "misc.o" }
+        Edited::of(kernel, "fs/fat/misc.c", "misc.o")
     }
 
     /// Files with local values that other modules reach: with names made of hashes, importers run after edits of these.
     pub(crate) fn of_promoted(kernel: &Kernel) -> Vec<Edited> {
-        let edited = |(path, object)| Edited { path: kernel.src.join(path), object };
-        OF_PROMOTED.iter().copied().map(edited).collect()
+        OF_PROMOTED.iter().map(|(source, object)| Edited::of(kernel, source, object)).collect()
     }
 
     /// All that may have been left by a run that was interrupted; modules' sources aside, which only the option's tree edits.

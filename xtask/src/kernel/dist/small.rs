@@ -165,11 +165,11 @@ fn verbose(small: &mut Small) -> Result<String> {
     leaf.append(super::suite::unseen())?;
     let ran = targets(&small.make("verbose", &[ALL, &["V=1"]].concat())?);
     let log = files::read(&small.log("verbose"))?;
-    for command in [
-        " thin-link --list vmlinux.thinlto-objects --suffix .thinlto-native.o -- ",
-        "thindist backend -o lib/bcd.thinlto-native.o lib/bcd.o.thinlto.job",
-    ] {
-        require(log.contains(command), || format!("V=1 does not show `{command}`"))?;
+    let target = leaf.target();
+    let thin_link = " thin-link --list vmlinux.thinlto-objects --suffix .thinlto-native.o -- ".to_owned();
+    let backend = format!("thindist backend -o {target}{SUFFIX} {target}.o.thinlto.job");
+    for command in [thin_link, backend] {
+        require(log.contains(&command), || format!("V=1 does not show `{command}`"))?;
     }
     let links = small.all("nothing")?;
     require(links.is_empty(), || format!("nothing changed: {} links or backends", links.len()))?;
