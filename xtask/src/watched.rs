@@ -17,7 +17,7 @@ impl Watched {
         let log = watched.log.display();
         // Kconfig and thindist ask the compiler for its version, which is no job.
         let script = format!(
-            "#!/bin/sh\ncase \" $* \" in *\" -c \"*) ;; *) exec {clang} \"$@\" ;; esac\necho + >>{log}\n\
+            "#!/bin/sh\ncase \" $* \" in *\" -c \"*|*\" -emit-obj \"*) ;; *) exec {clang} \"$@\" ;; esac\necho + >>{log}\n\
              {clang} \"$@\"\nstatus=$?\necho - >>{log}\nexit $status\n"
         );
         files::write(&watched.program, script)?;

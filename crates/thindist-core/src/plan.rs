@@ -5,7 +5,6 @@
 
 use crate::action::{Action, ExtraInput, INDEX_NAME, ImportedModule, MODULE_NAME, import_name};
 use crate::asm_inputs::AsmInput;
-use crate::backend_flags::elf_machine;
 use crate::bitcode::ModuleFacts;
 use crate::digest::Digest;
 use crate::dso_local::{Definitions, DsoLocal};
@@ -14,6 +13,7 @@ use crate::index::{self, ModuleName, NewHash};
 use crate::link_line::Refusal;
 use crate::promoted_names::{self, ModuleHash, PromotedNames, stable_hashes, suffix};
 use crate::recorded::RecordedFlags;
+use crate::targets::elf_machine;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A selected bitcode module, as far as the plan needs it.

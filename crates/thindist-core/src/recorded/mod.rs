@@ -10,8 +10,9 @@ mod table;
 pub mod words;
 
 use crate::action::{BLOCK_SECTIONS_NAME, LinkFile, SAMPLE_PROFILE_NAME};
-use crate::backend_flags::{Mllvm, elf_machine};
+use crate::backend_flags::Mllvm;
 use crate::paths;
+use crate::targets::elf_machine;
 use table::Fate;
 
 /// What of a file's flags its backend is given.

@@ -28,7 +28,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::asm_inputs::AsmInput;
-use thindist_core::backend_flags::{is_proven, is_proven_for_all};
 use thindist_core::dtlto::{self, DtltoJobs};
 use thindist_core::dtlto_flags::{self, DtltoFlags};
 use thindist_core::link_line::{OutputKind, Refusal};
@@ -114,7 +113,7 @@ pub(crate) fn for_linker(
         modules,
         line: Some(line),
     };
-    if !is_proven_for_all(&jobs.target) {
+    if !targets::is_proven(&jobs.target) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
         return Err(Stop::Refused(Refusal { option: format!("target {}", jobs.target), reason }));
     }
@@ -208,7 +207,7 @@ impl Distribution<'_> {
     /// Says what in-process ThinLTO would heed and these backends do not.
     fn tell_left_out(&self, workspace: &Workspace) -> Result<()> {
         let mut left_out = self.flags.left_out.clone();
-        if !is_proven(&self.jobs.target) {
+        if !targets::is_proven(&self.jobs.target) {
             let reason =
                 "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
             left_out.push(Refusal { option: format!("target {}", self.jobs.target), reason });

@@ -81,9 +81,13 @@ impl Plain<'_> {
             word if word == index_option => joined("-fthinlto-index=", index),
             _ => OsString::from(self.file_of(&word).unwrap_or(word)),
         };
-        let mut arguments: Vec<OsString> = self.flags.arguments(facts, None).into_iter().map(own).collect();
+        let extra = &self.jobs.extra;
+        if extra.is_empty() {
+            return Ok(self.flags.arguments(facts, None).into_iter().map(own).collect());
+        }
+        let mut arguments: Vec<OsString> = self.flags.driver_arguments(facts, None).into_iter().map(own).collect();
         arguments.push("-Wno-unused-command-line-argument".into());
-        arguments.extend(self.jobs.extra.iter().map(OsString::from));
+        arguments.extend(extra.iter().map(OsString::from));
         Ok(arguments)
     }
 

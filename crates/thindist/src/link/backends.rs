@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use thindist_core::asm_inputs::AsmInput;
-use thindist_core::backend_flags::{LinkFlags, is_proven, is_proven_for_all};
+use thindist_core::backend_flags::LinkFlags;
 use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::dso_local::{Definitions, DsoLocal};
@@ -220,8 +220,7 @@ pub(crate) fn plan(
     let (mut modules, sources) = select(candidates, thin)?;
     targets::check_triples(&modules).map_err(mixed_targets)?;
     let records = recorded::add(session, flags, &mut modules)?;
-    let proven = if session.settings.is_set("unlisted") { is_proven } else { is_proven_for_all };
-    if let Some(module) = modules.iter().find(|module| !proven(&module.facts.triple)) {
+    if let Some(module) = modules.iter().find(|module| !targets::is_proven(&module.facts.triple)) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
         return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
     }

@@ -337,6 +337,16 @@ fn link_file<'a>(name: &'a str, source: &Source) -> Option<(&'a str, String)> {
     }
 }
 
+/// What to do about a backend that failed with these words.
+fn remedy(stderr: &[u8]) -> &'static str {
+    let is_wrapped = || String::from_utf8_lossy(stderr).contains("unknown argument: '-cc1'");
+    match () {
+        () if lld_run::says_full(stderr) => lld_run::FREE_SPACE,
+        () if is_wrapped() => "a script puts words in front of -cc1; name clang itself with THINDIST_CLANG",
+        () => "nothing of it was stored, and the output was not touched",
+    }
+}
+
 /// Says what failed: the first compiler's own words, or what kept it from running.
 pub(crate) fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outcome>)]) -> Failure {
     let failed = failures.iter().find_map(|(index, outcome)| {
@@ -346,11 +356,7 @@ pub(crate) fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outc
                 let text = diagnostics(stderr, job, imported);
                 text.iter().for_each(|line| eprintln!("thindist: {line}"));
                 let what = format!("the backend of {} failed: {} {status}", job.name, batch.compiler.display());
-                Some(Failure::new(what).hint(if lld_run::says_full(stderr) {
-                    lld_run::FREE_SPACE
-                } else {
-                    "nothing of it was stored, and the output was not touched"
-                }))
+                Some(Failure::new(what).hint(remedy(stderr)))
             }
             Outcome::InfraFailed { message } => {
                 let full = lld_run::says_full(message.as_bytes());

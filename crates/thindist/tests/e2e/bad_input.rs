@@ -23,6 +23,7 @@ on_each_llvm!(
     a_full_disk_in_the_cache,
     a_full_disk_in_the_output_directory,
     a_compiler_that_succeeds_without_an_object,
+    a_wrapper_that_puts_words_in_front,
     a_compiler_killed_by_a_signal,
     a_compiler_on_a_full_disk,
     a_compilers_own_error_is_shown_once_with_the_modules_name,
@@ -311,6 +312,12 @@ fn a_full_disk_in_the_output_directory(sandbox: &Sandbox) {
         assert_eq!(left, Vec::<PathBuf>::new(), "{run}");
         assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new(), "{run}");
     }
+}
+
+fn a_wrapper_that_puts_words_in_front(sandbox: &Sandbox) {
+    pair(sandbox);
+    let clang = FakeCompiler::new(sandbox, "wrapper", "exec $real -Wall \"$@\"");
+    refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path), &["-cc1", "name clang itself"]);
 }
 
 fn a_compiler_that_succeeds_without_an_object(sandbox: &Sandbox) {

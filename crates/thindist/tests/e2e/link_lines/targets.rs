@@ -31,6 +31,8 @@ const RISCV64_SOFT: &str =
     "--target=riscv64-linux-gnu -march=rv64imac_zba -mabi=lp64 -mno-relax -O2 -flto=thin -ffreestanding";
 const RISCV64_VECTORS: &str = "--target=riscv64-linux-gnu -march=rv64gcv -O3 -g -fPIC -flto=thin -ffreestanding";
 
+const TLS: &str = "_Thread_local int own = 3; int g(int); int f(int x) { return own++ + g(x); }";
+
 rows! {
     x86_64: Row {
         what: "x86_64",
@@ -64,6 +66,33 @@ rows! {
             ("g.c", RISCV64_VECTORS, G),
         ],
         archives: &[], reader: Linker, line: "-m elf64lriscv -shared f.o g.o", done: Distributed(2),
+    },
+    riscv32: Row {
+        what: "riscv32",
+        files: &[("f.c", "--target=riscv32-unknown-elf -O2 -flto=thin -ffreestanding", "int g(int); int f(int x) { return x + 3 + g(x); }"), ("g.c", "--target=riscv32-unknown-elf -O2 -flto=thin -ffreestanding", "int counter; int g(int x) { return x + ++counter; }")],
+        archives: &[], reader: Linker, line: "-m elf32lriscv -e f f.o g.o", done: Distributed(2),
+    },
+    loongarch64: Row {
+        what: "loongarch64",
+        files: &[("f.c", "--target=loongarch64-linux-gnu -O2 -flto=thin -ffreestanding", F), ("g.c", "--target=loongarch64-linux-gnu -O2 -flto=thin -ffreestanding", G)],
+        archives: &[], reader: Linker, line: "-m elf64loongarch -e f f.o g.o", done: Distributed(2),
+    },
+    // clang's driver would have emulated TLS on these.
+    android: Row {
+        what: "aarch64",
+        files: &[("f.c", "--target=aarch64-linux-android21 -O2 -fno-emulated-tls -fPIC -flto=thin -ffreestanding", TLS), ("g.c", "--target=aarch64-linux-android21 -O2 -fPIC -flto=thin -ffreestanding", G)],
+        archives: &[], reader: Linker, line: "-m aarch64linux -shared f.o g.o", done: Distributed(2),
+    },
+    ohos: Row {
+        what: "x86_64",
+        files: &[("f.c", "--target=x86_64-linux-ohos -O2 -fno-emulated-tls -fPIC -flto=thin -ffreestanding", TLS), ("g.c", "--target=x86_64-linux-ohos -O2 -fPIC -flto=thin -ffreestanding", G)],
+        archives: &[], reader: Linker, line: "-m elf_x86_64 -shared f.o g.o", done: Distributed(2),
+    },
+    // Outline atomics, of which a call would be left.
+    aarch64_atomics: Row {
+        what: "aarch64",
+        files: &[("f.c", "--target=aarch64-linux-gnu -O2 -mno-outline-atomics -flto=thin -ffreestanding", "int g(int); int shared; int f(int x) { return __atomic_fetch_add(&shared, x, 5) + g(x); }"), ("g.c", AARCH64, G)],
+        archives: &[], reader: Linker, line: "-m aarch64linux -e f f.o g.o", done: Distributed(2),
     },
     arm: Row {
         what: "every other target",
