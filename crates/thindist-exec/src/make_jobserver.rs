@@ -43,6 +43,13 @@ impl MakeJobserver {
         Self::from_makeflags(env::var_os("MAKEFLAGS")?.to_str()?)
     }
 
+    /// `MAKEFLAGS` names one, and it cannot be used: make has run us as one job and no more.
+    #[must_use]
+    pub fn is_out_of_reach() -> bool {
+        let names_one = |flags: std::ffi::OsString| flags.to_str().is_some_and(|flags| authority(flags).is_some());
+        env::var_os("MAKEFLAGS").is_some_and(names_one) && Self::from_env().is_none()
+    }
+
     /// The jobserver that this value of `MAKEFLAGS` names.
     #[must_use]
     pub fn from_makeflags(flags: &str) -> Option<Self> {

@@ -56,7 +56,7 @@ pub(crate) fn run_all() -> Result<()> {
         let kernel = Kernel::usual(&suite.home, llvm);
         one_version(&mut suite, &kernel);
     }
-    second_directory(&mut suite, 22, true);
+    second_directory(&mut suite, 22, false);
     let kernel = Kernel::usual(&suite.home, 22);
     stable_names(&mut suite, &kernel);
     dist::check(&mut suite, &kernel);

@@ -234,7 +234,7 @@ impl Bench {
         };
         let words = scenario.words();
         command.args(&words).current_dir(work).env("TZ", "UTC");
-        if !words.iter().any(|word| word == "-o") {
+        if scenario.names_output {
             command.args(["-o", "out"]);
         }
         let output = command.output().map_err(|error| format!("cannot start the linker: {error}"))?;

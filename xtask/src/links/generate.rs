@@ -37,6 +37,9 @@ const NAMES: usize = 9;
 /// One of them for each output.
 const OUTPUTS: &[&str] = &["", "", "-pie", "-shared", "-shared -soname out", "-r", "-static", "-shared -Bsymbolic"];
 
+/// The output under another name, in another spelling, or under that which lld has for it.
+const OTHER_NAMES: &[&str] = &["", "-o -", "--output=other", "-ojoined"];
+
 const OPTIONS: &[&str] = &[
     "--gc-sections",
     "--icf=all",
@@ -140,7 +143,14 @@ pub(crate) fn scenario(seed: u64) -> Scenario {
         let at = random.below(line.len() + 1);
         line.insert(at, Word::Option(option.to_owned()));
     }
-    Scenario { line, texts: texts(), edited: random.below(objects) }
+    let edited = random.below(objects);
+    // Of twenty links four do not say `-o out`.
+    let name = random.below(20);
+    if let Some(option) = OTHER_NAMES.get(name) {
+        line.extend((!option.is_empty()).then(|| Word::Option((*option).to_owned())));
+        return Scenario { line, texts: texts(), edited, names_output: false };
+    }
+    Scenario { line, texts: texts(), edited, names_output: true }
 }
 
 /// Most links are to succeed: a second strong definition becomes a reference, and what is named and defined nowhere is

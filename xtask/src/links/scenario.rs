@@ -12,6 +12,13 @@ pub(crate) struct Scenario {
     pub(crate) texts: Vec<(String, String)>,
     /// The object that is edited between two links, by its number among all objects.
     pub(crate) edited: usize,
+    /// `-o out` stands behind the line.
+    #[serde(default = "yes")]
+    pub(crate) names_output: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A word of the line.

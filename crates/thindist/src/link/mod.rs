@@ -70,7 +70,7 @@ pub(crate) use stop::Stop;
 pub(crate) use survey::{Content, Survey};
 pub(crate) use thin_step::ThinLink;
 pub(crate) use verify_sample::share as verify_share;
-pub(crate) use ways::{MESSENGER, Way, check as check_way, tell as tell_linker};
+pub(crate) use ways::{Ahead, MESSENGER, Way, check as check_way, harvest_ahead, tell as tell_linker};
 use words::ForLld;
 pub(crate) use words::Words;
 

@@ -114,7 +114,7 @@ impl Files {
             final_link: true,
             line: Vec::new(),
         };
-        let left = thin_link::write(session, survey, &options)?;
+        let left = thin_link::write(session, survey, &options, thin_link::Backends::Later)?;
         let words = ["emit", format, "-o", &text(&self.file)?, "--"];
         let outputs = vec![text(&self.file)?, text(&self.list())?, text(&self.final_file())?];
         let thin_link =

@@ -8,10 +8,10 @@
 use super::places::{self, ModuleFiles, Places};
 use super::{FINAL_SUFFIX, INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, emit, text, unknown, value, with_suffix};
 use crate::failure::{Failure, Result, io};
-use crate::link::{self, InputDigests, Planned, Session, Stop, Survey, ThinLink};
+use crate::link::{self, Ahead, InputDigests, Planned, Session, Stop, Survey, ThinLink, Way};
 use crate::output;
 use crate::settings::Settings;
-use crate::stats::Timer;
+use crate::stats::{Stats, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -51,8 +51,17 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let options = Options::read(words)?;
     let mut settings = Settings::load()?;
     let (session, survey) = link::open(&mut settings, options.line.clone())?;
-    let outcome = write(&session, &survey, &options).map(|_| ExitCode::SUCCESS);
+    let outcome = write(&session, &survey, &options, Backends::Soon).map(|_| ExitCode::SUCCESS);
     session.finish(outcome)
+}
+
+/// When the backends of a plan run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Backends {
+    /// The build has them run next.
+    Soon,
+    /// Some day, or never.
+    Later,
 }
 
 impl Options {
@@ -79,9 +88,14 @@ impl Options {
 }
 
 /// Everything up to the backends.
-pub(super) fn write(session: &Session, survey: &Survey, options: &Options) -> Result<Left> {
+pub(super) fn write(session: &Session, survey: &Survey, options: &Options, backends: Backends) -> Result<Left> {
+    let mut timer = Timer::start();
     let inputs = session.digest_inputs(survey)?;
-    let (thin, planned) = link::plan(session, survey, &inputs, &mut Timer::start()).map_err(link::only_in_process)?;
+    let (thin, planned) = link::plan(session, survey, &inputs, &mut timer).map_err(link::only_in_process)?;
+    if backends == Backends::Soon {
+        // The steps compile what is not stored.
+        harvest(session, survey, &inputs, (&thin, &planned), timer).unwrap_or_else(|failure| failure.warn());
+    }
     let places = Places::of(survey, &options.list);
     if !options.final_link {
         check_order(survey, &thin, &planned)?;
@@ -115,6 +129,31 @@ pub(super) fn write(session: &Session, survey: &Survey, options: &Options) -> Re
     // Last: who depends on it finds everything else in its place.
     write_list(&options.list, objects.iter().chain(left.modules.iter().map(|module| &module.native)))?;
     Ok(left)
+}
+
+/// What is done for all steps at once.
+fn harvest(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+    plan: (&ThinLink, &Planned),
+    mut timer: Timer,
+) -> Result<()> {
+    let Ahead { executed, nothing } = link::harvest_ahead(session, survey, inputs, plan)?;
+    timer.phase("backends");
+    if executed == 0 {
+        return Ok(());
+    }
+    let mut stats = Stats::of(session.line.output());
+    stats.way = Some(Way::InProcess.name());
+    stats.why = nothing.map_or_else(
+        || "next to nothing of the plan was in the stores".to_owned(),
+        |why| format!("nothing was harvested: {why}"),
+    );
+    stats.modules = plan.1.len();
+    stats.backends.executed = executed;
+    session.record(stats, &timer);
+    Ok(())
 }
 
 fn write_list<'a>(list: &Path, objects: impl Iterator<Item = &'a PathBuf>) -> Result<()> {

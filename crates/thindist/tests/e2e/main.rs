@@ -28,6 +28,7 @@ mod remote_random_faults;
 mod rust;
 mod rust_for_linux;
 mod steps;
+mod steps_ahead;
 mod verify;
 mod ways;
 mod what_changed;

@@ -5,7 +5,6 @@
 //! are made by a backend as well. Anything else, and nothing is taken.
 
 use super::history::{Now, Said};
-use super::in_process::Link;
 use crate::failure::{Failure, Result, io};
 use crate::link::execution::{self, Place};
 use crate::link::lld_run::{self, Run};
@@ -54,13 +53,12 @@ struct Harvested<'a> {
 }
 
 pub(super) fn run(
-    link: &Link<'_>,
+    session: &Session,
+    now: &Now,
     cache: &mut LldCache,
-    thin: &ThinLink,
-    planned: &Planned,
+    (thin, planned): (&ThinLink, &Planned),
     run: &Run,
 ) -> Result<Harvest> {
-    let session = link.session;
     let lines = |said: &[String]| {
         let mut lines = lld_run::lines(&run.stderr);
         lines.retain(|line| !said.contains(line) && !thin.diagnostics.contains(line) && !is_of_the_link(line));
@@ -80,7 +78,7 @@ pub(super) fn run(
     if let Some(job) = planned.jobs.iter().find(|job| !is_unchanged(job)) {
         return nothing(format!("an input of {} has changed during the link", job.name), lines);
     }
-    let Some(said) = attribute(link.now, &harvested, lines)? else {
+    let Some(said) = attribute(now, &harvested, lines)? else {
         return Ok(Harvest {
             has_unknown_lines: true,
             nothing: Some("lld's warnings are of no known module".to_owned()),
@@ -90,8 +88,7 @@ pub(super) fn run(
     let digests = parallel::map(&harvested, take)?;
     harvested.iter().zip(&digests).try_for_each(|(one, digest)| cache.know(one.key, *digest))?;
     check_some(session, planned, &harvested, &digests)?;
-    let stderr =
-        |one: &Harvested<'_>| said.get(&link.now.name(&one.job.name)).map(as_compiler_says).unwrap_or_default();
+    let stderr = |one: &Harvested<'_>| said.get(&now.name(&one.job.name)).map(as_compiler_says).unwrap_or_default();
     let natives: Vec<NativeObject> =
         harvested.iter().zip(digests).map(|(one, digest)| native(digest, stderr(one))).collect();
     let pairs: Vec<_> = harvested.iter().zip(&natives).collect();

@@ -3,11 +3,11 @@
 //! Beside it runs what a harvest needs: an index-only thin link and the plan, half a second of one core. If the plan shows that
 //! the stores have most of the objects already, lld is ended before it has written anything, and they are linked instead.
 
-use super::harvest;
-use super::history::{Changes, History, Now, Said};
+use super::ahead::is_stored;
+use super::filling::{self, Filling};
+use super::history::{Changes, History, Now};
 use super::private_cache;
 use crate::failure::{Failure, Result};
-use crate::link::execution;
 use crate::link::extra_inputs::NamedFiles;
 use crate::link::final_step::read_dependencies;
 use crate::link::lld_run::{self, Run};
@@ -18,14 +18,11 @@ use crate::link::survey::Survey;
 use crate::link::thin_step::ThinLink;
 use crate::link::words::ForLld;
 use crate::link::{Planned, backends, plan_beside};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use thindist_core::link_line::response_file;
-use thindist_exec::{CancelToken, FileStamp, LldCache, LocalLane, Permit};
-
-/// What is in the cache is ours to remove.
-const NEVER_PRUNE: &str = "--thinlto-cache-policy=prune_after=0s:cache_size=0%:cache_size_bytes=0:cache_size_files=0";
+use thindist_exec::{FileStamp, Permit};
 
 /// Modules of fewer bytes than this on average compile in a few milliseconds: planning and storing them would take a tenth of that
 /// and more, and lld's own cache does as well.
@@ -91,18 +88,14 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     {
         return Ok(Ended::Diverted(Box::new(plan)));
     }
-    // A store that is in trouble costs time, not the link.
-    let mut cache = match private_cache::refusal(&session.line) {
-        None => private_cache::open(session, history, link.now).inspect_err(Failure::warn).ok(),
-        Some(_) => None,
-    };
-    let before = forget_what_spoke(cache.as_mut(), history, &changes)?;
+    let filling = Filling::open(session, history, link.now);
+    let entries = filling.as_ref().map_or(0, Filling::entries);
     let dependencies = session.text_path("in-process.d")?;
     let output = PathBuf::from(session.line.output());
     let stamp = FileStamp::of(&output).ok();
     let temporaries = Temporaries::beside(&output);
-    let permits = permits(session)?;
-    let words = extra_words(link, cache.as_ref(), permits.len(), &dependencies);
+    let permits = filling::permits(session)?;
+    let words = extra_words(link, filling.as_ref(), &permits, &dependencies);
     let invocation = match link.words {
         ForLld::AsGiven(given) => given.iter().cloned().chain(words.iter().map(Into::into)).collect(),
         ForLld::Expanded(expanded) => {
@@ -121,7 +114,7 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
             run
         });
         let is_first = looked.is_none();
-        let beside = looked.unwrap_or_else(|| look_beside(link, history, &changes, before.len()));
+        let beside = looked.unwrap_or_else(|| look_beside(link, history, &changes, entries));
         if link.may_divert
             && is_first
             && beside.plan.as_ref().is_some_and(|(_, plan)| is_stored(session, plan))
@@ -133,17 +126,17 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     });
     drop(permits);
     let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
-    if !run.success() && cache.is_some() && lld_run::says_full(&run.stderr) {
+    if !run.success() && filling.is_some() && lld_run::says_full(&run.stderr) {
         return without_cache(link, &run);
     }
     if !run.success() {
-        return give_up(link, &run, &token, cache, &before, beside, &temporaries);
+        let failed = Failed { link, run: &run, is_given_up: token.is_cancelled(), temporaries };
+        return failed.conclude(filling, beside);
     }
     run.pass_on()?;
     let mut ended = Linked { remembered: None, modules: link.now.len(), executed: 0, unharvested: None };
     // lld has linked: nothing that goes wrong from here on is the link's.
-    let kept = keep(link, history, cache, &before, beside, &run, &mut ended);
-    let named_files = kept.unwrap_or_else(|failure| {
+    let named_files = keep(link.now, history, filling, beside, &run, &mut ended).unwrap_or_else(|failure| {
         failure.warn();
         *history = History::default();
         None
@@ -183,104 +176,39 @@ fn without_cache(link: &Link<'_>, full: &Run) -> std::result::Result<Ended, Stop
 
 /// Everything that a link leaves behind it but its output. Gives the files that assembly names.
 fn keep(
-    link: &Link<'_>,
+    now: &Now,
     history: &mut History,
-    cache: Option<LldCache>,
-    before: &BTreeSet<String>,
+    filling: Option<Filling<'_>>,
     beside: Beside,
     run: &Run,
     ended: &mut Linked,
 ) -> Result<Option<Vec<PathBuf>>> {
-    let session = link.session;
     let Beside { named_files, plan, why_none } = beside;
     ended.unharvested = why_none;
-    let Some(mut cache) = cache else {
-        ended.executed = link.now.len();
-        history.set_modules(link.now, &|_| true);
+    let Some(filling) = filling else {
+        ended.executed = ended.modules;
+        history.set_modules(now, &|_| true);
         return Ok(named_files);
     };
-    let new: Vec<String> = cache.keys()?.into_iter().filter(|key| !before.contains(key)).collect();
-    ended.executed = new.len();
-    let is_cold = before.is_empty();
-    if is_cold {
-        history.cold_cpu_ms = u64::try_from(run.usage.cpu.as_millis()).unwrap_or(u64::MAX);
-        history.cold_rss_kib = run.usage.peak_rss_kib;
-    }
-    let spoke;
-    if let Some((thin, planned)) = plan {
-        ended.modules = planned.len();
-        ended.executed = if is_cold { planned.len() } else { ended.executed };
-        let harvest = harvest::run(link, &mut cache, &thin, &planned, run)?;
-        spoke = harvest.has_unknown_lines;
-        history.said.extend(harvest.said);
-        history.is_stored = harvest.nothing.is_none();
-        ended.unharvested = harvest.nothing;
-        history.set_modules(link.now, &|_| false);
-        history.set_imports(link.now, planned.imports());
-    } else {
-        // What lld said when it compiled little is not repeated by its cache, and of which module it is nobody has found out.
-        let lines = lld_run::lines(&run.stderr).into_iter().collect();
-        history.repeat_what_was_said(&lines);
-        spoke = !new.is_empty() && lines.iter().any(|line| !harvest::is_of_the_link(line));
-        history.set_modules(link.now, &|_| false);
-    }
-    history.spoke = spoke;
-    if spoke || named_files.is_none() {
-        cache.remove(new)?;
-    }
-    match &named_files {
-        Some(files) => history.named_files.clone_from(files),
-        None => history.named_files.clear(),
-    }
-    private_cache::close(session, history, cache)?;
+    let plan = plan.as_ref().map(|(thin, planned)| (thin, planned));
+    let kept = filling.keep(history, plan, named_files.as_deref(), run)?;
+    (ended.modules, ended.executed) = (kept.modules, kept.executed);
+    ended.unharvested = kept.unharvested.or(ended.unharvested.take());
     Ok(named_files)
 }
 
-/// Modules that had warnings and may be compiled again are compiled again, so that lld says what is true now.
-fn forget_what_spoke(
-    cache: Option<&mut LldCache>,
-    history: &mut History,
-    changes: &Changes,
-) -> Result<BTreeSet<String>> {
-    let Some(cache) = cache else { return Ok(BTreeSet::new()) };
-    let again = |name: &String| changes.changed.contains(name) || changes.repeated.contains(name);
-    let (again, rest) = std::mem::take(&mut history.said).into_iter().partition(|(name, _)| again(name));
-    history.said = rest;
-    let again: BTreeMap<String, Said> = again;
-    cache.remove(again.into_values().map(|said| said.key))?;
-    Ok(cache.keys()?.into_iter().collect())
-}
-
-/// At most one thread of lld's for each slot of the machine and token of make's.
-fn permits(session: &Session) -> Result<Vec<Permit>> {
-    let (slots, jobserver, most) = execution::lane(session, session.line.jobs())?;
-    let lane = LocalLane { slots: &slots, jobserver };
-    let first = lane.permit(session.interrupt.token()).ok_or_else(|| Failure::new("interrupted"))?;
-    let others = std::iter::repeat_with(|| lane.try_permit()).take(most.saturating_sub(1)).map_while(|permit| permit);
-    Ok(std::iter::once(first).chain(others).collect())
-}
-
-fn extra_words(link: &Link<'_>, cache: Option<&LldCache>, threads: usize, dependencies: &str) -> Vec<String> {
-    let mut words = vec![format!("--thinlto-jobs={threads}")];
+fn extra_words(link: &Link<'_>, filling: Option<&Filling<'_>>, permits: &[Permit], dependencies: &str) -> Vec<String> {
+    let mut words = vec![filling::threads(permits)];
     if !writes_its_own(link.session) {
         words.push(format!("--dependency-file={dependencies}"));
     }
-    if let Some(cache) = cache {
-        words.push(format!("--thinlto-cache-dir={}", cache.directory().display()));
-        words.push(NEVER_PRUNE.to_owned());
-    }
+    words.extend(filling.into_iter().flat_map(Filling::words));
     words
 }
 
 /// The user has lld list what it reads; such a link is not remembered whole.
 fn writes_its_own(session: &Session) -> bool {
     session.line.has_option("dependency-file")
-}
-
-/// Most of a plan's objects are stored: they are linked in the time in which lld would compile the rest.
-fn is_stored(session: &Session, planned: &Planned) -> bool {
-    let known = execution::stored(&planned.batch(session));
-    known * 2 > planned.len()
 }
 
 /// What there is to be found out of the line while lld links it. Whatever goes wrong here is no matter of the link's.
@@ -331,37 +259,35 @@ fn named_by(link: &Link<'_>, wanted: impl Fn(&String) -> bool) -> Option<Vec<Pat
 }
 
 /// lld has not linked.
-fn give_up(
-    link: &Link<'_>,
-    run: &Run,
-    token: &CancelToken,
-    cache: Option<LldCache>,
-    before: &BTreeSet<String>,
-    beside: Beside,
-    temporaries: &Temporaries,
-) -> std::result::Result<Ended, Stop> {
-    let session = link.session;
-    let was_interrupted = session.interrupt.token().is_cancelled();
-    if let Some(mut cache) = cache {
-        // What was compiled without a word stays.
-        if !(was_interrupted || token.is_cancelled()) || !run.stderr.is_empty() {
-            let new: Vec<String> = cache.keys()?.into_iter().filter(|key| !before.contains(key)).collect();
-            cache.remove(new)?;
+struct Failed<'a> {
+    link: &'a Link<'a>,
+    run: &'a Run,
+    /// It was ended by us.
+    is_given_up: bool,
+    temporaries: Temporaries,
+}
+
+impl Failed<'_> {
+    fn conclude(self, filling: Option<Filling<'_>>, beside: Beside) -> std::result::Result<Ended, Stop> {
+        let Self { link, run, is_given_up, temporaries } = self;
+        let session = link.session;
+        let was_interrupted = session.interrupt.token().is_cancelled();
+        if let Some(filling) = filling {
+            filling.abandon((was_interrupted || is_given_up) && run.stderr.is_empty())?;
         }
-        cache.note()?;
+        if was_interrupted {
+            return Err(Failure::new("interrupted").into());
+        }
+        if let (true, Some(plan)) = (is_given_up, beside.plan) {
+            temporaries.remove_new();
+            return Ok(Ended::Diverted(Box::new(plan)));
+        }
+        if run.was_killed() && link.may_divert {
+            return Ok(Ended::Killed(run.failure(&session.lld.path)));
+        }
+        run.pass_on()?;
+        Err(run.failure(&session.lld.path).into())
     }
-    if was_interrupted {
-        return Err(Failure::new("interrupted").into());
-    }
-    if let (true, Some(plan)) = (token.is_cancelled(), beside.plan) {
-        temporaries.remove_new();
-        return Ok(Ended::Diverted(Box::new(plan)));
-    }
-    if run.was_killed() && link.may_divert {
-        return Ok(Ended::Killed(run.failure(&session.lld.path)));
-    }
-    run.pass_on()?;
-    Err(run.failure(&session.lld.path).into())
 }
 
 /// lld's temporary files beside its output: `NAME.tmp` and seven hexadecimal digits. It removes its own when a signal ends it,

@@ -9,7 +9,9 @@
 //! The first is right for every line. The others are for what it is bad at: an edit of which many modules import, an engine, an
 //! object that somebody else has made already.
 
+mod ahead;
 mod distributor;
+mod filling;
 mod harvest;
 mod history;
 mod in_process;
@@ -17,6 +19,7 @@ mod link;
 mod listed;
 mod private_cache;
 
+pub(crate) use ahead::{Ahead, harvest as harvest_ahead};
 pub(crate) use distributor::{MESSENGER, tell};
 pub(super) use link::{Line, link};
 
