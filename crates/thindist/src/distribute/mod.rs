@@ -88,13 +88,21 @@ fn read_jobs(job_file: &Path) -> Result<DtltoJobs> {
     })
 }
 
+/// What an lld that waits in a link of ld.thindist's has been given.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) planned: PlannedJobs,
+    /// What lld calls the module of each job.
+    pub(crate) modules: Vec<String>,
+}
+
 /// The native objects for an lld that waits in a link of ld.thindist's. What an action cannot express is refused.
 pub(crate) fn for_linker(
     session: &Session,
     job_file: &Path,
     known: &KnownFacts,
     counts: &mut BackendCounts,
-) -> std::result::Result<PlannedJobs, Stop> {
+) -> std::result::Result<Answer, Stop> {
     let jobs = read_jobs(job_file)?;
     outputs::check_places(job_file, &jobs.jobs)?;
     let linker = Linker::started(job_file, &session.lld.path, &session.line)
@@ -120,7 +128,7 @@ pub(crate) fn for_linker(
     this.modules.rename_to_in_process(&linker).map_err(Stop::Refused)?;
     let planned = this.plan(session)?;
     this.build(session, &planned, counts)?;
-    Ok(planned)
+    Ok(Answer { planned, modules: jobs.jobs.into_iter().map(|job| job.bitcode).collect() })
 }
 
 fn distribute(

@@ -138,7 +138,7 @@ fn readable(names: &ShownNames, stderr: &[u8], said_before: &[String]) -> Vec<St
 }
 
 /// Maps and lists of sections name objects.
-fn rename_in_reports(session: &Session, names: &ShownNames) -> Result<()> {
+pub(super) fn rename_in_reports(session: &Session, names: &ShownNames) -> Result<()> {
     let reports = session.line.options().filter(|(spec, _)| matches!(spec.name, "Map" | "print-gc-sections="));
     // What is no file, `-` for one, was lld's standard output.
     for path in reports.map(|(_, path)| Path::new(path)).filter(|path| path.is_file()) {

@@ -320,6 +320,48 @@ fn an_output_that_the_line_does_not_name_is_llds_to_place(sandbox: &Sandbox) {
     }
 }
 
+/// Of a distributor's lld: objects are in a directory of ours, and members of archives are unpacked there.
+#[test]
+fn what_lld_shows_has_the_names_of_in_process() {
+    let sandbox = crate::sandbox(22);
+    chain(&sandbox);
+    sandbox.ar("crs rest.a middle.o alone.o");
+    sandbox.compile("-O2", "native.c", "int leaf(int); int native(int x) { return leaf(x); }");
+    let line = "-e main main.o rest.a leaf.o native.o --gc-sections --unresolved-symbols=ignore-all -o out";
+    for shown in [
+        "-Map=report",
+        "--cref",
+        "--print-map --cref",
+        "--print-gc-sections",
+        "--print-gc-sections=report",
+        "--why-extract=report",
+        "--print-archive-stats=report",
+        "--trace",
+        "-y leaf",
+        "--verbose",
+    ] {
+        let link = |tool: testkit::Tool| {
+            let run = tool.args(&format!("{line} {shown}")).ok();
+            let report = std::fs::read(sandbox.path("report")).ok();
+            let _ = std::fs::remove_file(sandbox.path("report"));
+            (run.stdout, run.stderr, report, sandbox.read("out"))
+        };
+        let by_lld = link(sandbox.tool("ld.lld-22"));
+        let cold = sandbox.root("cache");
+        let _ = std::fs::remove_dir_all(cold);
+        for _ in 0..2 {
+            let ours = sandbox.auto("").env("THINDIST_WAY", "distributor").env("THINDIST_FALLBACK", "never");
+            assert!(link(ours.env("THINDIST_MEMO", "0")) == by_lld, "{shown}");
+        }
+    }
+    // In-process has the archive's name in that of the object, and here it is the member's file.
+    sandbox.ar("crsT thin.a middle.o alone.o");
+    let line = "-r main.o --whole-archive thin.a --no-whole-archive leaf.o -o out -Map=report";
+    let forced = || sandbox.auto(line).env("THINDIST_WAY", "distributor");
+    forced().ok().says("under another name").says("linking in-process");
+    forced().env("THINDIST_FALLBACK", "never").run().exits(1).says("under another name");
+}
+
 fn an_unknown_way_is_an_error(sandbox: &Sandbox) {
     chain(sandbox);
     let run = sandbox.auto(&format!("{LINE} -o ours.o")).env("THINDIST_WAY", "fast").run().exits(1);

@@ -4,12 +4,14 @@
 //! for our answer. Everything else (stores, keys, executors, counts) is in this process, which knows the line already.
 
 use super::in_process::Link;
-use crate::distribute::{self, KnownFacts};
+use crate::distribute::{self, Answer, KnownFacts};
 use crate::failure::{Failure, Result, io};
-use crate::link::final_step::{install, read_dependencies};
+use crate::link::final_step::{install, read_dependencies, rename_in_reports};
 use crate::link::lld_run;
 use crate::link::memo::Remembered;
+use crate::link::native_objects::lto_object_path;
 use crate::link::session::{InputDigests, Session};
+use crate::link::shown_names::ShownNames;
 use crate::link::stop::Stop;
 use crate::link::survey::{Content, Survey};
 use crate::link::{Place, PlannedJobs, backends, imported, parallel};
@@ -22,7 +24,7 @@ use std::process::ExitCode;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::options::Role;
 use thindist_core::link_line::{LinkLine, OutputKind, Refusal};
-use thindist_exec::Source;
+use thindist_exec::{Job, Source};
 
 /// The messenger's name among thindist's commands. Nobody calls it but lld.
 pub(crate) const MESSENGER: &str = "tell-linker";
@@ -48,9 +50,15 @@ pub(in crate::link) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> 
     if !line.names_output_file() {
         return Some("the line does not say which file the output is".to_owned());
     }
-    let names_objects =
-        line.options().find(|(spec, _)| matches!(spec.role, Role::Writes | Role::Prints | Role::SelectionReport));
-    names_objects.map(|(spec, _)| format!("in what -{} shows, lld names other objects than in-process", spec.name))
+    // Names of objects in lld's own directory can be told from the user's; those beside the user's output cannot.
+    let is_private = !output_is_special(line) && !line.output_holds_its_path();
+    let shows = line.options().find(|(spec, _)| !is_private && shows_objects(spec.role));
+    shows.map(|(spec, _)| format!("in what -{} shows, lld names other objects than in-process", spec.name))
+}
+
+fn output_is_special(line: &LinkLine) -> bool {
+    let metadata = Path::new(line.output()).symlink_metadata();
+    metadata.is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink())
 }
 
 /// What the link gave.
@@ -93,9 +101,9 @@ pub(crate) fn run(
             if let Some(refusal) = ahead.refusal(session) {
                 return Err(Stop::Refused(refusal));
             }
-            let planned = distribute::for_linker(session, job_file, &ahead.known, counts);
+            let answer = distribute::for_linker(session, job_file, &ahead.known, counts);
             timer.phase("backends");
-            planned
+            answer.and_then(|answer| check_names(session, &answer).map(|()| answer))
         });
         if answered.is_err() {
             token.cancel();
@@ -104,20 +112,59 @@ pub(crate) fn run(
     });
     let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
     // `None`: no backend was to be run, or lld has refused the line.
-    let planned = answered?.unwrap_or_default();
-    run.pass_on()?;
+    let answer = answered?.unwrap_or_default();
+    let names = names_in_process(session, &answer, file.as_deref());
+    let planned = answer.planned;
+    lld_run::write_stdout(&names.show_bytes(&run.stdout))?;
+    let said: Vec<String> = lld_run::lines(&run.stderr).iter().map(|line| names.show(line)).collect();
+    lld_run::print(&said);
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
+    rename_in_reports(session, &names)?;
     timer.phase("final_link");
     let remembered = Remembered {
         output: file.clone().unwrap_or_else(|| PathBuf::from(session.line.output())),
-        diagnostics: lld_run::lines(&run.stderr),
+        diagnostics: said,
         read: read_dependencies(session, &dependencies)?,
         named_files: planned.named_files.clone(),
         modules: planned.jobs.len(),
     };
     Ok(Distributed { remembered, planned, file })
+}
+
+/// What lld says of its output and of LTO objects, and what it would say in-process: here it names objects after the files that their
+/// modules are in, in a directory of ours.
+fn names_in_process(session: &Session, answer: &Answer, private: Option<&Path>) -> ShownNames {
+    let output = session.line.output();
+    let mut names = ShownNames::of(session);
+    let Some(private) = private.map(Path::to_string_lossy) else { return names };
+    for (job, module) in answer.planned.jobs.iter().zip(&answer.modules) {
+        names.add(&lto_object_path(&private, module), &lto_object_path(output, &job.name));
+    }
+    names.add(&private, output);
+    names
+}
+
+/// Objects of thin archives' members are named after the members' files, where in-process has the archive in the name. In what the
+/// line asks lld to show, one cannot be told from the object of such a file on the line.
+fn check_names(session: &Session, answer: &Answer) -> std::result::Result<(), Stop> {
+    let Some((shows, _)) = session.line.options().find(|(spec, _)| shows_objects(spec.role)) else { return Ok(()) };
+    let own = session.path("");
+    let is_other = |(job, module): &(&Job, &String)| {
+        !Path::new(module).starts_with(&own) && lto_object_path("", &job.name) != lto_object_path("", module)
+    };
+    match answer.planned.jobs.iter().zip(&answer.modules).find(is_other) {
+        None => Ok(()),
+        Some((job, _)) => {
+            let reason = format!("it would show the object of {} under another name", job.name);
+            Err(Stop::Refused(Refusal { option: format!("--{}", shows.name), reason }))
+        }
+    }
+}
+
+fn shows_objects(role: Role) -> bool {
+    matches!(role, Role::Writes | Role::Prints | Role::SelectionReport)
 }
 
 /// What was read while lld was at its thin link.
@@ -175,11 +222,10 @@ fn source(inputs: &InputDigests, place: &Place) -> Option<(Digest, Source)> {
 
 /// lld's temporaries are beside its output. `None`: it has to write to the user's path itself.
 fn private_output(session: &Session) -> Result<Option<PathBuf>> {
-    let output = Path::new(session.line.output());
-    let is_special = output.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
-    if is_special || session.line.output_holds_its_path() {
+    if output_is_special(&session.line) || session.line.output_holds_its_path() {
         return Ok(None);
     }
+    let output = Path::new(session.line.output());
     Ok(Some(session.make_directory("out")?.join(output.file_name().unwrap_or_default())))
 }
 
