@@ -48,7 +48,7 @@ pub(crate) fn options(settings: &Settings) -> Result<Option<Options>> {
         timeout: timeout(settings)?,
         retries: retries(settings)?,
         accept_cached: settings.is_on("remote_accept_cached"),
-        upload_local_results: settings.get("remote_upload_local_results").is_some_and(|value| value != "0"),
+        upload_local_results: settings.is_on("remote_upload_local_results"),
     }))
 }
 

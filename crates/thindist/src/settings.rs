@@ -125,6 +125,20 @@ pub(crate) const REGISTRY: &[Setting] = &[
     Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
 ];
 
+/// Settings that are on or off, and what they are if nobody says so.
+const SWITCHES: &[(&str, bool)] = &[
+    ("keep", false),
+    ("memo", true),
+    ("remote_accept_cached", true),
+    ("remote_local_fallback", true),
+    ("remote_only", false),
+    ("remote_racing", true),
+    ("remote_upload_local_results", false),
+    ("unlisted", false),
+    ("verify", false),
+    ("warm", true),
+];
+
 const FLAG: &str = "--thindist-";
 
 /// Settings that may have several values: kept as lines, and a flag adds one.
@@ -236,14 +250,23 @@ impl Settings {
         self.values.iter().map(|(name, value)| (variable(name), value.as_str()))
     }
 
-    /// A setting that is on unless it is `0`.
+    /// A setting that is on or off. [`Settings::check`] has seen that it is one of them.
     pub(crate) fn is_on(&self, name: &str) -> bool {
-        self.get(name) != Some("0")
+        let default = SWITCHES.iter().find(|(switch, _)| *switch == name).is_some_and(|(_, default)| *default);
+        self.get(name).and_then(parse_switch).unwrap_or(default)
     }
 
-    /// A setting that is off unless it is given and not `0`.
-    pub(crate) fn is_set(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| value != "0")
+    fn check_switches(&self) -> Result<()> {
+        let wrong = SWITCHES.iter().find_map(|(name, _)| {
+            let value = self.get(name)?;
+            parse_switch(value).is_none().then_some((name, value))
+        });
+        wrong.map_or(Ok(()), |(name, value)| {
+            Err(Failure::new(format_args!(
+                "{}={value}: expected `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`",
+                variable(name)
+            )))
+        })
     }
 
     /// A whole number above zero.
@@ -278,6 +301,7 @@ impl Settings {
 
     /// Finds out whether every value makes sense, before anything is done with any of them.
     pub(crate) fn check(&self) -> Result<()> {
+        self.check_switches()?;
         self.cache_size()?;
         self.never_falls_back()?;
         self.promoted_names()?;
@@ -351,6 +375,14 @@ fn configuration_file() -> Option<PathBuf> {
     })
 }
 
+fn parse_switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
 fn parse_size(text: &str) -> Option<u64> {
     let (digits, shift) = match text.as_bytes().last()? {
         b'K' | b'k' => (text.get(..text.len() - 1)?, 10),
@@ -381,6 +413,25 @@ mod tests {
         assert_eq!(parse_size("1024"), Some(1024));
         assert_eq!(parse_size("x"), None);
         assert_eq!(parse_size(""), None);
+    }
+
+    #[test]
+    fn switches() {
+        let with = |name: &str, value: &str| {
+            let mut settings = Settings::default();
+            settings.set(name, value).unwrap();
+            settings
+        };
+        for (value, on) in [("0", false), ("False", false), ("no", false), ("off", false), ("TRUE", true), ("1", true)]
+        {
+            assert_eq!(with("memo", value).is_on("memo"), on, "{value}");
+            assert!(with("memo", value).check_switches().is_ok());
+        }
+        assert!(Settings::default().is_on("memo") && !Settings::default().is_on("keep"));
+        assert!(with("keep", "maybe").check_switches().unwrap_err().to_string().contains("THINDIST_KEEP=maybe"));
+        for (name, _) in SWITCHES {
+            assert!(REGISTRY.iter().any(|setting| setting.name == *name), "{name}");
+        }
     }
 
     #[test]

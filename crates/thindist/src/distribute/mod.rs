@@ -252,7 +252,7 @@ impl Distribution<'_> {
         let mut natives = link::run_backends(&batch, counts)?;
         let keep = self.linker.is_none_or(Linker::keeps_natives);
         outputs::install(&batch, &self.jobs.jobs, keep, &mut natives, counts)?;
-        if workspace.settings.is_set("verify") { self.plain().verify(workspace, planned) } else { Ok(()) }
+        if workspace.settings.is_on("verify") { self.plain().verify(workspace, planned) } else { Ok(()) }
     }
 
     /// Compiles as any distributor would: for what an action cannot express.

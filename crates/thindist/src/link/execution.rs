@@ -182,7 +182,7 @@ fn places(workspace: &Workspace, line: Option<usize>, jobserver: Option<&MakeJob
 
 /// Backends that run here at a time while an engine works, if it does; `line` is what the link's line says.
 pub(crate) fn places_beside(workspace: &Workspace, line: Option<usize>) -> Result<usize> {
-    if workspace.settings.get("remote_executor").is_none() || workspace.settings.is_set("remote_only") {
+    if workspace.settings.get("remote_executor").is_none() || workspace.settings.is_on("remote_only") {
         return Ok(0);
     }
     let (slots, jobs) = places(workspace, line, MakeJobserver::from_env().as_ref())?;
@@ -249,7 +249,7 @@ fn run_beside(
     let (slot_count, max_jobs) = places(batch.workspace, batch.max_jobs, jobserver.as_ref())?;
     let slots = Slots::open(settings.get("slots_dir").map(Path::new), slot_count.min(max_jobs))?;
     let policy = Policy {
-        beside: !settings.is_set("remote_only"),
+        beside: !settings.is_on("remote_only"),
         racing: settings.is_on("remote_racing"),
         fallback: engine.falls_back(),
     };
@@ -285,7 +285,7 @@ fn run_within(
 
 /// The compiler, kept loaded, unless starting it would take longer than it saves.
 fn warm_compiler(batch: &Batch<'_>, jobs: usize) -> Result<Option<WarmCompiler>> {
-    if jobs < WORTH_WARMING || batch.workspace.settings.get("warm") == Some("0") {
+    if jobs < WORTH_WARMING || !batch.workspace.settings.is_on("warm") {
         return Ok(None);
     }
     Ok(WarmCompiler::start(batch.compiler, &backend_environment(), &batch.workspace.make_directory("warm")?, jobs))

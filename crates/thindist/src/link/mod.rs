@@ -262,7 +262,7 @@ pub(crate) enum Doubts {
 impl Doubts {
     /// Of a link for its user.
     fn of(session: &Session) -> Result<Self> {
-        let is_in_process = session.settings.beyond_in_process()?.is_empty() && !session.settings.is_set("unlisted");
+        let is_in_process = session.settings.beyond_in_process()?.is_empty() && !session.settings.is_on("unlisted");
         Ok(if is_in_process { Self::Refused } else { Self::Shown })
     }
 }

@@ -14,6 +14,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
+use tempfile::TempDir;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::LinkLine;
 use thindist_exec::maintenance::LinkDirectory;
@@ -42,6 +43,8 @@ pub(crate) struct Workspace {
     pub(crate) chosen: Mutex<Option<(Way, String)>>,
     cache_dir: PathBuf,
     directory: LinkDirectory,
+    /// The stores are those of this run alone.
+    passing: Option<TempDir>,
 }
 
 /// A link is a run with a line: whoever has the one has the other.
@@ -55,6 +58,37 @@ impl Deref for Session {
 
 /// Content and stamp of each file that the line names.
 pub(crate) type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
+
+/// Where results and temporaries are.
+struct Stores {
+    cache_dir: PathBuf,
+    cas: Cas,
+    action_cache: ActionCache,
+    directory: LinkDirectory,
+    passing: Option<TempDir>,
+}
+
+impl Stores {
+    /// No place to keep anything (no HOME, a read-only disk) costs a warning and not the run: it has stores of its own, which go with it.
+    fn open(settings: &Settings) -> Result<Self> {
+        let failure = match settings.cache_dir().and_then(|cache_dir| Self::at(cache_dir, None)) {
+            Ok(stores) => return Ok(stores),
+            Err(failure) => failure,
+        };
+        let temporary = std::env::temp_dir();
+        let passing = tempfile::Builder::new().prefix("thindist-cache-").tempdir_in(&temporary);
+        let Ok(passing) = passing else { return Err(failure) };
+        eprintln!("thindist: warning: {failure}; nothing is kept for later");
+        Self::at(passing.path().to_owned(), Some(passing))
+    }
+
+    fn at(cache_dir: PathBuf, passing: Option<TempDir>) -> Result<Self> {
+        let cas = Cas::open(&cache_dir)?;
+        let action_cache = ActionCache::open(&cache_dir)?;
+        let directory = LinkDirectory::create(&cache_dir)?;
+        Ok(Self { cache_dir, cas, action_cache, directory, passing })
+    }
+}
 
 impl Session {
     pub(crate) fn open(settings: Settings, line: LinkLine, lld: &Path) -> Result<Self> {
@@ -83,14 +117,11 @@ impl Workspace {
         settings.check()?;
         let options = remote::options(&settings)?;
         let interrupt = Interrupt::watch()?;
-        let cache_dir = settings.cache_dir()?;
-        let cas = Cas::open(&cache_dir)?;
-        let action_cache = ActionCache::open(&cache_dir)?;
+        let Stores { cache_dir, cas, action_cache, directory, passing } = Stores::open(&settings)?;
         let state = State::open(&cache_dir);
         let remote = Remote::new(options, &cas, &action_cache, &cache_dir);
-        let directory = LinkDirectory::create(&cache_dir)?;
         let chosen = Mutex::default();
-        Ok(Self { settings, state, cas, action_cache, remote, interrupt, chosen, cache_dir, directory })
+        Ok(Self { settings, state, cas, action_cache, remote, interrupt, chosen, cache_dir, directory, passing })
     }
 
     /// Where the stores are.
@@ -143,7 +174,7 @@ impl Workspace {
 
     /// Leaves the link's files in place if that is wanted.
     fn close(&self) {
-        if self.settings.is_set("keep") {
+        if self.settings.is_on("keep") {
             let kept = self.cache_dir.join("kept").join(self.directory.path().file_name().unwrap_or_default());
             let moved = kept.parent().map_or(Ok(()), std::fs::create_dir_all);
             if moved.and_then(|()| std::fs::rename(self.directory.path(), &kept)).is_ok() {
@@ -155,8 +186,9 @@ impl Workspace {
     /// Ends the link: temporaries go, and a signal that ended it is passed on, so that make sees how it ended.
     pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
         self.close();
-        let Self { interrupt, directory, .. } = self;
+        let Self { interrupt, directory, passing, .. } = self;
         drop(directory);
+        drop(passing);
         interrupt.pass_on();
         outcome
     }

@@ -162,7 +162,7 @@ fn text(entries: impl Iterator<Item = Entry>) -> Result<String> {
 
 /// Written in the link's own directory, so that one which is ended leaves nothing beside it.
 fn replace(workspace: &Workspace, text: &str) -> Result<()> {
-    let (new, path) = (workspace.path("what-ran"), last(&workspace.settings)?);
+    let (new, path) = (workspace.path("what-ran"), workspace.cache_dir().join(WHAT_RAN));
     let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path));
     written.map_err(|error| io("write", &path, &error))
 }

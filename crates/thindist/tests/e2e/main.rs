@@ -12,6 +12,7 @@ mod crash;
 mod distribute;
 mod edits;
 mod emit;
+mod environment;
 mod line;
 mod link_lines;
 mod options;
