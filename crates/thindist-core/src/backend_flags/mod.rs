@@ -15,7 +15,7 @@ use crate::action::{BLOCK_SECTIONS_NAME, CS_PROFILE_NAME, LinkFile, SAMPLE_PROFI
 use crate::link_line::options::{Carried, Lto, Role};
 use crate::link_line::{LinkLine, OutputKind, Refusal};
 pub(crate) use llvm_options::Mllvm;
-use llvm_options::{LLD_ONLY_MLLVM, OVERRIDDEN_MLLVM, name_of};
+use llvm_options::{AsCc1, LLD_ONLY_MLLVM, OVERRIDDEN_MLLVM, as_cc1, name_of, switch};
 pub use llvm_options::{lld_only_mllvm, names_file};
 
 /// What the link line says to every backend of the link.
@@ -221,8 +221,8 @@ impl LinkFlags {
             self.features.extend(features.split(',').map(str::to_owned));
             return Ok(());
         }
-        if name == "split-machine-functions" {
-            return self.split_machine_functions(option, shown);
+        if let Some(how) = as_cc1(name) {
+            return self.add_code_generation(how, option, shown);
         }
         if LLD_ONLY_MLLVM.contains(&name) {
             return refuse("clang has no such -mllvm option");
@@ -242,17 +242,23 @@ impl LinkFlags {
         }
     }
 
-    /// AutoFDO's kernels ask for it; clang has it as an option of its own.
-    fn split_machine_functions(&mut self, option: &str, shown: &str) -> Result<(), Refusal> {
-        let is_on = match option.split_once('=').map_or("true", |(_, value)| value).to_ascii_lowercase().as_str() {
-            "" | "1" | "true" => true,
-            "0" | "false" => false,
-            _ => {
-                let reason = "it is neither true nor false".to_owned();
-                return Err(Refusal { option: format!("-mllvm {shown}"), reason });
+    /// An option of the code generator, of which the last one counts.
+    fn add_code_generation(&mut self, how: AsCc1, option: &str, shown: &str) -> Result<(), Refusal> {
+        let (word, when) = match how {
+            AsCc1::Inert => return Ok(()),
+            AsCc1::Value(prefix) => {
+                let value = option.split_once('=').map_or("", |(_, value)| value);
+                self.code_generation.retain(|word| !word.starts_with(prefix));
+                self.code_generation.push(format!("{prefix}{value}"));
+                return Ok(());
             }
+            AsCc1::On(word) => (word, true),
+            AsCc1::Off(word) => (word, false),
         };
-        self.switch("-fsplit-machine-functions", is_on);
+        let refuse =
+            || Refusal { option: format!("-mllvm {shown}"), reason: "it is neither true nor false".to_owned() };
+        let is_on = switch(option).ok_or_else(refuse)?;
+        self.switch(word, is_on == when);
         Ok(())
     }
 

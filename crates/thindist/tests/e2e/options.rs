@@ -9,6 +9,7 @@ use thindist_core::link_line::options::{Role, find};
 on_each_llvm!(
     every_option_of_llds_help_has_a_row,
     carried_options_give_the_same_bytes,
+    options_of_the_code_generator_give_the_same_bytes,
     options_that_cannot_be_carried_fall_back_with_one_warning,
     an_option_that_nobody_knows_is_llds_to_refuse,
 );
@@ -75,8 +76,8 @@ fn mllvm_options_that_only_lld_knows() {
         differing.extend(only_lld.into_iter().map(str::to_owned));
     }
     // These are carried in clang's own spelling.
-    assert!(["mcpu", "mattr", "split-machine-functions"].into_iter().all(|name| differing.remove(name)));
-    let listed: BTreeSet<String> = lld_only_mllvm().iter().map(|name| (*name).to_owned()).collect();
+    assert!(["mcpu", "mattr"].into_iter().all(|name| differing.remove(name)));
+    let listed: BTreeSet<String> = lld_only_mllvm().map(str::to_owned).collect();
     assert_eq!(listed, differing, "thindist_core::backend_flags::LLD_ONLY_MLLVM is not what the tools say");
 }
 
@@ -117,12 +118,49 @@ fn carried_options_give_the_same_bytes(sandbox: &Sandbox) {
     sandbox.ld("-r u.o v.o --lto=full -o full.o").ok().says("--lto=full");
 }
 
+/// Options of lld's code generator, and whether they change the output of the program below.
+#[rustfmt::skip]
+const OF_THE_CODE_GENERATOR: &[(&str, bool)] = &[
+    ("-plugin-opt=-function-sections=1 -plugin-opt=-data-sections=0", false), ("-mllvm -function-sections=0", false),
+    ("-mllvm -relocation-model=pic", false), ("-mllvm -addrsig=0", false), ("-mllvm -unique-basic-block-section-names", false),
+    ("-mllvm -basic-block-address-map", false), ("-mllvm -emulated-tls=0", false), ("-mllvm -emulated-tls", true),
+    ("-plugin-opt=-emulated-tls=1", true), ("-mllvm -unique-section-names=0", true),
+    ("-mllvm -stack-size-section", true), ("-plugin-opt=-debugger-tune=lldb", true), ("-mllvm -debugger-tune=sce", true),
+    ("-mllvm -align-loops=32", true), ("-mllvm -force-dwarf-frame-section", true), ("-mllvm -use-ctors", true),
+    ("-mllvm -code-model=medium", true), ("-mllvm -code-model=large", true), ("-mllvm -xray-function-index=0", true),
+];
+
+fn options_of_the_code_generator_give_the_same_bytes(sandbox: &Sandbox) {
+    let flags = "-O2 -g -flto=thin -fxray-instrument -fxray-instruction-threshold=1";
+    let text = "_Thread_local int own; int callee(int, ...); static int big[40000];\n\
+        __attribute__((section(\"named\"))) int first; __attribute__((section(\"named\"))) int second;\n\
+        __attribute__((constructor)) static void begin(void) { own = 3; big[7] = first; }\n\
+        int run(int *p, int n) { int s = second; for (int i = 0; i < n; i++) s += callee(p[i], big[i], 1.5) * own; return s; }\n\
+        int vary(int n) { int a[n]; return callee(n, a); }\n";
+    sandbox.compile(flags, "a.c", text);
+    sandbox.compile(
+        flags,
+        "b.c",
+        "int state; __attribute__((nothrow)) int callee(int x, ...) { return x + ++state; }\n",
+    );
+    let plain = |options: &str| {
+        sandbox.lld(&format!("-r a.o b.o -o plain.o {options}"));
+        sandbox.read("plain.o")
+    };
+    let without = plain("");
+    for (options, matters) in OF_THE_CODE_GENERATOR {
+        assert_eq!(plain(options) != without, *matters, "{options}: a row that shows nothing");
+        sandbox.verify_identical(&format!("-r a.o b.o {options}"));
+    }
+    sandbox.ld("-r a.o b.o -mllvm -use-ctors=perhaps -o out.o").run().says("neither true nor false");
+}
+
 /// The options, and how the warning names the one that is to blame.
 const REFUSED: &[(&str, &str)] = &[
     ("--lto-O1", "--lto-O1"),
     ("--lto-CGO0", "--lto-CGO0"),
     ("--lto-partitions=2", "--lto-partitions=2"),
-    ("-mllvm -function-sections=1", "-mllvm -function-sections=1"),
+    ("-mllvm -stackrealign", "-mllvm -stackrealign"),
     ("-plugin-opt=mcpu=native", "mcpu=native"),
     ("--lto-newpm-passes=default<O1>", "--lto-newpm-passes=default<O1>"),
 ];
