@@ -69,8 +69,12 @@ pub fn doubt<'a>(
             return Some(format!("only bitcode names `{name}` strongly"));
         }
     }
-    let shared =
-        names(of(|file| file.kind == Kind::Shared, true).into_iter().filter(|symbol| !is_open(symbol)).collect());
+    let libraries = of(|file| file.kind == Kind::Shared, true);
+    let of_lld = |symbol: &&&Symbol| is_open(symbol) && is_of_lld(stem(&symbol.name));
+    if let Some(symbol) = libraries.iter().find(of_lld).filter(|symbol| !defined.contains(stem(&symbol.name))) {
+        return Some(format!("a shared library names `{}`, which lld defines", stem(&symbol.name)));
+    }
+    let shared = names(libraries.into_iter().filter(|symbol| !is_open(symbol)).collect());
     let lazy =
         names(of(|file| file.kind != Kind::Shared, false).into_iter().filter(|symbol| !is_open(symbol)).collect());
     let mut open = strong.iter().chain(&weak).filter(|name| !defined.contains(*name));
@@ -135,6 +139,13 @@ mod tests {
         check(&["N? D:f", "S D:f", "B D:main U:f"], "D:main U:f", both);
         check(&["N? D:f", "S D:f", "B D:main U:f"], "D:main", None);
         check(&["N? D:f", "S D:g", "B D:main U:f"], "D:main U:f", None);
+    }
+
+    /// lld enters it among the symbols where it meets the library.
+    #[test]
+    fn a_symbol_of_llds_that_a_shared_library_names() {
+        check(&["B D:main", "S D:f U:etext"], "D:main", Some("a shared library names `etext`, which lld defines"));
+        check(&["B D:main", "N D:etext", "S D:f U:etext"], "D:main", None);
     }
 
     #[test]

@@ -68,6 +68,15 @@ pub fn is_proven(triple: &str) -> bool {
     is_known && has_normal_form(&parts.collect::<Vec<_>>())
 }
 
+/// Whether clang's driver has nothing for this target that lld has not: features, emulated TLS, position independence.
+pub(crate) fn has_usual_defaults(triple: &str) -> bool {
+    let others = ["android", "ohos", "openbsd", "ps4", "ps5"];
+    let mut parts = triple.split('-');
+    matches!(parts.next(), Some("x86_64" | "aarch64"))
+        && !parts.clone().any(|part| others.iter().any(|other| part.starts_with(other)))
+        && parts.next_back() != Some("elf")
+}
+
 const PROVEN: &[&str] = &["aarch64", "aarch64_be", "loongarch64", "riscv32", "riscv64", "x86_64"];
 
 /// Vendor, system, environment, each in its place. (`…-unknown-elf` is one without a system to LLVM, wherever `elf` stands.)
@@ -123,6 +132,8 @@ mod tests {
         ] {
             assert!(is_proven(triple), "{triple}");
         }
+        assert!(has_usual_defaults("x86_64-pc-linux-gnu") && !has_usual_defaults("aarch64-unknown-linux-android21"));
+        assert!(!has_usual_defaults("riscv64-unknown-linux-gnu") && !has_usual_defaults("aarch64-unknown-elf"));
         for triple in ["x86_64", "aarch64-linux-gnu", "x86_64-linux", "x86_64-pc-gnu", "armv7-unknown-linux-gnueabihf"]
         {
             assert!(!is_proven(triple), "{triple}");

@@ -276,6 +276,10 @@ fn is_lld_cache(name: &Path) -> bool {
 }
 
 fn difference(lld: &Left, ours: &Left) -> Option<String> {
+    // An lld that has crashed is nobody's model but for the failure.
+    if lld.code.is_none() && ours.code != Some(0) {
+        return None;
+    }
     if lld.code != ours.code {
         let said = [ours.stderr.lines().next(), lld.stderr.lines().next()].map(Option::unwrap_or_default);
         return Some(format!(

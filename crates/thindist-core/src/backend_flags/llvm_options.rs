@@ -10,7 +10,7 @@ pub(super) const LLD_ONLY_MLLVM: &[&str] = &[
     "enable-no-trapping-fp-math", "enable-sign-dependent-rounding-fp-math", "enable-tlsdesc", "enable-unsafe-fp-math",
     "exception-model", "filetype", "float-abi", "fp-contract", "frame-pointer", "ignore-xcoff-visibility",
     "large-data-threshold", "load", "march", "meabi", "mxcoff-roptr", "no-integrated-as", "nozero-initialized-in-bss",
-    "partition-static-data-sections", "separate-named-sections", "stack-symbol-ordering", "stackrealign", "strict-dwarf", "swift-async-fp", "tailcallopt",
+    "partition-static-data-sections", "relocation-model", "separate-named-sections", "stack-symbol-ordering", "stackrealign", "strict-dwarf", "swift-async-fp", "tailcallopt",
     "thread-model", "tls-size", "trap-func", "vec-extabi", "vector-library", "xcoff-traceback-table",
 ];
 
@@ -47,7 +47,6 @@ const CODE_GENERATOR: &[(&str, AsCc1)] = &[
     ("emulated-tls", AsCc1::On("-femulated-tls")),
     ("force-dwarf-frame-section", AsCc1::On("-fforce-dwarf-frame")),
     ("function-sections", AsCc1::Inert),
-    ("relocation-model", AsCc1::Inert),
     ("split-machine-functions", AsCc1::On("-fsplit-machine-functions")),
     ("stack-size-section", AsCc1::On("-fstack-size-section")),
     ("unique-basic-block-section-names", AsCc1::Inert),

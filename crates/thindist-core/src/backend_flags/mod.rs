@@ -12,8 +12,9 @@ mod llvm_options;
 mod spelling;
 
 use crate::action::{BLOCK_SECTIONS_NAME, CS_PROFILE_NAME, LinkFile, SAMPLE_PROFILE_NAME};
-use crate::link_line::options::{Carried, Lto, Role};
+use crate::link_line::options::{Carried, Lto, Role, Spec};
 use crate::link_line::{LinkLine, OutputKind, Refusal};
+use crate::targets;
 pub(crate) use llvm_options::Mllvm;
 use llvm_options::{AsCc1, LLD_ONLY_MLLVM, OVERRIDDEN_MLLVM, as_cc1, name_of, switch};
 pub use llvm_options::{lld_only_mllvm, names_file};
@@ -67,7 +68,7 @@ impl LinkFlags {
             files: Vec::new(),
         };
         let mut codegen_level = None;
-        for (spec, value) in line.options() {
+        for (spec, value) in in_llds_order(line) {
             let Role::Lto(Lto::Carried(how)) = spec.role else { continue };
             let refuse =
                 |reason: &str| Refusal { option: format!("--{}{value}", spec.name), reason: reason.to_owned() };
@@ -262,6 +263,13 @@ impl LinkFlags {
         Ok(())
     }
 
+    /// Whether backends of a module for this target give in-process' bytes, with its recorded flags if it has any.
+    #[must_use]
+    pub fn is_proven_for(&self, triple: &str, has_recorded_flags: bool) -> bool {
+        let by_driver = has_recorded_flags || !self.driver_options.is_empty();
+        targets::is_proven(triple) && (!by_driver || targets::has_usual_defaults(triple))
+    }
+
     /// Files that every backend of the link reads.
     #[must_use]
     pub fn files(&self) -> &[LinkFile] {
@@ -278,6 +286,17 @@ impl LinkFlags {
         words.extend(self.code_generation.iter().chain(&self.driver_options).cloned());
         words.join(" ")
     }
+}
+
+/// lld heeds `-plugin-opt=mcpu=`, then every `-plugin-opt=-…`, then every `-mllvm`, wherever they stand on the line.
+fn in_llds_order<'a>(line: &'a LinkLine) -> Vec<(&'a Spec, &'a str)> {
+    let mut options: Vec<_> = line.options().collect();
+    options.sort_by_key(|(spec, _)| match spec.role {
+        Role::Lto(Lto::Carried(Carried::PluginMllvm)) => 1,
+        Role::Lto(Lto::Carried(Carried::Mllvm)) => 2,
+        _ => 0,
+    });
+    options
 }
 
 fn level(value: &str) -> Option<u8> {

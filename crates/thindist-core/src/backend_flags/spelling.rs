@@ -13,6 +13,9 @@ use crate::bitcode::ModuleFacts;
 use crate::link_line::OutputKind;
 use crate::recorded::RecordedFlags;
 
+/// Options that the driver has not, or to which it adds something. (That of clang 22 has an inference of counts for samples.)
+const ONLY_PAST_THE_DRIVER: &[&str] = &["-debugger-tuning=", "-fprofile-sample-use="];
+
 /// What lld sets whatever its line says.
 const LLDS_OWN: &[&str] = &["-ffunction-sections", "-fdata-sections", "-faddrsig"];
 
@@ -83,7 +86,11 @@ impl LinkFlags {
             words.add(&["-mllvm", option]);
         }
         for option in &self.code_generation {
-            words.past_the_driver(&[option]);
+            match ONLY_PAST_THE_DRIVER.iter().any(|start| option.starts_with(start)) {
+                true => words.past_the_driver(&[option]),
+                // In its place: what the driver is told later counts.
+                false => words.add(&[option]),
+            }
         }
         words.extend(&self.driver_options);
         if let Some(recorded) = recorded {

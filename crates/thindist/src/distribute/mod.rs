@@ -121,7 +121,7 @@ pub(crate) fn for_linker(
         modules,
         line: Some(line),
     };
-    if !targets::is_proven(&jobs.target) {
+    if !this.flags.flags.is_proven_for(&jobs.target, false) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
         return Err(Stop::Refused(Refusal { option: format!("target {}", jobs.target), reason }));
     }
@@ -215,7 +215,7 @@ impl Distribution<'_> {
     /// Says what in-process ThinLTO would heed and these backends do not.
     fn tell_left_out(&self, workspace: &Workspace) -> Result<()> {
         let mut left_out = self.flags.left_out.clone();
-        if !targets::is_proven(&self.jobs.target) {
+        if !self.flags.flags.is_proven_for(&self.jobs.target, !self.jobs.extra.is_empty()) {
             let reason =
                 "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
             left_out.push(Refusal { option: format!("target {}", self.jobs.target), reason });

@@ -220,7 +220,8 @@ pub(crate) fn plan(
     let (mut modules, sources) = select(candidates, thin)?;
     targets::check_triples(&modules).map_err(mixed_targets)?;
     let records = recorded::add(session, flags, &mut modules)?;
-    if let Some(module) = modules.iter().find(|module| !targets::is_proven(&module.facts.triple)) {
+    let is_proven = |module: &Module| flags.is_proven_for(&module.facts.triple, module.recorded.is_some());
+    if let Some(module) = modules.iter().find(|module| !is_proven(module)) {
         let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
         return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
     }

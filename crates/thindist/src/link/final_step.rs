@@ -139,7 +139,8 @@ fn readable(names: &ShownNames, stderr: &[u8], said_before: &[String]) -> Vec<St
 
 /// Maps and lists of sections name objects.
 pub(super) fn rename_in_reports(session: &Session, names: &ShownNames) -> Result<()> {
-    let reports = session.line.options().filter(|(spec, _)| matches!(spec.name, "Map" | "print-gc-sections="));
+    let reports =
+        session.line.options().filter(|(spec, _)| matches!(spec.name, "Map" | "print-gc-sections=" | "why-extract="));
     // What is no file, `-` for one, was lld's standard output.
     for path in reports.map(|(_, path)| Path::new(path)).filter(|path| path.is_file()) {
         let bytes = std::fs::read(path).map_err(|error| io("read", path, &error))?;

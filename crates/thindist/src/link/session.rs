@@ -85,6 +85,8 @@ impl Stores {
     fn at(cache_dir: PathBuf, passing: Option<TempDir>) -> Result<Self> {
         let cas = Cas::open(&cache_dir)?;
         let action_cache = ActionCache::open(&cache_dir)?;
+        // lld cleans the names of objects that it is given, and in what it shows they are looked for.
+        let cache_dir = cache_dir.canonicalize().map_err(|error| io("find", &cache_dir, &error))?;
         let directory = LinkDirectory::create(&cache_dir)?;
         Ok(Self { cache_dir, cas, action_cache, directory, passing })
     }
@@ -122,6 +124,11 @@ impl Workspace {
         let remote = Remote::new(options, &cas, &action_cache, &cache_dir);
         let chosen = Mutex::default();
         Ok(Self { settings, state, cas, action_cache, remote, interrupt, chosen, cache_dir, directory, passing })
+    }
+
+    /// Nothing is kept after this run.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.passing.is_some()
     }
 
     /// Where the stores are.
@@ -174,7 +181,7 @@ impl Workspace {
 
     /// Leaves the link's files in place if that is wanted.
     fn close(&self) {
-        if self.settings.is_on("keep") {
+        if self.settings.is_on("keep") && !self.is_passing() {
             let kept = self.cache_dir.join("kept").join(self.directory.path().file_name().unwrap_or_default());
             let moved = kept.parent().map_or(Ok(()), std::fs::create_dir_all);
             if moved.and_then(|()| std::fs::rename(self.directory.path(), &kept)).is_ok() {

@@ -122,9 +122,10 @@ fn carried_options_give_the_same_bytes(sandbox: &Sandbox) {
 #[rustfmt::skip]
 const OF_THE_CODE_GENERATOR: &[(&str, bool)] = &[
     ("-plugin-opt=-function-sections=1 -plugin-opt=-data-sections=0", false), ("-mllvm -function-sections=0", false),
-    ("-mllvm -relocation-model=pic", false), ("-mllvm -addrsig=0", false), ("-mllvm -unique-basic-block-section-names", false),
+    ("-mllvm -addrsig=0", false), ("-mllvm -unique-basic-block-section-names", false),
     ("-mllvm -basic-block-address-map", false), ("-mllvm -emulated-tls=0", false), ("-mllvm -emulated-tls", true),
-    ("-plugin-opt=-emulated-tls=1", true), ("-mllvm -unique-section-names=0", true),
+    ("-plugin-opt=-emulated-tls=1", true), ("-mllvm -emulated-tls=0 -plugin-opt=-emulated-tls=1", false),
+    ("-mllvm -emulated-tls=1 -plugin-opt=-emulated-tls=0", true), ("-mllvm -debugger-tune=gdb -plugin-opt=-debugger-tune=lldb", false), ("-mllvm -unique-section-names=0", true),
     ("-mllvm -stack-size-section", true), ("-plugin-opt=-debugger-tune=lldb", true), ("-mllvm -debugger-tune=sce", true),
     ("-mllvm -align-loops=32", true), ("-mllvm -force-dwarf-frame-section", true), ("-mllvm -use-ctors", true),
     ("-mllvm -code-model=medium", true), ("-mllvm -code-model=large", true), ("-mllvm -xray-function-index=0", true),
@@ -161,6 +162,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("--lto-CGO0", "--lto-CGO0"),
     ("--lto-partitions=2", "--lto-partitions=2"),
     ("-mllvm -stackrealign", "-mllvm -stackrealign"),
+    ("-mllvm -relocation-model=static", "-mllvm -relocation-model=static"),
     ("-plugin-opt=mcpu=native", "mcpu=native"),
     ("--lto-newpm-passes=default<O1>", "--lto-newpm-passes=default<O1>"),
 ];

@@ -354,12 +354,47 @@ fn what_lld_shows_has_the_names_of_in_process() {
             assert!(link(ours.env("THINDIST_MEMO", "0")) == by_lld, "{shown}");
         }
     }
+    // A place of the cache as people write it.
+    let line = format!("{line} -Map=report");
+    sandbox.lld(&line);
+    let by_lld = sandbox.read("report");
+    let unclean = format!("{}/../cache//x", sandbox.root("home").display());
+    sandbox.auto(&line).env("THINDIST_WAY", "distributor").env("THINDIST_CACHE_DIR", unclean).ok();
+    assert!(sandbox.read("report") == by_lld);
     // In-process has the archive's name in that of the object, and here it is the member's file.
     sandbox.ar("crsT thin.a middle.o alone.o");
     let line = "-r main.o --whole-archive thin.a --no-whole-archive leaf.o -o out -Map=report";
     let forced = || sandbox.auto(line).env("THINDIST_WAY", "distributor");
-    forced().ok().says("under another name").says("linking in-process");
-    forced().env("THINDIST_FALLBACK", "never").run().exits(1).says("under another name");
+    forced().ok().says("names other objects").says("linking in-process");
+    forced().env("THINDIST_FALLBACK", "never").run().exits(1).says("names other objects");
+}
+
+/// The backends are right for them; an index-only final link has another OS/ABI.
+#[test]
+fn systems_beside_linux_are_carried_by_a_distributor() {
+    let sandbox = crate::sandbox(22);
+    for target in [
+        "x86_64-unknown-freebsd",
+        "aarch64-unknown-freebsd",
+        "x86_64-unknown-netbsd",
+        "x86_64-unknown-openbsd",
+        "x86_64-unknown-fuchsia",
+        "x86_64-unknown-haiku",
+        "x86_64-unknown-hermit",
+        "x86_64-scei-ps4",
+        "x86_64-sie-ps5",
+        "aarch64_be-unknown-linux-gnu",
+    ] {
+        let flags = format!("--target={target} -O2 -g -flto=thin -ffreestanding -fno-emulated-tls");
+        sandbox.compile(&flags, "f.c", "_Thread_local int own; int g(int); int f(int x) { return own++ + g(x); }");
+        sandbox.compile(&flags, "g.c", "int counter; int g(int x) { return x * 7 + ++counter; }");
+        sandbox.lld("-r f.o g.o -o out.o");
+        let by_lld = sandbox.read("out.o");
+        let ours = sandbox.auto("-r f.o g.o -o out.o").env("THINDIST_WAY", "distributor");
+        let stats = sandbox.stats_of(ours.env("THINDIST_FALLBACK", "never"));
+        assert_eq!((stats.executed(), stats.way()), (2, "distributor"), "{target}: {stats:?}");
+        assert!(sandbox.read("out.o") == by_lld, "{target}");
+    }
 }
 
 fn an_unknown_way_is_an_error(sandbox: &Sandbox) {

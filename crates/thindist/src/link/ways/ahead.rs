@@ -13,6 +13,7 @@ use crate::link::thin_step::ThinLink;
 use crate::link::{Planned, execution, lld_run};
 use crate::private_line;
 use thindist_exec::MakeJobserver;
+use thindist_exec::memory::available_kib;
 
 /// Fewer backends take no longer apart, each with a compiler that starts anew.
 const WORTH_IT: usize = 8;
@@ -38,7 +39,11 @@ pub(crate) fn harvest(
     }
     let now = Now::of(survey, inputs)?;
     let mut history = History::load(session).unwrap_or_default();
-    let Some(filling) = Filling::open(session, &mut history, &now) else {
+    if available_kib().is_some_and(|free| history.cold_rss_kib > free) {
+        let why = "in-process the last link took more memory than is free".to_owned();
+        return Ok(Ahead { executed: 0, nothing: Some(why) });
+    }
+    let Some(filling) = Filling::open(session, inputs, &mut history, &now) else {
         return Ok(Ahead { executed: 0, nothing: Some("lld has no private cache".to_owned()) });
     };
     let ahead = fill(session, filling, &mut history, plan)?;
@@ -56,6 +61,7 @@ fn refusal(session: &Session, planned: &Planned) -> Result<Option<String>> {
         () if !beyond.is_empty() => Some(beyond),
         () if settings.get("remote_executor").is_some() => Some("there is an engine".to_owned()),
         () if planned.has_regular_part => Some("regular LTO would be done once more".to_owned()),
+        () if session.is_passing() => Some("nothing is kept for the steps".to_owned()),
         () if planned.len() < WORTH_IT => Some("there are few backends".to_owned()),
         // make gives its steps more places than it lets this one have.
         () if MakeJobserver::is_out_of_reach() => Some("make's jobserver is out of reach".to_owned()),

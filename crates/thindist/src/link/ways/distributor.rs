@@ -52,7 +52,11 @@ pub(in crate::link) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> 
     }
     // Names of objects in lld's own directory can be told from the user's; those beside the user's output cannot.
     let is_private = !output_is_special(line) && !line.output_holds_its_path();
-    let shows = line.options().find(|(spec, _)| !is_private && shows_objects(spec.role));
+    // Objects of thin archives' members are named after the members' files, where in-process has the archive in the name.
+    let in_thin_archive =
+        |(identifier, (_, place)): (&str, (_, Place))| identifier.ends_with(')') && matches!(place, Place::File(_));
+    let can_be_told = is_private && !survey.bitcode().into_iter().any(in_thin_archive);
+    let shows = line.options().find(|(spec, _)| !can_be_told && shows_objects(spec.role));
     shows.map(|(spec, _)| format!("in what -{} shows, lld names other objects than in-process", spec.name))
 }
 

@@ -7,11 +7,11 @@ use crate::failure::{Failure, Result};
 use crate::link::Planned;
 use crate::link::execution;
 use crate::link::lld_run::{self, Run};
-use crate::link::session::Session;
+use crate::link::session::{InputDigests, Session};
 use crate::link::thin_step::ThinLink;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use thindist_exec::{LldCache, LocalLane, Permit};
+use thindist_exec::{FileStamp, LldCache, LocalLane, Permit};
 
 /// What is in the cache is ours to remove.
 const NEVER_PRUNE: &str = "--thinlto-cache-policy=prune_after=0s:cache_size=0%:cache_size_bytes=0:cache_size_files=0";
@@ -19,6 +19,7 @@ const NEVER_PRUNE: &str = "--thinlto-cache-policy=prune_after=0s:cache_size=0%:c
 /// lld's private cache, before lld has run on it.
 pub(super) struct Filling<'a> {
     session: &'a Session,
+    inputs: &'a InputDigests,
     now: &'a Now,
     cache: LldCache,
     before: BTreeSet<String>,
@@ -37,19 +38,24 @@ pub(super) struct Kept {
 
 impl<'a> Filling<'a> {
     /// `None`: the line may not have such a cache, or there is trouble with it, which costs time and not the link.
-    pub(super) fn open(session: &'a Session, history: &mut History, now: &'a Now) -> Option<Self> {
+    pub(super) fn open(
+        session: &'a Session,
+        inputs: &'a InputDigests,
+        history: &mut History,
+        now: &'a Now,
+    ) -> Option<Self> {
         if private_cache::refusal(&session.line).is_some() {
             return None;
         }
-        Self::try_open(session, history, now).inspect_err(Failure::warn).ok()
+        Self::try_open(session, inputs, history, now).inspect_err(Failure::warn).ok()
     }
 
-    fn try_open(session: &'a Session, history: &mut History, now: &'a Now) -> Result<Self> {
+    fn try_open(session: &'a Session, inputs: &'a InputDigests, history: &mut History, now: &'a Now) -> Result<Self> {
         let changes = history.changes(now);
         let mut cache = private_cache::open(session, history, now)?;
         forget_what_spoke(&mut cache, history, &changes)?;
         let before = cache.keys()?.into_iter().collect();
-        Ok(Self { session, now, cache, before })
+        Ok(Self { session, inputs, now, cache, before })
     }
 
     /// Objects that lld may answer with.
@@ -81,7 +87,11 @@ impl<'a> Filling<'a> {
             Some((thin, planned)) => {
                 kept.modules = planned.len();
                 kept.executed = if is_cold { planned.len() } else { kept.executed };
-                let harvest = harvest::run(self.session, self.now, &mut self.cache, (thin, planned), run)?;
+                let harvest = if self.is_unchanged() {
+                    harvest::run(self.session, self.now, &mut self.cache, &history.said, (thin, planned), run)?
+                } else {
+                    Harvest::nothing("an input has changed during the link")
+                };
                 let Harvest { said, has_unknown_lines, nothing } = harvest;
                 history.said.extend(said);
                 history.is_stored = nothing.is_none();
@@ -91,10 +101,9 @@ impl<'a> Filling<'a> {
                 has_unknown_lines
             }
             None => {
-                // What lld said when it compiled little its cache does not repeat, and of which module it is nobody has found out.
-                let lines = lld_run::lines(&run.stderr).into_iter().collect();
-                history.repeat_what_was_said(&lines);
                 history.set_modules(self.now, &|_| false);
+                // Of which module it is nobody has found out.
+                let lines = lld_run::lines(&run.stderr);
                 !new.is_empty() && lines.iter().any(|line| !harvest::is_of_the_link(line))
             }
         };
@@ -114,6 +123,11 @@ impl<'a> Filling<'a> {
             self.cache.remove(new)?;
         }
         Ok(self.cache.note()?)
+    }
+
+    /// lld has read what the plan was made of, archives as well.
+    fn is_unchanged(&self) -> bool {
+        self.inputs.iter().all(|(path, (_, stamp))| FileStamp::of(path).is_ok_and(|now| now == *stamp))
     }
 
     fn new_keys(&self) -> Result<Vec<String>> {

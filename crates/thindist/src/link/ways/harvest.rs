@@ -45,6 +45,13 @@ pub(super) struct Harvest {
     pub(super) nothing: Option<String>,
 }
 
+impl Harvest {
+    /// What lld said, if anything, is of nobody.
+    pub(super) fn nothing(why: &str) -> Self {
+        Self { has_unknown_lines: true, nothing: Some(why.to_owned()), ..Self::default() }
+    }
+}
+
 /// One module's object.
 struct Harvested<'a> {
     job: &'a Job,
@@ -56,6 +63,7 @@ pub(super) fn run(
     session: &Session,
     now: &Now,
     cache: &mut LldCache,
+    known: &BTreeMap<String, Said>,
     (thin, planned): (&ThinLink, &Planned),
     run: &Run,
 ) -> Result<Harvest> {
@@ -79,16 +87,17 @@ pub(super) fn run(
         return nothing(format!("an input of {} has changed during the link", job.name), lines);
     }
     let Some(said) = attribute(now, &harvested, lines)? else {
-        return Ok(Harvest {
-            has_unknown_lines: true,
-            nothing: Some("lld's warnings are of no known module".to_owned()),
-            ..Harvest::default()
-        });
+        return Ok(Harvest::nothing("lld's warnings are of no known module"));
     };
     let digests = parallel::map(&harvested, take)?;
     harvested.iter().zip(&digests).try_for_each(|(one, digest)| cache.know(one.key, *digest))?;
     check_some(session, planned, &harvested, &digests)?;
-    let stderr = |one: &Harvested<'_>| said.get(&now.name(&one.job.name)).map(as_compiler_says).unwrap_or_default();
+    // What lld's cache has answered lld has not said again.
+    let before = |name: &str, key: &str| known.get(name).filter(|said| said.key == key);
+    let stderr = |one: &Harvested<'_>| {
+        let name = now.name(&one.job.name);
+        said.get(&name).or_else(|| before(&name, one.key)).map(as_compiler_says).unwrap_or_default()
+    };
     let natives: Vec<NativeObject> =
         harvested.iter().zip(digests).map(|(one, digest)| native(digest, stderr(one))).collect();
     let pairs: Vec<_> = harvested.iter().zip(&natives).collect();

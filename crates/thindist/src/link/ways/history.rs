@@ -217,9 +217,8 @@ impl History {
     }
 
     /// Warnings of modules that lld has not compiled this time are said again, unless it has said the same itself.
-    pub(super) fn repeat_what_was_said(&self, now: &BTreeSet<String>) {
-        let lines = self.said.values().flat_map(|said| &said.lines).filter(|line| !now.contains(*line));
-        lines.for_each(|line| eprintln!("{line}"));
+    pub(super) fn said_before(&self, now: &[String]) -> Vec<String> {
+        self.said.values().flat_map(|said| &said.lines).filter(|line| !now.contains(line)).cloned().collect()
     }
 
     /// lld's private cache is empty.

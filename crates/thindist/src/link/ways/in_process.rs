@@ -88,7 +88,7 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     {
         return Ok(Ended::Diverted(Box::new(plan)));
     }
-    let filling = Filling::open(session, history, link.now);
+    let filling = Filling::open(session, link.inputs, history, link.now);
     let entries = filling.as_ref().map_or(0, Filling::entries);
     let dependencies = session.text_path("in-process.d")?;
     let output = PathBuf::from(session.line.output());
@@ -135,6 +135,11 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     }
     run.pass_on()?;
     let mut ended = Linked { remembered: None, modules: link.now.len(), executed: 0, unharvested: None };
+    // What lld said when it compiled a module its cache does not repeat.
+    let mut diagnostics = lld_run::lines(&run.stderr);
+    let repeated = history.said_before(&diagnostics);
+    lld_run::print(&repeated);
+    diagnostics.extend(repeated);
     // lld has linked: nothing that goes wrong from here on is the link's.
     let named_files = keep(link.now, history, filling, beside, &run, &mut ended).unwrap_or_else(|failure| {
         failure.warn();
@@ -144,13 +149,7 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     let read = if writes_its_own(session) { Ok(Vec::new()) } else { read_dependencies(session, &dependencies) };
     let is_new = FileStamp::of(&output).ok().filter(|new| Some(*new) != stamp).is_some();
     if let (true, Some(named_files), Ok(read)) = (is_new, named_files, read) {
-        ended.remembered = Some(Remembered {
-            output,
-            diagnostics: lld_run::lines(&run.stderr),
-            read,
-            named_files,
-            modules: ended.modules,
-        });
+        ended.remembered = Some(Remembered { output, diagnostics, read, named_files, modules: ended.modules });
     }
     Ok(Ended::Linked(Box::new(ended)))
 }
