@@ -289,7 +289,7 @@ impl LinkFlags {
 }
 
 /// lld heeds `-plugin-opt=mcpu=`, then every `-plugin-opt=-…`, then every `-mllvm`, wherever they stand on the line.
-fn in_llds_order<'a>(line: &'a LinkLine) -> Vec<(&'a Spec, &'a str)> {
+fn in_llds_order(line: &LinkLine) -> Vec<(&Spec, &str)> {
     let mut options: Vec<_> = line.options().collect();
     options.sort_by_key(|(spec, _)| match spec.role {
         Role::Lto(Lto::Carried(Carried::PluginMllvm)) => 1,
