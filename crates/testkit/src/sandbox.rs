@@ -156,6 +156,15 @@ impl Sandbox {
         self.tool(format!("ld.lld-{}", self.llvm)).args(line).ok()
     }
 
+    /// `ld.lld-NAME`, a script that runs `first` and becomes the real lld.
+    #[must_use]
+    pub fn lld_behind(&self, name: &str, first: &str) -> PathBuf {
+        let path = self.root("bin").join(format!("ld.lld-{name}"));
+        let script = format!("#!/bin/sh\n{first}\nexec /usr/bin/ld.lld-{} \"$@\"\n", self.llvm);
+        self.write_executable(&path, script.as_bytes());
+        path
+    }
+
     /// clang with these arguments, expected to succeed.
     #[track_caller]
     pub fn clang(&self, line: &str) -> Run {

@@ -85,9 +85,7 @@ impl LinkFlags {
                 Carried::Kind if value == "thin" => {}
                 Carried::Kind => return Err(refuse("only ThinLTO has backends to separate")),
                 Carried::BasicBlockSections => flags.set_block_sections(value),
-                Carried::SampleProfile => {
-                    flags.add_file(SAMPLE_PROFILE, SAMPLE_PROFILE_NAME, value);
-                }
+                Carried::SampleProfile => flags.add_file(SAMPLE_PROFILE, SAMPLE_PROFILE_NAME, value),
                 Carried::CsProfile => flags.add_file(CS_PROFILE, CS_PROFILE_NAME, value),
                 Carried::BasicBlockAddressMap => flags.switch("-fbasic-block-address-map", !spec.negated),
                 Carried::UniqueBasicBlockSectionNames => {
@@ -263,11 +261,18 @@ impl LinkFlags {
         Ok(())
     }
 
-    /// Whether backends of a module for this target give in-process' bytes, with its recorded flags if it has any.
-    #[must_use]
-    pub fn is_proven_for(&self, triple: &str, has_recorded_flags: bool) -> bool {
-        let by_driver = has_recorded_flags || !self.driver_options.is_empty();
-        targets::is_proven(triple) && (!by_driver || targets::has_usual_defaults(triple))
+    /// Whether backends of a module for this target give in-process' bytes; `has_more` if clang's driver is given words of the module's
+    /// or of somebody's.
+    ///
+    /// # Errors
+    /// They are not proven to.
+    pub fn check_target(&self, triple: &str, has_more: bool) -> Result<(), Refusal> {
+        let by_driver = has_more || !self.driver_options.is_empty();
+        if targets::is_proven(triple) && (!by_driver || targets::has_usual_defaults(triple)) {
+            return Ok(());
+        }
+        let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
+        Err(Refusal { option: format!("target {triple}"), reason })
     }
 
     /// Files that every backend of the link reads.

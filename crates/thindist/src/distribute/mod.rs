@@ -121,10 +121,7 @@ pub(crate) fn for_linker(
         modules,
         line: Some(line),
     };
-    if !this.flags.flags.is_proven_for(&jobs.target, false) {
-        let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
-        return Err(Stop::Refused(Refusal { option: format!("target {}", jobs.target), reason }));
-    }
+    this.flags.flags.check_target(&jobs.target, false).map_err(Stop::Refused)?;
     this.modules.rename_to_in_process(&linker).map_err(Stop::Refused)?;
     let planned = this.plan(session)?;
     this.build(session, &planned, counts)?;
@@ -215,11 +212,7 @@ impl Distribution<'_> {
     /// Says what in-process ThinLTO would heed and these backends do not.
     fn tell_left_out(&self, workspace: &Workspace) -> Result<()> {
         let mut left_out = self.flags.left_out.clone();
-        if !self.flags.flags.is_proven_for(&self.jobs.target, !self.jobs.extra.is_empty()) {
-            let reason =
-                "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
-            left_out.push(Refusal { option: format!("target {}", self.jobs.target), reason });
-        }
+        left_out.extend(self.flags.flags.check_target(&self.jobs.target, !self.jobs.extra.is_empty()).err());
         left_out.iter().try_for_each(|refusal| tell(workspace, refusal, "backends of DTLTO do without"))
     }
 

@@ -220,11 +220,8 @@ pub(crate) fn plan(
     let (mut modules, sources) = select(candidates, thin)?;
     targets::check_triples(&modules).map_err(mixed_targets)?;
     let records = recorded::add(session, flags, &mut modules)?;
-    let is_proven = |module: &Module| flags.is_proven_for(&module.facts.triple, module.recorded.is_some());
-    if let Some(module) = modules.iter().find(|module| !is_proven(module)) {
-        let reason = "separate backends are not proven to give the bytes of in-process ones for this target".to_owned();
-        return Err(Stop::Refused(Refusal { option: format!("target {}", module.facts.triple), reason }));
-    }
+    let check = |module: &Module| flags.check_target(&module.facts.triple, module.recorded.is_some());
+    modules.iter().try_for_each(check).map_err(Stop::Refused)?;
     let plan = Plan::new(&modules, session.settings.promoted_names()?);
     let common = Common { compiler: session.clang.identity, flags, named: &[], regular: &regular };
     let indexes = thin_indexes(thin)?;

@@ -44,8 +44,7 @@ pub(crate) struct Parts<'a> {
 pub(crate) fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result::Result<Linked, Stop> {
     let mut side = NativeSide::of(session, survey, parts, &lto_objects(session, parts))?;
     let output = Path::new(session.line.output());
-    let is_special = output.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink());
-    let file = if is_special {
+    let file = if is_special(output) {
         None
     } else {
         Some(session.make_directory("out")?.join(output.file_name().unwrap_or_default()))
@@ -76,6 +75,11 @@ pub(crate) fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std:
     let mut diagnostics = parts.said.to_vec();
     diagnostics.extend(said);
     Ok(Linked { file, diagnostics, read })
+}
+
+/// A device or a pipe: lld writes to it, and nothing is put in its place.
+pub(super) fn is_special(output: &Path) -> bool {
+    output.symlink_metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink())
 }
 
 /// Has lld write the output under its own name, and moves it to `file`: what was there before is back when this ends.

@@ -2,7 +2,6 @@
 
 use crate::on_each_llvm;
 use crate::programs::row;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use testkit::{Random, Sandbox, Tool};
@@ -49,14 +48,6 @@ fn expect_nothing(sandbox: &Sandbox, tool: Tool) {
     let stored = sandbox.action_results();
     let run = tool.ok();
     assert_eq!((run.stderr.as_str(), sandbox.action_results()), ("", stored), "{run}");
-}
-
-fn lld(sandbox: &Sandbox, name: &str, first: &str) -> PathBuf {
-    let path = sandbox.root("bin").join(name);
-    let script = format!("#!/bin/sh\n{first}\nexec /usr/bin/ld.lld-{} \"$@\"\n", sandbox.llvm());
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    path
 }
 
 fn with(sandbox: &Sandbox, tool: Tool, lld: &Path) -> Tool {
@@ -115,9 +106,8 @@ fn without_the_jobserver_of_a_make_that_has_one_nothing_is_done_ahead(sandbox: &
 fn under_make_the_thin_link_has_no_more_threads_than_make_allows(sandbox: &Sandbox) {
     let objects = row(sandbox, MODULES);
     let log = sandbox.root("heard");
-    let heard = lld(
-        sandbox,
-        "ld.lld-heard",
+    let heard = sandbox.lld_behind(
+        "heard",
         &format!("for word; do case $word in @*) cat ${{word#@}} >> {};; esac; done", log.display()),
     );
     let rule = format!("all:\n\t+thindist thin-link --list list -- -r -o out.o {objects}\n");
@@ -131,7 +121,7 @@ fn under_make_the_thin_link_has_no_more_threads_than_make_allows(sandbox: &Sandb
 
 fn an_lld_that_is_killed_leaves_the_compiling_to_the_steps(sandbox: &Sandbox) {
     let objects = row(sandbox, MODULES);
-    let fragile = lld(sandbox, "ld.lld-fragile", "case \"$*\" in *ahead.rsp*) kill -KILL $$;; esac");
+    let fragile = sandbox.lld_behind("fragile", "case \"$*\" in *ahead.rsp*) kill -KILL $$;; esac");
     expect_nothing(sandbox, with(sandbox, thin_link(sandbox, &objects), &fragile));
     assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new());
     assert_eq!(backends(sandbox), (MODULES, 0));

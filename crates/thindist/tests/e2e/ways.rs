@@ -3,7 +3,6 @@
 use crate::bad_input::big_pair;
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit, row};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use testkit::{FakeEngine, Random, Sandbox, SmallDisk, Stats};
 
@@ -239,13 +238,7 @@ fn a_line_that_lld_refuses_is_refused_in_its_words_and_nothing_is_stored(sandbox
 /// A linker that is killed while it does the first link, and works otherwise.
 fn lld_killed_means_backends_apart_and_one_warning(sandbox: &Sandbox) {
     chain(sandbox);
-    let lld = sandbox.root("bin/ld.lld-fragile");
-    let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *--thinlto-cache-dir=*) kill -KILL $$;; esac\nexec /usr/bin/ld.lld-{} \"$@\"\n",
-        sandbox.llvm()
-    );
-    std::fs::write(&lld, script).unwrap();
-    std::fs::set_permissions(&lld, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let lld = sandbox.lld_behind("fragile", "case \"$*\" in *--thinlto-cache-dir=*) kill -KILL $$;; esac");
     let tool = sandbox.auto(&format!("{LINE} -o ours.o")).env("THINDIST_LLD", &lld);
     let clang = format!("/usr/bin/clang-{}", sandbox.llvm());
     let run = tool.env("THINDIST_CLANG", clang).ok();
@@ -406,11 +399,8 @@ fn an_unknown_way_is_an_error(sandbox: &Sandbox) {
 /// What lld is told, as a wrapper around it hears.
 fn under_make_lld_has_no_more_threads_than_make_allows(sandbox: &Sandbox) {
     chain(sandbox);
-    let (lld, log) = (sandbox.root("bin/ld.lld-heard"), sandbox.root("heard"));
-    let script =
-        format!("#!/bin/sh\necho \"$*\" >> {}\nexec /usr/bin/ld.lld-{} \"$@\"\n", log.display(), sandbox.llvm());
-    std::fs::write(&lld, script).unwrap();
-    std::fs::set_permissions(&lld, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let log = sandbox.root("heard");
+    let lld = sandbox.lld_behind("heard", &format!("echo \"$*\" >> {}", log.display()));
     sandbox.write("Makefile", format!("all:\n\t+ld.thindist {LINE} -o ours.o\n"));
     let make = sandbox.tool("make").args("-j1").without_env("THINDIST_WAY").env("THINDIST_LLD", &lld);
     make.env("THINDIST_CLANG", format!("/usr/bin/clang-{}", sandbox.llvm())).ok();

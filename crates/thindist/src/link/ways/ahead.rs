@@ -3,9 +3,9 @@
 //!
 //! Nothing here is the link's: whatever goes wrong, the steps compile.
 
-use super::Way;
 use super::filling::{self, Filling, Kept};
 use super::history::{History, Now};
+use super::{TOO_LARGE, Way};
 use crate::failure::Result;
 use crate::link::session::{InputDigests, Session};
 use crate::link::survey::Survey;
@@ -13,7 +13,6 @@ use crate::link::thin_step::ThinLink;
 use crate::link::{Planned, execution, lld_run};
 use crate::private_line;
 use thindist_exec::MakeJobserver;
-use thindist_exec::memory::available_kib;
 
 /// Fewer backends take no longer apart, each with a compiler that starts anew.
 const WORTH_IT: usize = 8;
@@ -39,9 +38,8 @@ pub(crate) fn harvest(
     }
     let now = Now::of(survey, inputs)?;
     let mut history = History::load(session).unwrap_or_default();
-    if available_kib().is_some_and(|free| history.cold_rss_kib > free) {
-        let why = "in-process the last link took more memory than is free".to_owned();
-        return Ok(Ahead { executed: 0, nothing: Some(why) });
+    if history.was_too_large() {
+        return Ok(Ahead { executed: 0, nothing: Some(TOO_LARGE.to_owned()) });
     }
     let Some(filling) = Filling::open(session, inputs, &mut history, &now) else {
         return Ok(Ahead { executed: 0, nothing: Some("lld has no private cache".to_owned()) });

@@ -6,7 +6,7 @@
 use super::in_process::Link;
 use crate::distribute::{self, Answer, KnownFacts};
 use crate::failure::{Failure, Result, io};
-use crate::link::final_step::{install, read_dependencies, rename_in_reports};
+use crate::link::final_step::{install, is_special, read_dependencies, rename_in_reports};
 use crate::link::lld_run;
 use crate::link::memo::Remembered;
 use crate::link::native_objects::lto_object_path;
@@ -51,18 +51,13 @@ pub(in crate::link) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> 
         return Some("the line does not say which file the output is".to_owned());
     }
     // Names of objects in lld's own directory can be told from the user's; those beside the user's output cannot.
-    let is_private = !output_is_special(line) && !line.output_holds_its_path();
+    let is_private = has_private_output(line);
     // Objects of thin archives' members are named after the members' files, where in-process has the archive in the name.
     let in_thin_archive =
         |(identifier, (_, place)): (&str, (_, Place))| identifier.ends_with(')') && matches!(place, Place::File(_));
     let can_be_told = is_private && !survey.bitcode().into_iter().any(in_thin_archive);
     let shows = line.options().find(|(spec, _)| !can_be_told && shows_objects(spec.role));
     shows.map(|(spec, _)| format!("in what -{} shows, lld names other objects than in-process", spec.name))
-}
-
-fn output_is_special(line: &LinkLine) -> bool {
-    let metadata = Path::new(line.output()).symlink_metadata();
-    metadata.is_ok_and(|metadata| !metadata.is_file() && !metadata.is_symlink())
 }
 
 /// What the link gave.
@@ -224,9 +219,14 @@ fn source(inputs: &InputDigests, place: &Place) -> Option<(Digest, Source)> {
     }
 }
 
+/// Whether lld can be given a path of ours to write to.
+fn has_private_output(line: &LinkLine) -> bool {
+    !is_special(Path::new(line.output())) && !line.output_holds_its_path()
+}
+
 /// lld's temporaries are beside its output. `None`: it has to write to the user's path itself.
 fn private_output(session: &Session) -> Result<Option<PathBuf>> {
-    if output_is_special(&session.line) || session.line.output_holds_its_path() {
+    if !has_private_output(&session.line) {
         return Ok(None);
     }
     let output = Path::new(session.line.output());

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use thindist_core::digest::{Digest, Hasher};
+use thindist_exec::memory::available_kib;
 
 /// Under which a history is remembered. Raised whenever its meaning changes.
 const KIND: &str = "link-history-1";
@@ -219,6 +220,11 @@ impl History {
     /// Warnings of modules that lld has not compiled this time are said again, unless it has said the same itself.
     pub(super) fn said_before(&self, now: &[String]) -> Vec<String> {
         self.said.values().flat_map(|said| &said.lines).filter(|line| !now.contains(line)).cloned().collect()
+    }
+
+    /// In-process the last link that compiled everything took more memory than there is now.
+    pub(super) fn was_too_large(&self) -> bool {
+        available_kib().is_some_and(|free| self.cold_rss_kib > free)
     }
 
     /// lld's private cache is empty.

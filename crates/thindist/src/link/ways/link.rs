@@ -16,7 +16,6 @@ use crate::link::{self, Doubts, Linked, Planned, lld_run};
 use crate::stats::{Stats, Timer};
 use std::sync::PoisonError;
 use thindist_core::link_line::Refusal;
-use thindist_exec::memory::available_kib;
 
 /// What thin link, plan and final link of separate backends take beside one run of lld: so many modules a millisecond. (Kernel
 /// 6.12, 1,005 modules: 0.93 to 1.15 s against 0.46 s.)
@@ -98,7 +97,7 @@ fn last(session: &Session, now: &Now, known: &History) -> Last {
         is_warm: private_cache::is_there(session, known, now),
         is_stored: known.is_stored,
         spoke: known.spoke,
-        too_large: available_kib().is_some_and(|free| known.cold_rss_kib > free),
+        too_large: known.was_too_large(),
     }
 }
 

@@ -116,6 +116,8 @@ pub(super) struct Last {
     pub(super) too_large: bool,
 }
 
+const TOO_LARGE: &str = "in-process the last link took more memory than is free";
+
 /// The rule.
 pub(super) fn choose(situation: &Situation) -> Chosen {
     let Situation { forced, needs_separate, has_engine, separate, last } = situation;
@@ -140,7 +142,7 @@ pub(super) fn choose(situation: &Situation) -> Chosen {
         return chosen(Way::InProcess, why);
     };
     if last.too_large {
-        return separately("in-process the last link took more memory than is free");
+        return separately(TOO_LARGE);
     }
     if last.spoke {
         return separately("the last link had warnings of backends, which lld's cache does not repeat");
