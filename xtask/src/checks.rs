@@ -1,24 +1,34 @@
 //! Named checks: each prints one line, and the last line counts them.
 
 use crate::Result;
+use std::time::Instant;
 
 /// What has been checked so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Checks {
     passed: usize,
     failed: usize,
+    /// When the last check ended.
+    last: Instant,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { passed: 0, failed: 0, last: Instant::now() }
+    }
 }
 
 impl Checks {
     /// Records one outcome: a detail worth a look, or the reason of the failure. Returns whether it passed.
     pub(crate) fn record(&mut self, name: &str, outcome: Result<String>) -> bool {
+        let seconds = std::mem::replace(&mut self.last, Instant::now()).elapsed().as_secs();
         match &outcome {
             Ok(detail) => {
-                println!("pass  {name}: {detail}");
+                println!("pass  {name}: {detail} ({seconds} s)");
                 self.passed += 1;
             }
             Err(reason) => {
-                println!("FAIL  {name}: {reason}");
+                println!("FAIL  {name}: {reason} ({seconds} s)");
                 self.failed += 1;
             }
         }

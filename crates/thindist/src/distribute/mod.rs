@@ -121,7 +121,7 @@ pub(crate) fn for_linker(
         modules,
         line: Some(line),
     };
-    this.flags.flags.check_target(&jobs.target, false).map_err(Stop::Refused)?;
+    this.check_target().map_err(Stop::Refused)?;
     this.modules.rename_to_in_process(&linker).map_err(Stop::Refused)?;
     let planned = this.plan(session)?;
     this.build(session, &planned, counts)?;
@@ -212,8 +212,13 @@ impl Distribution<'_> {
     /// Says what in-process ThinLTO would heed and these backends do not.
     fn tell_left_out(&self, workspace: &Workspace) -> Result<()> {
         let mut left_out = self.flags.left_out.clone();
-        left_out.extend(self.flags.flags.check_target(&self.jobs.target, !self.jobs.extra.is_empty()).err());
+        left_out.extend(self.check_target().err());
         left_out.iter().try_for_each(|refusal| tell(workspace, refusal, "backends of DTLTO do without"))
+    }
+
+    /// Whether these backends give in-process' bytes for the target, with what the user has the compiler told besides.
+    fn check_target(&self) -> std::result::Result<(), Refusal> {
+        self.flags.flags.check_target(&self.jobs.target, !self.jobs.extra.is_empty())
     }
 
     fn plan(&mut self, workspace: &Workspace) -> std::result::Result<PlannedJobs, Stop> {

@@ -107,18 +107,31 @@ fn expect_no_doubt(
     natives: &[ObjectSymbols],
     objects: &[ObjectSymbols],
 ) -> std::result::Result<(), Stop> {
-    // The output of -r has the OS/ABI of the first file, which bitcode for Linux has none of; any other may get one from all.
-    let first_native =
-        || loaded.iter().zip(natives).find(|(candidate, _)| candidate.is_native()).map(|(_, native)| native);
-    let in_process = natives.first().map_or(0, |first| first.os_abi);
-    let here = first_native().or(objects.first()).map_or(0, |first| first.os_abi);
-    let has_abi = objects.iter().chain(natives).any(|object| object.os_abi != 0);
-    let is_clear = session.line.output_kind() == OutputKind::Relocatable && in_process == here;
-    let abi = (has_abi && !is_clear).then(|| "an object has an OS/ABI".to_owned());
+    let abi = may_differ_in_abi(session.line.output_kind(), loaded, natives, objects)
+        .then(|| "an object has an OS/ABI".to_owned());
     match order.doubt.clone().or(abi) {
         None => Ok(()),
         Some(reason) => Err(Stop::Refused(Refusal { option: session.line.output().to_owned(), reason })),
     }
+}
+
+/// Whether the OS/ABI of the output may be another one than in-process. There lld takes it from the inputs of the line, of
+/// which bitcode for Linux has none; here LTO objects are inputs as well. LLVM before 19 takes that of the first file, later
+/// ones the first that a file has. Except for -r, lld sets it for what it has linked as well.
+fn may_differ_in_abi(
+    kind: OutputKind,
+    loaded: &[Candidate<'_>],
+    natives: &[ObjectSymbols],
+    objects: &[ObjectSymbols],
+) -> bool {
+    let in_process = || natives.iter().map(|native| native.os_abi);
+    let of_natives = loaded.iter().zip(natives).filter(|(candidate, _)| candidate.is_native());
+    let here: Vec<u8> =
+        of_natives.map(|(_, native)| native.os_abi).chain(objects.iter().map(|object| object.os_abi)).collect();
+    let first_of_all = in_process().next().unwrap_or_default() == here.first().copied().unwrap_or_default();
+    let is_abi = |abi: &u8| *abi != 0;
+    let first_that_is_one = in_process().find(is_abi) == here.iter().copied().find(is_abi);
+    here.iter().any(is_abi) && !(kind == OutputKind::Relocatable && first_of_all && first_that_is_one)
 }
 
 /// The symbols of the bitcode that the thin link has loaded.
