@@ -9,40 +9,6 @@ use crate::digest::{Digest, Hasher};
 /// Raised whenever the meaning of a field or the way a backend is run changes, so that old results are never met.
 const KEY_VERSION: u32 = 2;
 
-/// The file name of the own bitcode in the action root.
-pub const MODULE_NAME: &str = "module.bc";
-/// The file name of the canonical individual index in the action root.
-pub const INDEX_NAME: &str = "index.thinlto.bc";
-/// The file name of the native object in the action root.
-pub const NATIVE_OBJECT_NAME: &str = "module.thinlto-native.o";
-
-/// A file that the line names for every backend, under its name in the action root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LinkFile {
-    /// The name in the action root.
-    pub name: &'static str,
-    /// The path on the line.
-    pub path: String,
-}
-
-/// [`LinkFile`]: a profile of samples.
-pub const SAMPLE_PROFILE_NAME: &str = "sample-profile";
-/// [`LinkFile`]: a context-sensitive profile of an instrumented program.
-pub const CS_PROFILE_NAME: &str = "cs-profile";
-/// [`LinkFile`]: which basic blocks go into which sections.
-pub const BLOCK_SECTIONS_NAME: &str = "basic-block-sections";
-/// All of these.
-pub const LINK_FILE_NAMES: [&str; 3] = [SAMPLE_PROFILE_NAME, CS_PROFILE_NAME, BLOCK_SECTIONS_NAME];
-
-/// The name under which the import of this rank is found in the action root.
-///
-/// Ranks follow the sort order of the linker's module identifiers: LLVM links imports in that order, and its output
-/// depends on it. Zero-padding keeps the order of names equal to the order of ranks.
-#[must_use]
-pub fn import_name(rank: usize) -> String {
-    format!("import-{rank:06}.bc")
-}
-
 /// A module that a backend reads besides its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedModule {
@@ -53,11 +19,11 @@ pub struct ImportedModule {
     pub part: Option<Digest>,
 }
 
-/// A file that the code itself names, as `.incbin` does, or a [`LinkFile`]: found, hashed and shipped.
+/// A file that the code itself names, as `.incbin` does, or a [`LinkFile`](crate::action_files::LinkFile): found, hashed and shipped.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExtraInput {
     /// The path exactly as the code names it, relative to the directory that the linker ran in, or absolute; or the name of
-    /// a [`LinkFile`].
+    /// a [`LinkFile`](crate::action_files::LinkFile).
     pub path: String,
     /// The digest of the file's content.
     pub digest: Digest,

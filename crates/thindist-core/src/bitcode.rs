@@ -8,8 +8,8 @@ mod values;
 
 use crate::asm_inputs::{self, AsmInput};
 use crate::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
-use crate::dso_local::Definitions;
-use crate::import_facts::guid;
+use crate::definitions::Definitions;
+use crate::guid::guid;
 use crate::module_flags::{FlagError, FlagReader, FlagValue};
 use std::collections::BTreeMap;
 

@@ -4,27 +4,8 @@
 //! takes its address without the GOT. An individual index has no summary of what its module only names. Here the indexes
 //! of all modules are asked, each of which has what the thin link found of its own definitions. Who names what is not known here.
 
-use crate::plan::Imports;
+use crate::definitions::Definitions;
 use std::collections::BTreeSet;
-
-/// What summaries say of one module's definitions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Definitions {
-    /// Their GUIDs.
-    pub guids: BTreeSet<u64>,
-    /// The ones among them that are `dso_local`.
-    pub dso_local: BTreeSet<u64>,
-}
-
-impl Definitions {
-    /// Adds one.
-    pub(crate) fn add(&mut self, guid: u64, is_dso_local: bool) {
-        self.guids.insert(guid);
-        if is_dso_local {
-            self.dso_local.insert(guid);
-        }
-    }
-}
 
 /// The GUIDs of the values of which every definition is `dso_local`.
 #[derive(Debug, Default)]
@@ -32,10 +13,13 @@ pub struct DsoLocal(BTreeSet<u64>);
 
 impl DsoLocal {
     /// Those of the link that has these indexes, and of what the modules of regular LTO define, which their own summaries tell.
-    /// If one index does not tell what its module defines, there are none.
+    /// If one index does not tell what its module defines (`None`), there are none.
     #[must_use]
-    pub fn of<'a>(indexes: impl Iterator<Item = &'a Imports>, regular: impl Iterator<Item = &'a Definitions>) -> Self {
-        Self::of_definitions(indexes.map(|imports| imports.own.as_ref()).chain(regular.map(Some)))
+    pub fn of<'a>(
+        indexes: impl Iterator<Item = Option<&'a Definitions>>,
+        regular: impl Iterator<Item = &'a Definitions>,
+    ) -> Self {
+        Self::of_definitions(indexes.chain(regular.map(Some)))
     }
 
     fn of_definitions<'a>(modules: impl Iterator<Item = Option<&'a Definitions>>) -> Self {

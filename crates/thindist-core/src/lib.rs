@@ -4,6 +4,7 @@
 //! world, and every test is `check(input, expect)`.
 
 pub mod action;
+pub mod action_files;
 pub mod archive;
 pub mod archive_writer;
 pub mod asm_inputs;
@@ -14,6 +15,7 @@ pub mod bitstream;
 pub mod bitstream_writer;
 pub mod build_graph;
 pub mod compiler_line;
+pub mod definitions;
 pub mod digest;
 pub mod dso_local;
 pub mod dtlto;
@@ -22,6 +24,7 @@ pub mod file_kind;
 pub mod final_doubts;
 pub mod final_file;
 pub mod final_line;
+mod guid;
 pub mod import_facts;
 pub mod index;
 pub mod ir_symbols;

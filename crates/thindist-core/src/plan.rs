@@ -3,17 +3,19 @@
 //! The plan decides what each backend reads and under which names. It does not know where content is on this host:
 //! the program keeps that beside each [`Backend`].
 
-use crate::action::{Action, ExtraInput, INDEX_NAME, ImportedModule, MODULE_NAME, import_name};
+use crate::action::{Action, ExtraInput, ImportedModule};
+use crate::action_files::{INDEX_NAME, MODULE_NAME, import_name};
 use crate::asm_inputs::AsmInput;
 use crate::bitcode::ModuleFacts;
 use crate::digest::Digest;
-use crate::dso_local::{Definitions, DsoLocal};
+use crate::definitions::Definitions;
+use crate::dso_local::DsoLocal;
 use crate::import_facts::ImportFacts;
 use crate::index::{self, ModuleName, NewHash};
 use crate::link_line::Refusal;
 use crate::promoted_names::{self, ModuleHash, PromotedNames, stable_hashes, suffix};
 use crate::recorded::RecordedFlags;
-use crate::targets::elf_machine;
+use crate::targets::{Target, elf_machine};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A selected bitcode module, as far as the plan needs it.
@@ -29,6 +31,14 @@ pub struct Module {
     pub path: String,
     /// The flags that it was compiled with, if its backend is to heed them.
     pub recorded: Option<RecordedFlags>,
+}
+
+impl Module {
+    /// What it says that it is for.
+    #[must_use]
+    pub fn target(&self) -> Target<'_> {
+        Target { module: &self.identifier, triple: &self.facts.triple }
+    }
 }
 
 /// One backend compilation with all that makes it up.

@@ -7,7 +7,7 @@
 //! it: tests of types, allocations of a memory profile. Nothing but the numbers changes; a block with a record that is not known is left as it is.
 
 use crate::bitstream::{BitstreamError, Block, BlockInfo, Item, Record};
-use crate::dso_local::Definitions;
+use crate::definitions::Definitions;
 use std::collections::{BTreeMap, BTreeSet};
 
 const COMBINED_PROFILE: u64 = 5;

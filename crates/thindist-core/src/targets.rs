@@ -1,6 +1,13 @@
 //! For which machine the modules of a link are: one, or there is no link; and which of them are carried.
 
-use crate::plan::Module;
+/// What a module says that it is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Its identifier.
+    pub module: &'a str,
+    /// Its target triple.
+    pub triple: &'a str,
+}
 
 /// All modules must be for one target: in-process LTO would mix them in silence, or fail far from the cause.
 ///
@@ -9,7 +16,7 @@ use crate::plan::Module;
 ///
 /// # Errors
 /// Names the first module whose triple differs, and the one that it differs from.
-pub fn check_triples(modules: &[Module]) -> Result<(), MixedTriples> {
+pub fn check_triples<'a>(modules: impl IntoIterator<Item = Target<'a>>) -> Result<(), MixedTriples> {
     check_equal(modules, without_vendor)
 }
 
@@ -25,24 +32,24 @@ fn without_vendor(triple: &str) -> String {
 ///
 /// # Errors
 /// Names the first module whose machine differs, and the one that it differs from.
-pub fn check_machines<'a>(modules: impl IntoIterator<Item = &'a Module>) -> Result<(), MixedTriples> {
+pub fn check_machines<'a>(modules: impl IntoIterator<Item = Target<'a>>) -> Result<(), MixedTriples> {
     check_equal(modules, elf_machine)
 }
 
 fn check_equal<'a, Key: PartialEq>(
-    modules: impl IntoIterator<Item = &'a Module>,
+    modules: impl IntoIterator<Item = Target<'a>>,
     key: impl Fn(&str) -> Key,
 ) -> Result<(), MixedTriples> {
     let mut modules = modules.into_iter();
     let Some(first) = modules.next() else { return Ok(()) };
-    let expected = key(&first.facts.triple);
-    match modules.find(|module| key(&module.facts.triple) != expected) {
+    let expected = key(first.triple);
+    match modules.find(|module| key(module.triple) != expected) {
         None => Ok(()),
         Some(other) => Err(MixedTriples {
-            module: other.identifier.clone(),
-            triple: other.facts.triple.clone(),
-            first: first.identifier.clone(),
-            expected: first.facts.triple.clone(),
+            module: other.module.to_owned(),
+            triple: other.triple.to_owned(),
+            first: first.module.to_owned(),
+            expected: first.triple.to_owned(),
         }),
     }
 }

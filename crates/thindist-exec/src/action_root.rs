@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf, absolute};
 use tempfile::TempDir;
-use thindist_core::action::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME, import_name};
+use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME, import_name};
 
 /// The name of each directory between the root and the working directory.
 const LEVEL: &str = "d";

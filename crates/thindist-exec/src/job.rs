@@ -1,6 +1,7 @@
 //! An action together with where its inputs are on this host, and what became of it.
 
-use crate::state::{Estimate, FileStamp};
+use crate::estimate::Estimate;
+use crate::state::FileStamp;
 use std::path::PathBuf;
 use std::sync::Arc;
 use thindist_core::action::Action;

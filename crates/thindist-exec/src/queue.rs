@@ -2,7 +2,7 @@
 
 use crate::job::{Job, Outcome};
 use crate::memory::MemoryBudget;
-use crate::state::Estimate;
+use crate::estimate::Estimate;
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 

@@ -14,13 +14,14 @@ use crate::memory::MemoryBudget;
 use crate::permit::Permit;
 use crate::queue::{Queue, follow};
 use crate::slots::{RETRY_AFTER, Slots};
-use crate::state::{Estimate, parallel};
+use crate::estimate::Estimate;
+use crate::state::parallel;
 use crate::store_error::StoreError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
-use thindist_core::action::NATIVE_OBJECT_NAME;
+use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 
 /// The native objects that the action cache has for `keys`, each blob verified. Whatever is wrong is a miss.

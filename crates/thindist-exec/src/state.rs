@@ -5,6 +5,7 @@
 
 mod database;
 
+use crate::estimate::Estimate;
 use crate::cas::digest_reader;
 use crate::store_error::{IoContext as _, StoreError};
 use database::{Database, FileRow};
@@ -20,15 +21,6 @@ pub use crate::file_stamp::FileStamp;
 
 /// How often a file that changes while it is hashed is hashed again. More is not patience but a busy writer.
 const ATTEMPTS: usize = 3;
-
-/// What a backend compilation is expected to take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Estimate {
-    /// Wall-clock time.
-    pub duration_ms: u64,
-    /// The most memory it had in use.
-    pub peak_rss_kib: u64,
-}
 
 /// The remembered state of one cache.
 #[derive(Debug)]

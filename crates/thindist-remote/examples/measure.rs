@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 use testkit::FakeEngine;
-use thindist_core::action::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
+use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
 use thindist_core::digest::Digest;
 use thindist_exec::{CancelToken, Cas, Job};
 use thindist_remote::{Client, Ended, RemoteExecutor, There as _, ToolFile, Toolchain, WAITING, Worker};

@@ -1,6 +1,6 @@
 //! What the action cache has said in this run: each key is asked for once, however many want to know.
 
-use crate::client::Engine;
+use crate::engine::Engine;
 use crate::error::RemoteError;
 use crate::results::{self, ActionOutput};
 use std::collections::BTreeMap;

@@ -5,13 +5,14 @@
 
 use crate::asked::Asked;
 use crate::blobs::{self, Fetched, Upload};
-use crate::client::{Client, Engine};
+use crate::client::Client;
+use crate::engine::Engine;
 use crate::error::RemoteError;
 use crate::execute::{RemoteAction, Sent, Worker};
 use crate::results::{self, ActionOutput, Text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use thindist_core::action::NATIVE_OBJECT_NAME;
+use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 use thindist_exec::{
     ActionCache, CachedOutput, CachedResult, Cas, Job, NativeObject, Origin, StoreError, Times, object_check,

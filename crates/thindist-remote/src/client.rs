@@ -4,13 +4,13 @@ use crate::address::Address;
 use crate::blobs::{self, Upload};
 use crate::capabilities::{self, Capabilities};
 use crate::connection::Connection;
+use crate::engine::Engine;
 use crate::error::RemoteError;
 use crate::execute::Sent;
 use crate::options::Options;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// Encryption and hashing take processor time; two threads keep up with a gigabit, and backends need the rest.
@@ -23,41 +23,6 @@ pub struct Client {
     pub(crate) sent: Arc<Sent>,
     /// The last to go: dropping it ends what still runs.
     runtime: Runtime,
-}
-
-/// What calls need. Cheap to clone.
-#[derive(Debug, Clone)]
-pub(crate) struct Engine {
-    /// For blobs and results.
-    pub(crate) connection: Connection,
-    /// For executions.
-    executor: Option<Connection>,
-    pub(crate) capabilities: Arc<Capabilities>,
-    pub(crate) instance: Arc<str>,
-}
-
-impl Engine {
-    /// Whom to ask for executions.
-    pub(crate) fn executor(&self) -> Result<&Connection, RemoteError> {
-        self.executor.as_ref().ok_or_else(|| self.connection.error("remote_executor is not set"))
-    }
-
-    pub(crate) fn timeout(&self) -> Duration {
-        self.connection.timeout()
-    }
-
-    pub(crate) fn retries(&self) -> u32 {
-        self.connection.retries()
-    }
-
-    /// The executor is not asked any more.
-    pub(crate) fn close(&self, what: &str) -> RemoteError {
-        self.executor.as_ref().unwrap_or(&self.connection).close(what.to_owned())
-    }
-
-    pub(crate) fn refused(&self, call: &str, status: &tonic::Status) -> RemoteError {
-        self.executor.as_ref().unwrap_or(&self.connection).refused(call, status)
-    }
 }
 
 impl fmt::Debug for Client {

@@ -1,6 +1,5 @@
 //! What can go wrong between here and an engine. Each message is one line that begins with the setting and its value.
 
-use crate::address::Address;
 use std::error::Error as _;
 use tonic::{Code, Status};
 
@@ -43,7 +42,7 @@ impl RemoteError {
         matches!(self, Self::Closed { .. })
     }
 
-    pub(crate) fn engine(address: &Address, what: impl Into<String>) -> Self {
+    pub(crate) fn engine(address: &impl std::fmt::Display, what: impl Into<String>) -> Self {
         Self::Engine { address: address.to_string(), what: what.into() }
     }
 }

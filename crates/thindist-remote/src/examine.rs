@@ -4,7 +4,8 @@
 
 use crate::api;
 use crate::blobs::{self, Fetched, Upload};
-use crate::client::{Client, Engine};
+use crate::client::Client;
+use crate::engine::Engine;
 use crate::error::RemoteError;
 use crate::results;
 use crate::retry;

@@ -13,6 +13,7 @@ mod cache;
 mod capabilities;
 mod client;
 mod connection;
+mod engine;
 mod error;
 mod examine;
 mod execute;

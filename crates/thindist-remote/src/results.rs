@@ -1,12 +1,12 @@
 //! Results of actions: what an action cache says, before and after it is believed.
 
 use crate::api;
-use crate::client::Engine;
+use crate::engine::Engine;
 use crate::connection::MAX_MESSAGE;
 use crate::error::RemoteError;
 use api::action_cache_client::ActionCacheClient;
 use std::sync::Arc;
-use thindist_core::action::NATIVE_OBJECT_NAME;
+use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 use tonic::{Code, Status};
 

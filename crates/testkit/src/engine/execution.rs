@@ -1,13 +1,12 @@
 //! The engine as a worker: input roots are laid out, commands run, outputs kept.
 
+use super::messages::{blob, ended, hash, message, stamp, started};
 use super::services::Service;
-use super::simulation::stamp;
-use super::store::{Fault, Store};
+use super::simulation;
+use super::store::{Fault, HOLD, Store};
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
-use bazel_remote_apis::google::longrunning::{Operation, operation};
-use bazel_remote_apis::google::protobuf::{Any, Timestamp};
-use bazel_remote_apis::google::rpc;
-use prost::Message;
+use bazel_remote_apis::google::longrunning::Operation;
+use bazel_remote_apis::google::protobuf::Timestamp;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -15,9 +14,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
-
-/// How soon an action that is held notices that it is not any more.
-pub(super) const HOLD: std::time::Duration = std::time::Duration::from_millis(10);
 
 type Operations = ReceiverStream<Result<Operation, Status>>;
 
@@ -39,7 +35,7 @@ impl api::execution_server::Execution for Service {
         }
         let (sender, receiver) = tokio::sync::mpsc::channel(4);
         if let Some(workers) = &self.store.workers {
-            tokio::spawn(Arc::clone(workers).work(Arc::clone(&self.store), name, sender));
+            tokio::spawn(simulation::work(Arc::clone(workers), Arc::clone(&self.store), name, sender));
             return Ok(Response::new(ReceiverStream::new(receiver)));
         }
         let stage = if matches!(fault, Fault::Queue | Fault::Held) {
@@ -92,44 +88,10 @@ impl api::execution_server::Execution for Service {
     }
 }
 
-pub(super) fn started(name: &str, stage: api::execution_stage::Value) -> Operation {
-    let metadata = api::ExecuteOperationMetadata { stage: stage as i32, ..api::ExecuteOperationMetadata::default() };
-    Operation { name: name.to_owned(), metadata: Some(any(&metadata)), done: false, result: None }
-}
-
 fn known_or_run(store: &Store, name: &str, skip_cache: bool, fault: Fault) -> Operation {
     let known = store.result(name).filter(|_| !skip_cache);
     let is_known = known.is_some();
     ended(name, known.map_or_else(|| run(store, name, fault), Ok), is_known)
-}
-
-pub(super) fn ended(name: &str, result: Result<api::ActionResult, Status>, cached_result: bool) -> Operation {
-    let (result, status) = match result {
-        Ok(result) => (Some(result), None),
-        Err(status) => {
-            (None, Some(rpc::Status { code: status.code() as i32, message: status.message().into(), details: vec![] }))
-        }
-    };
-    let response = api::ExecuteResponse { result, cached_result, status, ..api::ExecuteResponse::default() };
-    let result = Some(operation::Result::Response(any(&response)));
-    Operation { name: name.to_owned(), metadata: None, done: true, result }
-}
-
-fn any(message: &impl Message) -> Any {
-    Any { type_url: String::new(), value: message.encode_to_vec() }
-}
-
-fn blob(store: &Store, hash: &str) -> Result<Vec<u8>, Status> {
-    store.peek(hash).ok_or_else(|| Status::new(store.offer.absent_blob, format!("missing blob {hash}")))
-}
-
-pub(super) fn message<T: Message + Default>(store: &Store, hash: &str) -> Result<T, Status> {
-    let bytes = blob(store, hash)?;
-    T::decode(bytes.as_slice()).map_err(|error| Status::invalid_argument(format!("{hash}: {error}")))
-}
-
-fn hash(digest: Option<&api::Digest>) -> &str {
-    digest.map_or("", |digest| &digest.hash)
 }
 
 fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Status> {
@@ -192,8 +154,6 @@ fn run(store: &Store, name: &str, fault: Fault) -> Result<api::ActionResult, Sta
     Ok(result)
 }
 
-/// The one output that thindist asks for.
-const OUTPUT: &str = "module.thinlto-native.o";
 /// As a shell has it.
 const KILLED: i32 = 137;
 
@@ -211,13 +171,6 @@ fn times(seconds: i64) -> api::ExecutedActionMetadata {
         worker_completed_timestamp: at(0),
         ..api::ExecutedActionMetadata::default()
     }
-}
-
-/// This object, of each action.
-pub(super) fn answer(store: &Store, object: Vec<u8>) -> api::ActionResult {
-    let digest = Some(store.keep(object));
-    let file = api::OutputFile { path: OUTPUT.to_owned(), digest, ..api::OutputFile::default() };
-    api::ActionResult { output_files: vec![file], ..api::ActionResult::default() }
 }
 
 fn lay_out(store: &Store, tree: &str, directory: &Path) -> Result<(), Status> {

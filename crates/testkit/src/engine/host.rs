@@ -1,6 +1,6 @@
 //! Where the engine listens: begun, ended, and begun again on the same port.
 
-use super::services::Service;
+use super::services::{Power, Service};
 use super::store::Store;
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
 use bazel_remote_apis::google::bytestream::byte_stream_server::ByteStreamServer;
@@ -55,7 +55,7 @@ impl Host {
     }
 
     fn serve(self: &Arc<Self>, runtime: &Runtime, listener: TcpListener, tls: Option<ServerTlsConfig>) {
-        let service = Service { store: Arc::clone(&self.store), host: Arc::downgrade(self) };
+        let service = Service { store: Arc::clone(&self.store), host: Arc::downgrade(&(Arc::clone(self) as Arc<dyn Power>)) };
         let mut builder = Server::builder().max_concurrent_streams(STREAMS);
         if let Some(tls) = tls {
             builder = builder.tls_config(tls).unwrap_or_else(|error| panic!("{error}"));
@@ -72,31 +72,10 @@ impl Host {
         runtime.spawn(router.serve_with_incoming(incoming));
     }
 
-    /// Ends the runtime and with it every connection, at once. From a thread of its own, as a runtime cannot end itself.
-    pub(super) fn stop(&self) {
-        if let Some(runtime) = self.lock().runtime.take() {
-            std::thread::spawn(move || runtime.shutdown_background());
-        }
-    }
-
     /// Stops for good.
     pub(super) fn end(&self) {
         self.lock().is_over = true;
         self.stop();
-    }
-
-    /// The same from a thread of its own, and begins again on the same port as soon as that is free.
-    pub(super) fn restart(self: &Arc<Self>) {
-        let host = Arc::clone(self);
-        std::thread::spawn(move || {
-            host.stop();
-            let runtime = runtime();
-            while !host.begin_again(&runtime) {
-                std::thread::yield_now();
-            }
-            let mut state = host.lock();
-            if state.is_over { runtime.shutdown_background() } else { state.runtime = Some(runtime) }
-        });
     }
 
     /// Whether there is nothing left to do.
@@ -111,6 +90,29 @@ impl Host {
         let Ok(listener) = runtime.block_on(TcpListener::bind(self.address)) else { return false };
         self.serve(runtime, listener, tls);
         true
+    }
+}
+
+impl Power for Host {
+    /// Ends the runtime and with it every connection, at once. From a thread of its own, as a runtime cannot end itself.
+    fn stop(&self) {
+        if let Some(runtime) = self.lock().runtime.take() {
+            std::thread::spawn(move || runtime.shutdown_background());
+        }
+    }
+
+    /// The same from a thread of its own, and begins again on the same port as soon as that is free.
+    fn restart(self: Arc<Self>) {
+        let host = self;
+        std::thread::spawn(move || {
+            host.stop();
+            let runtime = runtime();
+            while !host.begin_again(&runtime) {
+                std::thread::yield_now();
+            }
+            let mut state = host.lock();
+            if state.is_over { runtime.shutdown_background() } else { state.runtime = Some(runtime) }
+        });
     }
 }
 

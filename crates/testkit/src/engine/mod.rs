@@ -6,16 +6,19 @@
 mod certificates;
 mod execution;
 mod host;
+mod messages;
 mod services;
 mod simulation;
 mod store;
 mod wire;
+mod workers;
 
 pub use certificates::Certificates;
-pub use simulation::{Simulated, Simulation, object_of};
+pub use simulation::object_of;
 pub use store::{Fault, Offer};
 pub use tonic::Code;
 pub use wire::{BadWire, Wire};
+pub use workers::{Simulated, Simulation};
 
 use crate::Random;
 use host::Host;
@@ -50,7 +53,7 @@ impl FakeEngine {
     #[must_use]
     pub fn answering_at_once(object: Vec<u8>) -> Self {
         let engine = Self::start();
-        engine.store.set_answer(execution::answer(&engine.store, object));
+        engine.store.set_answer(messages::answer(&engine.store, object));
         engine
     }
 

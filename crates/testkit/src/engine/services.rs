@@ -1,8 +1,6 @@
 //! The API's methods over the store.
 
-use super::execution::HOLD;
-use super::host::Host;
-use super::store::{Next, Store};
+use super::store::{HOLD, Next, Store};
 use bazel_remote_apis::build::bazel::remote::execution::v2 as api;
 use bazel_remote_apis::google::bytestream;
 use std::sync::{Arc, Weak};
@@ -12,10 +10,18 @@ use tonic::{Request, Response, Status, Streaming};
 const ZSTD: i32 = api::compressor::Value::Zstd as i32;
 const CHUNK: usize = 64 << 10;
 
+/// Who can end the engine in the midst of a call.
+pub(super) trait Power: std::fmt::Debug + Send + Sync {
+    /// Ends every connection, at once.
+    fn stop(&self);
+    /// The same, and begins again on the same port as soon as that is free.
+    fn restart(self: Arc<Self>);
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Service {
     pub(super) store: Arc<Store>,
-    pub(super) host: Weak<Host>,
+    pub(super) host: Weak<dyn Power>,
 }
 
 impl Service {
@@ -34,7 +40,7 @@ impl Service {
                 return Ok(());
             }
             Next::Cut => self.host.upgrade().iter().for_each(|host| host.stop()),
-            Next::Restart => self.host.upgrade().iter().for_each(Host::restart),
+            Next::Restart => self.host.upgrade().into_iter().for_each(|host| host.restart()),
             Next::Hang => {}
         }
         std::future::pending().await

@@ -1,12 +1,15 @@
 //! What the engine has, counts, and is told to do wrong.
 
-use super::simulation::{Simulation, Workers};
+use super::workers::{Simulation, Workers};
 use bazel_remote_apis::build::bazel::remote::execution::v2::{ActionResult, Digest};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tonic::{Code, Status};
+
+/// How soon an action that is held notices that it is not any more.
+pub(super) const HOLD: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// What an engine says that it offers.
 #[derive(Debug, Clone)]

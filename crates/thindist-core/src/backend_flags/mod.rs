@@ -11,7 +11,7 @@
 mod llvm_options;
 mod spelling;
 
-use crate::action::{BLOCK_SECTIONS_NAME, CS_PROFILE_NAME, LinkFile, SAMPLE_PROFILE_NAME};
+use crate::action_files::{BLOCK_SECTIONS_NAME, CS_PROFILE_NAME, LinkFile, SAMPLE_PROFILE_NAME};
 use crate::link_line::options::{Carried, Lto, Role, Spec};
 use crate::link_line::{LinkLine, OutputKind, Refusal};
 use crate::targets;

@@ -8,7 +8,7 @@
 
 use super::LinkFlags;
 use super::llvm_options::name_of;
-use crate::action::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
+use crate::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
 use crate::bitcode::ModuleFacts;
 use crate::link_line::OutputKind;
 use crate::recorded::RecordedFlags;

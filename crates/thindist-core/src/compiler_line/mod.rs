@@ -4,7 +4,7 @@
 
 mod options;
 
-use crate::action::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
+use crate::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
 use crate::backend_flags::Mllvm;
 use crate::link_line::Refusal;
 use options::{Found, Meaning};

@@ -32,11 +32,11 @@ mod sink;
 mod tables;
 mod types;
 
+use crate::guid::{guid, local_guid};
 use crate::bitstream::{self, Block, BlockInfo, Extent, Item, Record};
 pub use facts::ImportFacts;
 use facts::{Content, OWN_NODE};
 use globals::{Kind, Names};
-use md5::{Digest as _, Md5};
 use sink::{Id, Sink};
 use std::collections::{BTreeMap, BTreeSet};
 use tables::{Reached, Tables};
@@ -345,33 +345,7 @@ struct Headers {
     not_dso_local: Vec<u64>,
 }
 
-/// LLVM's identity of a value in summaries: the first half of the MD5 of its name, without the mark that says that the
-/// name is final.
-pub(crate) fn guid(name: &[u8]) -> u64 {
-    let hash = Md5::digest(name.strip_prefix(b"\x01").unwrap_or(name));
-    hash.first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
-}
-
-/// The same of a local value, since LLVM 18: a name of its own for each source file.
-fn local_guid(source_file: &[u8], name: &[u8]) -> u64 {
-    let source_file = if source_file.is_empty() { b"<unknown>" } else { source_file };
-    let name = name.strip_prefix(b"\x01").unwrap_or(name);
-    guid(&[source_file, b";", name].concat())
-}
-
 fn unambiguous(definitions: &[(u64, Option<Content>)]) -> bool {
     let guids: BTreeSet<u64> = definitions.iter().map(|(guid, _)| *guid).collect();
     guids.len() == definitions.len()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `llvm-bcanalyzer` and LLVM's own summaries say so of `main`.
-    #[test]
-    fn identities() {
-        assert_eq!(guid(b"main"), 15_822_663_052_811_949_562);
-        assert_eq!(guid(b"\x01main"), guid(b"main"));
-    }
 }

@@ -9,7 +9,7 @@ pub mod kbuild;
 mod table;
 pub mod words;
 
-use crate::action::{BLOCK_SECTIONS_NAME, LinkFile, SAMPLE_PROFILE_NAME};
+use crate::action_files::{BLOCK_SECTIONS_NAME, LinkFile, SAMPLE_PROFILE_NAME};
 use crate::backend_flags::Mllvm;
 use crate::paths;
 use crate::targets::elf_machine;

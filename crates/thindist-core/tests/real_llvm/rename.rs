@@ -3,7 +3,7 @@
 use crate::tools::{Scratch, VERSIONS, compile};
 use std::collections::BTreeMap;
 use std::fs;
-use thindist_core::action::{INDEX_NAME, MODULE_NAME, import_name};
+use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, import_name};
 use thindist_core::archive;
 use thindist_core::index::{self, IndexError, IndexModule, ModuleName};
 

@@ -3,7 +3,8 @@
 //! `user_version` is the version of the format. A reader that finds another one, older or newer, drops all tables and
 //! makes its own: everything here can be found out again.
 
-use super::{Estimate, FileStamp};
+use crate::estimate::Estimate;
+use crate::file_stamp::FileStamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row, params};
 use std::ffi::OsString;
 use std::fs;

@@ -1,8 +1,9 @@
 //! Many small blobs in one message.
 
-use super::{Fetched, Upload, compression};
+use super::blob::{Fetched, Upload};
+use super::compression;
 use crate::api;
-use crate::client::Engine;
+use crate::engine::Engine;
 use crate::connection::MAX_MESSAGE;
 use crate::error::RemoteError;
 use api::batch_update_blobs_request::Request as UpdateRequest;

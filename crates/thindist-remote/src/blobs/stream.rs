@@ -1,9 +1,10 @@
 //! One large blob as a stream of chunks.
 
-use super::{Content, Fetched, Upload, compression};
+use super::blob::{Content, Fetched, Upload};
+use super::compression;
 use crate::api::bytestream::byte_stream_client::ByteStreamClient;
 use crate::api::bytestream::{ReadRequest, WriteRequest};
-use crate::client::Engine;
+use crate::engine::Engine;
 use crate::connection::{MAX_MESSAGE, uuid};
 use crate::error::RemoteError;
 use std::fs::File;

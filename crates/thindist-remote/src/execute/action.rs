@@ -4,7 +4,7 @@ use super::Worker;
 use super::tree::{self, Tree};
 use crate::api;
 use crate::blobs::Upload;
-use thindist_core::action::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME, import_name};
+use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME, import_name};
 use thindist_core::digest::Digest;
 use thindist_exec::{Job, Source};
 

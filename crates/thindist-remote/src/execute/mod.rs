@@ -20,7 +20,8 @@ pub(crate) use sent::Sent;
 pub use toolchain::{ToolFile, Toolchain};
 
 use crate::blobs::{self, Fetched};
-use crate::client::{Client, Engine};
+use crate::client::Client;
+use crate::engine::Engine;
 use crate::error::RemoteError;
 use crate::results::{ActionOutput, Text};
 use crate::retry;

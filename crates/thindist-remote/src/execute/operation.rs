@@ -1,7 +1,7 @@
 //! One execution on an engine: started, waited for, taken up again when its stream is lost.
 
 use crate::api;
-use crate::client::Engine;
+use crate::engine::Engine;
 use crate::connection::MAX_MESSAGE;
 use crate::error::RemoteError;
 use crate::pool::Lease;

@@ -1,7 +1,7 @@
 //! Which blobs the engine has got in this run: each is asked for and sent once, however many actions need it.
 
 use crate::blobs::{self, Upload};
-use crate::client::Engine;
+use crate::engine::Engine;
 use crate::error::RemoteError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;

@@ -226,7 +226,7 @@ impl Distribution<'_> {
         let mut flags = self.flags.flags.clone();
         flags.add_compiler_options(&self.jobs.extra, &self.jobs.common_inputs).map_err(Stop::Refused)?;
         let (modules, sources) = self.modules.parts();
-        targets::check_triples(modules).map_err(link::mixed_targets)?;
+        targets::check_triples(modules.iter().map(Module::target)).map_err(link::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
         let plan = Plan::new(modules, PromotedNames::Hash);
         let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named, regular: &[] };

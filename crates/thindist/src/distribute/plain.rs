@@ -6,7 +6,7 @@ use crate::failure::{Failure, Result, io};
 use crate::link::{self, PlannedJobs, Workspace};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use thindist_core::action::{INDEX_NAME, LinkFile, MODULE_NAME, NATIVE_OBJECT_NAME};
+use thindist_core::action_files::{INDEX_NAME, LinkFile, MODULE_NAME, NATIVE_OBJECT_NAME};
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::dtlto::{DtltoJob, DtltoJobs};
 use thindist_exec::process::{Invocation, Status, run};

@@ -20,7 +20,8 @@ use thindist_core::asm_inputs::AsmInput;
 use thindist_core::backend_flags::LinkFlags;
 use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
-use thindist_core::dso_local::{Definitions, DsoLocal};
+use thindist_core::definitions::Definitions;
+use thindist_core::dso_local::DsoLocal;
 use thindist_core::import_facts::ImportFacts;
 use thindist_core::ir_symbols::{self, BitcodeSymbols, IrSymbols};
 use thindist_core::link_line::Refusal;
@@ -99,7 +100,7 @@ pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &Input
     };
     let numbered: Vec<_> = places.into_iter().enumerate().collect();
     let candidates = parallel::map(&numbered, read)?;
-    targets::check_machines(candidates.iter().map(|candidate| &candidate.module)).map_err(mixed_targets)?;
+    targets::check_machines(candidates.iter().map(|candidate| candidate.module.target())).map_err(mixed_targets)?;
     Ok(candidates)
 }
 
@@ -218,7 +219,7 @@ pub(crate) fn plan(
         candidates.iter_mut().map(|candidate| (candidate.module.identifier.clone(), candidate.symbols.take()));
     let bitcode = BitcodeSymbols { candidates: symbols.collect(), yielding };
     let (mut modules, sources) = select(candidates, thin)?;
-    targets::check_triples(&modules).map_err(mixed_targets)?;
+    targets::check_triples(modules.iter().map(Module::target)).map_err(mixed_targets)?;
     let records = recorded::add(session, flags, &mut modules)?;
     let check = |module: &Module| flags.check_target(&module.facts.triple, module.recorded.is_some());
     modules.iter().try_for_each(check).map_err(Stop::Refused)?;
@@ -274,7 +275,7 @@ pub(crate) fn plan_jobs(
     };
     let mut named = NamedFiles::default();
     let declared = named.declare(&workspace.state, common.flags.files())?;
-    let dso_local = DsoLocal::of(indexes.iter().map(|(imports, _)| imports), common.regular.iter());
+    let dso_local = DsoLocal::of(indexes.iter().map(|(imports, _)| imports.own.as_ref()), common.regular.iter());
     let drafts = parallel::map(&indexes, |(imports, index)| Ok(plan.draft(imports, index, &facts, &dso_local)))?;
     for draft in drafts {
         let mut draft = draft.map_err(stop)?;

@@ -13,7 +13,7 @@ use crate::what_ran::{self, Line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
-use thindist_core::action::LINK_FILE_NAMES;
+use thindist_core::action_files::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::link_line::Warnings;
 use thindist_core::plan;

@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use thindist_core::action::import_name;
+use thindist_core::action_files::import_name;
 use thindist_core::digest::Digest;
 use thindist_core::import_facts::ImportFacts;
 use thindist_core::index;

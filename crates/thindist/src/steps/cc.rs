@@ -19,7 +19,7 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use thindist_core::action::INDEX_NAME;
+use thindist_core::action_files::INDEX_NAME;
 use thindist_core::bitcode;
 use thindist_core::compiler_line::{BackendLine, INDEX_OPTION};
 use thindist_core::dso_local::DsoLocal;

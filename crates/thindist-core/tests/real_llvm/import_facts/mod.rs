@@ -7,7 +7,7 @@
 use crate::tools::{Random, Scratch, VERSIONS};
 use std::collections::BTreeMap;
 use std::fs;
-use thindist_core::action::{INDEX_NAME, MODULE_NAME, import_name};
+use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, import_name};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts;
 use thindist_core::index::{self, ModuleName, NewHash};

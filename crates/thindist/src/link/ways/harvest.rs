@@ -17,7 +17,7 @@ use object::{Object as _, ObjectSymbol as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
-use thindist_core::action::NATIVE_OBJECT_NAME;
+use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 use thindist_core::lld_cache_markers::{self, CACHE_FILE_PREFIX};
 use thindist_exec::{
