@@ -3,14 +3,15 @@
 //! `find -name '*.o' | xargs cargo run --release -p thindist-core --example import_coverage`
 
 use std::time::{Duration, Instant};
-use thindist_core::{bitcode, import_facts};
+use thindist_core::bitcode::module;
+use thindist_core::import_facts;
 
 fn main() {
     let (mut files, mut read, mut defined, mut described) = (0, 0, 0, 0);
     let mut time = Duration::ZERO;
     for path in std::env::args().skip(1) {
         let Ok(bytes) = std::fs::read(&path) else { continue };
-        if bitcode::read_module(&bytes).is_err() {
+        if module::read_module(&bytes).is_err() {
             continue;
         }
         files += 1;

@@ -1,6 +1,6 @@
 use super::*;
 use std::sync::Arc;
-use thindist_core::action::{Action, ExtraInput, ImportedModule};
+use thindist_core::plan::action::{Action, ExtraInput, ImportedModule};
 use thindist_core::digest::Digest;
 
 fn bytes(text: &str) -> Source {

@@ -4,7 +4,7 @@ use crate::estimate::Estimate;
 use crate::state::FileStamp;
 use std::path::PathBuf;
 use std::sync::Arc;
-use thindist_core::action::Action;
+use thindist_core::plan::action::Action;
 use thindist_core::digest::Digest;
 
 /// Where the content of an input comes from on this host.

@@ -2,7 +2,7 @@
 //!
 //! The local stores ([`cas`], [`action_cache`], [`state`]), what bounds a machine ([`slots`], [`make_jobserver`],
 //! [`memory`]), one compiler run ([`process`], [`warm`], [`action_root`], [`object_check`], [`local`]) and the order of many of
-//! them ([`schedule`]). Nothing here knows of linking: a job is an [`thindist_core::action::Action`] and where its
+//! them ([`schedule`]). Nothing here knows of linking: a job is an [`thindist_core::plan::action::Action`] and where its
 //! inputs are on this host.
 
 pub mod action_cache;

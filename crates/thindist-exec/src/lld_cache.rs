@@ -19,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use thindist_core::digest::{Digest, parse_hash};
-use thindist_core::lld_cache_markers::{CACHE_FILE_PREFIX, key_of_file};
+use thindist_core::lld::cache_markers::{CACHE_FILE_PREFIX, key_of_file};
 
 /// Below a cache's root: a directory for each link.
 pub(crate) const LLD_CACHES: &str = "lld";

@@ -4,7 +4,7 @@ use crate::object_check::tests::tiny_object;
 use crate::slots::Slots;
 use std::sync::Arc;
 use tempfile::TempDir;
-use thindist_core::action::Action;
+use thindist_core::plan::action::Action;
 
 /// A shell for a compiler: the action's arguments are its script. Written to no file, so that no other test's fork can
 /// hold that file open while it is to be executed.

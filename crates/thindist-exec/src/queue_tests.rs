@@ -1,7 +1,7 @@
 use super::*;
 use crate::job::Source;
 use std::sync::Arc;
-use thindist_core::action::Action;
+use thindist_core::plan::action::Action;
 use thindist_core::digest::Digest;
 
 /// A job whose own bitcode has this many bytes; jobs of equal sizes have equal keys.

@@ -4,7 +4,7 @@ use crate::layout::{Layout, Store};
 use std::fs;
 use std::sync::{Arc, Barrier, Mutex};
 use tempfile::TempDir;
-use thindist_core::action::Action;
+use thindist_core::plan::action::Action;
 
 /// What the fake executor does with a job.
 type Work = Box<dyn Fn(&Job, &CancelToken) -> Outcome + Send + Sync>;

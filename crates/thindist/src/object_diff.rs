@@ -31,7 +31,7 @@ const SHT_LLVM_ADDRSIG: u32 = 0x6fff_4c03;
 
 type Result<T> = object::read::Result<T>;
 
-/// What suffixes of promoted names in-process are in the other file: see [`thindist_core::promoted_names`].
+/// What suffixes of promoted names in-process are in the other file: see [`thindist_core::index::promoted_names`].
 pub(crate) type NewSuffixes = BTreeMap<String, String>;
 
 /// Compares an in-process output with a distributed one.

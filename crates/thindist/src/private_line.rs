@@ -2,8 +2,8 @@
 
 use crate::failure::{Failure, Result};
 use std::path::{Path, PathBuf};
-use thindist_core::link_line::options::{Lto, Role};
-use thindist_core::link_line::{ArgumentKind, LinkLine};
+use thindist_core::lld::link_line::options::{Lto, Role};
+use thindist_core::lld::link_line::{ArgumentKind, LinkLine};
 
 /// The line with another output and with no other file that it would write.
 pub(crate) fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {

@@ -5,7 +5,7 @@ use crate::failure::{Failure, Result, io};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use thindist_core::promoted_names::PromotedNames;
+use thindist_core::index::promoted_names::PromotedNames;
 
 /// One setting. Its flag is `--thindist-NAME`, its variable `THINDIST_NAME`, its key in thindist.toml `name`.
 #[derive(Debug)]

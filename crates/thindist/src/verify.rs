@@ -199,7 +199,7 @@ impl Report {
             self.sections
         );
         if let Some(session) = session {
-            let carried = thindist_core::backend_flags::LinkFlags::of(&session.line).map(|flags| flags.summary());
+            let carried = thindist_core::flags::backend_flags::LinkFlags::of(&session.line).map(|flags| flags.summary());
             crate::say::say!("LTO options of this link: {}", carried.unwrap_or_default());
         }
         ExitCode::FAILURE

@@ -2,7 +2,7 @@
 
 use super::sink::{Id, Sink};
 use super::types::Types;
-use crate::bitstream::{Block, BlockInfo, Item, Record};
+use crate::bitcode::bitstream::{Block, BlockInfo, Item, Record};
 use std::collections::BTreeMap;
 
 const GROUP: u64 = 3;

@@ -4,7 +4,7 @@
 
 use super::sink::{Id, Sink};
 use crate::digest::Digest;
-use crate::promoted_names::PromotedNames;
+use crate::index::promoted_names::PromotedNames;
 use std::collections::BTreeSet;
 
 /// The first byte of [`ImportFacts::to_bytes`].

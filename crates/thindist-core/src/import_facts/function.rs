@@ -5,7 +5,7 @@ use super::layout::{self, INSTRUCTIONS};
 use super::sink::Sink;
 use super::tables::{self, Reached, Tables};
 use super::types::Shape;
-use crate::bitstream::{Block, BlockInfo, Extent, Item, Record};
+use crate::bitcode::bitstream::{Block, BlockInfo, Extent, Item, Record};
 
 mod code {
     pub(super) const CONSTANTS_BLOCK: u32 = 11;

@@ -3,7 +3,7 @@
 use super::attributes::Attributes;
 use super::sink::{Id, Sink};
 use super::types::Types;
-use crate::bitstream::Record;
+use crate::bitcode::bitstream::Record;
 
 pub(super) mod code {
     pub(in super::super) const SECTION_NAME: u64 = 5;

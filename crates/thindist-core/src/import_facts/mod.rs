@@ -15,7 +15,7 @@
 //! every record that `layout` has no row for, and on debug information (whose lines move with every edit above them). A
 //! definition that reaches a local value is described, but does not suffice if the import would show the module's own hash:
 //! LLVM promotes a local value to `name.llvm.HASH`, and HASH covers the whole file, unless the names are
-//! [stable](crate::promoted_names). What is described otherwise has no such name in it, so the plan can leave the hash out of
+//! [stable](crate::index::promoted_names). What is described otherwise has no such name in it, so the plan can leave the hash out of
 //! the index.
 //!
 //! `!srcloc`, the place of inline assembly in the source, is for messages: which pieces of assembly have one place counts, as a
@@ -32,8 +32,9 @@ mod sink;
 mod tables;
 mod types;
 
-use crate::guid::{guid, local_guid};
-use crate::bitstream::{self, Block, BlockInfo, Extent, Item, Record};
+use crate::bitcode::guid::{guid, local_guid};
+use crate::bitcode::bitstream;
+use crate::bitcode::bitstream::{Block, BlockInfo, Extent, Item, Record};
 pub use facts::ImportFacts;
 use facts::{Content, OWN_NODE};
 use globals::{Kind, Names};
@@ -76,7 +77,7 @@ const NAMES_APART: u64 = 2;
 const SOURCE_LOCATION: &[u8] = b"srcloc";
 /// Reads what importers get of a module; `None` if nothing can be said of any import.
 ///
-/// `bytes` have been read before, by [`crate::bitcode::read_module`], which names what is damaged; here damage is one
+/// `bytes` have been read before, by [`crate::bitcode::module::read_module`], which names what is damaged; here damage is one
 /// more reason to give up.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<ImportFacts> {

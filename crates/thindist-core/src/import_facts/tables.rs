@@ -9,8 +9,8 @@ use super::globals::Global;
 use super::layout::{self, CONSTANTS};
 use super::sink::{Id, Sink};
 use super::types::Types;
-use crate::bitstream::{Block, BlockInfo, Item, Record};
-use crate::module_flags;
+use crate::bitcode::bitstream::{Block, BlockInfo, Item, Record};
+use crate::bitcode::module_flags;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 

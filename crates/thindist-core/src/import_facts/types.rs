@@ -2,7 +2,7 @@
 //! instructions.
 
 use super::sink::{Id, Sink};
-use crate::bitstream::{Block, BlockInfo, Item, Record};
+use crate::bitcode::bitstream::{Block, BlockInfo, Item, Record};
 use std::collections::BTreeSet;
 
 mod code {

@@ -2,7 +2,8 @@
 
 use crate::tools::{Random, Scratch, VERSIONS, compile};
 use std::collections::BTreeSet;
-use thindist_core::archive::{self, ArchiveError};
+use thindist_core::object::archive;
+use thindist_core::object::archive::ArchiveError;
 
 const LONG: &str = "sub/deep/a_member_whose_name_goes_into_the_table_of_names.c";
 const SOURCES: [(&str, &str); 5] = [

@@ -1,8 +1,8 @@
 //! The table of symbols beside a module, against what llvm-nm says of the same file.
 
 use crate::tools::{Random, Scratch, VERSIONS, compile};
-use thindist_core::ir_symbols::{IrSymbols, read};
-use thindist_core::symbol_order::{Definition, Symbol, Visibility};
+use thindist_core::bitcode::ir_symbols::{IrSymbols, read};
+use thindist_core::lld::symbol_order::{Definition, Symbol, Visibility};
 
 const C: &str = "__attribute__((visibility(\"hidden\"))) int hidden = 3; __attribute__((weak)) int weak(void) { return 1; }\n\
     extern int other(void) __attribute__((weak)); int used(void), common_one; static int local; int printf(const char *, ...);\n\

@@ -16,7 +16,7 @@ use report::{Format, Output, Report};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
-use thindist_core::backend_flags::LinkFlags;
+use thindist_core::flags::backend_flags::LinkFlags;
 use ways::{Bench, Measured};
 
 const USAGE: &str = "usage: thindist compare [--rounds N] [--format text|json] -- <lld arguments>";

@@ -7,8 +7,8 @@
 
 use crate::link::{Place, Survey};
 use std::collections::{BTreeMap, BTreeSet};
-use thindist_core::dtlto::unpacked_member;
-use thindist_core::link_line::LinkLine;
+use thindist_core::formats::dtlto::unpacked_member;
+use thindist_core::lld::link_line::LinkLine;
 use thindist_core::paths;
 
 /// The identifier in-process of each of `paths`, or the path of one that cannot be told.

@@ -11,8 +11,9 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use thindist_core::dtlto::{self, DtltoJob, DtltoJobs};
-use thindist_core::link_line::LinkLine;
+use thindist_core::formats::dtlto;
+use thindist_core::formats::dtlto::{DtltoJob, DtltoJobs};
+use thindist_core::lld::link_line::LinkLine;
 
 /// Ctrl-C is for both of us, and lld's end may take a moment.
 const TO_END: Duration = Duration::from_millis(200);

@@ -27,13 +27,15 @@ use plain::Plain;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use thindist_core::asm_inputs::AsmInput;
-use thindist_core::dtlto::{self, DtltoJobs};
-use thindist_core::dtlto_flags::{self, DtltoFlags};
-use thindist_core::link_line::{OutputKind, Refusal};
-use thindist_core::plan::Plan;
-use thindist_core::promoted_names::PromotedNames;
-use thindist_core::targets;
+use thindist_core::bitcode::asm_inputs::AsmInput;
+use thindist_core::formats::dtlto;
+use thindist_core::formats::dtlto::DtltoJobs;
+use thindist_core::flags::dtlto_flags;
+use thindist_core::flags::dtlto_flags::DtltoFlags;
+use thindist_core::lld::link_line::{OutputKind, Refusal};
+use thindist_core::plan::backends::Plan;
+use thindist_core::index::promoted_names::PromotedNames;
+use thindist_core::flags::targets;
 
 const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
     (lld: --thinlto-distributor=/path/to/thindist --thinlto-distributor-arg=distribute)";

@@ -4,7 +4,7 @@ use crate::failure::{Failure, Result, io};
 use crate::link::{self, Batch};
 use crate::stats::BackendCounts;
 use std::path::Path;
-use thindist_core::dtlto::DtltoJob;
+use thindist_core::formats::dtlto::DtltoJob;
 use thindist_exec::NativeObject;
 
 /// Finds out whether every output can be made, before anything is compiled.

@@ -7,9 +7,10 @@ use crate::failure::{Failure, Result, io};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use thindist_core::archive::{self, ArchiveError};
-use thindist_core::file_kind::{FileKind, file_kind};
-use thindist_core::link_line::Refusal;
+use thindist_core::object::archive;
+use thindist_core::object::archive::ArchiveError;
+use thindist_core::object::file_kind::{FileKind, file_kind};
+use thindist_core::lld::link_line::Refusal;
 
 /// The members of an archive.
 #[derive(Debug)]

@@ -16,19 +16,22 @@ use crate::what_ran::Line;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use thindist_core::asm_inputs::AsmInput;
-use thindist_core::backend_flags::LinkFlags;
-use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
+use thindist_core::bitcode::asm_inputs::AsmInput;
+use thindist_core::flags::backend_flags::LinkFlags;
+use thindist_core::bitcode::module;
+use thindist_core::bitcode::module::{LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
-use thindist_core::definitions::Definitions;
-use thindist_core::dso_local::DsoLocal;
+use thindist_core::bitcode::definitions::Definitions;
+use thindist_core::plan::dso_local::DsoLocal;
 use thindist_core::import_facts::ImportFacts;
-use thindist_core::ir_symbols::{self, BitcodeSymbols, IrSymbols};
-use thindist_core::link_line::Refusal;
+use thindist_core::bitcode::ir_symbols;
+use thindist_core::bitcode::ir_symbols::{BitcodeSymbols, IrSymbols};
+use thindist_core::lld::link_line::Refusal;
 use thindist_core::paths;
-use thindist_core::plan::{self, Backend, Imports, Module, Plan};
-use thindist_core::symbol_order::Definition;
-use thindist_core::targets;
+use thindist_core::plan::backends;
+use thindist_core::plan::backends::{Backend, Imports, Module, Plan};
+use thindist_core::lld::symbol_order::Definition;
+use thindist_core::flags::targets;
 use thindist_exec::{Job, Source, State};
 
 /// A bitcode input that the thin link may select.
@@ -159,7 +162,7 @@ fn stable_path(place: &Place, trace_name: &str) -> String {
 
 /// What a module's bitcode says, which `reader` has to understand.
 pub(crate) fn read_facts(reader: &Tool, identifier: &str, bytes: &[u8]) -> Result<ModuleFacts> {
-    let facts = bitcode::read_module(bytes).map_err(|error| {
+    let facts = module::read_module(bytes).map_err(|error| {
         Failure::new(format_args!("{identifier}: {error}")).hint("the file is damaged or cut short; compile it again")
     })?;
     match facts.llvm_major {
@@ -375,9 +378,9 @@ fn check_nothing_is_lost(
     }
 }
 
-pub(crate) fn stop(error: plan::PlanError) -> Stop {
+pub(crate) fn stop(error: backends::PlanError) -> Stop {
     match error {
-        plan::PlanError::Refused(refusal) => Stop::Refused(refusal),
+        backends::PlanError::Refused(refusal) => Stop::Refused(refusal),
         other => Stop::Failed(Failure::new(other).hint("link again; if that gives the same, please report it")),
     }
 }

@@ -15,8 +15,8 @@ use std::path::Path;
 use std::time::Duration;
 use thindist_core::action_files::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
-use thindist_core::link_line::Warnings;
-use thindist_core::plan;
+use thindist_core::lld::link_line::Warnings;
+use thindist_core::plan::backends;
 use thindist_exec::make_jobserver::jobs_from_env;
 use thindist_exec::schedule::{Limits, look_up, run_all};
 use thindist_exec::scratch;
@@ -325,7 +325,7 @@ fn diagnostics(stderr: &[u8], job: &Job, imported: &[String]) -> Vec<String> {
         .into_iter()
         .filter(|line| !line.ends_with(" generated."))
         .map(|line| files.iter().fold(line, |line, (name, path)| line.replace(name, path)))
-        .map(|line| plan::explain_names(&line, &job.name, &imported))
+        .map(|line| backends::explain_names(&line, &job.name, &imported))
         .collect()
 }
 

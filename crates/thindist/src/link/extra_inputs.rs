@@ -5,12 +5,12 @@ use super::stop::Stop;
 use crate::failure::io;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use thindist_core::action::ExtraInput;
+use thindist_core::plan::action::ExtraInput;
 use thindist_core::action_files::{CS_PROFILE_NAME, LinkFile};
-use thindist_core::asm_inputs::{AsmInput, scan};
-use thindist_core::backend_flags::is_context_sensitive;
+use thindist_core::bitcode::asm_inputs::{AsmInput, scan};
+use thindist_core::flags::backend_flags::is_context_sensitive;
 use thindist_core::digest::Digest;
-use thindist_core::link_line::Refusal;
+use thindist_core::lld::link_line::Refusal;
 use thindist_exec::StoreError;
 use thindist_exec::state::{FileStamp, State};
 

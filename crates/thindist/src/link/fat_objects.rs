@@ -5,7 +5,7 @@ use crate::failure::Result;
 use object::read::elf::{ElfFile32, ElfFile64};
 use object::{Endianness, Object as _, ObjectSection as _};
 use std::path::PathBuf;
-use thindist_core::file_kind::{FileKind, file_kind};
+use thindist_core::object::file_kind::{FileKind, file_kind};
 
 const SECTION: &str = ".llvm.lto";
 

@@ -11,8 +11,9 @@ use super::survey::Survey;
 use crate::failure::{Result, io};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use thindist_core::final_line::{self, FinalLink};
-use thindist_core::ir_symbols::BitcodeSymbols;
+use thindist_core::lld::final_line;
+use thindist_core::lld::final_line::FinalLink;
+use thindist_core::bitcode::ir_symbols::BitcodeSymbols;
 
 /// The final link's output, not yet in its place.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::io::{Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use thindist_core::link_line::{Refusal, response_file};
+use thindist_core::lld::link_line::{Refusal, response_file};
 
 /// Becomes lld. Comes back only if it cannot be run.
 pub(crate) fn exec(lld: &Path, words: &ForLld) -> Failure {

@@ -18,9 +18,9 @@ use crate::stats::{Stats, Timer};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use thindist_core::link_line::LinkLine;
-use thindist_core::plan::Plan;
-use thindist_core::promoted_names::PromotedNames;
+use thindist_core::lld::link_line::LinkLine;
+use thindist_core::plan::backends::Plan;
+use thindist_core::index::promoted_names::PromotedNames;
 
 const INDEX: &str = ".thinlto.bc";
 const IMPORTS: &str = ".imports";

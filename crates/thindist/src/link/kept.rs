@@ -10,7 +10,7 @@ use crate::output;
 use crate::steps::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, native_path};
 use std::collections::BTreeSet;
 use std::path::Path;
-use thindist_core::job_file::{JobFile, Places};
+use thindist_core::formats::job_file::{JobFile, Places};
 use thindist_exec::{Job, NativeObject};
 
 /// Begins the name of each list.

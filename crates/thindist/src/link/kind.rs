@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use thindist_core::file_kind::{FileKind, file_kind};
+use thindist_core::object::file_kind::{FileKind, file_kind};
 
 /// The kind of a file; `None` if it cannot be read.
 pub(crate) fn kind_of(path: &Path) -> Option<FileKind> {

@@ -5,7 +5,7 @@ use crate::failure::{Failure, Result, io};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
-use thindist_core::link_line::response_file;
+use thindist_core::lld::link_line::response_file;
 use thindist_exec::CancelToken;
 use thindist_exec::process::{Finished, Invocation, Status, Usage, run};
 

@@ -8,8 +8,8 @@ use crate::failure::{Failure, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use thindist_core::file_kind::FileKind;
-use thindist_core::link_line::Refusal;
+use thindist_core::object::file_kind::FileKind;
+use thindist_core::lld::link_line::Refusal;
 
 /// An input or a member that a line of the trace may mean.
 #[derive(Debug, Clone, Copy)]

@@ -47,8 +47,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use thindist_core::backend_flags::LinkFlags;
-use thindist_core::link_line::{LinkLine, Refusal, Warnings};
+use thindist_core::flags::backend_flags::LinkFlags;
+use thindist_core::lld::link_line::{LinkLine, Refusal, Warnings};
 use thindist_exec::Job;
 
 pub(crate) use archives::Place;

@@ -19,10 +19,10 @@ use super::visibility::Lost;
 use crate::failure::{Result, io};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use thindist_core::final_line::{Library, Loaded};
-use thindist_core::ir_symbols::BitcodeSymbols;
-use thindist_core::link_line::{OutputKind, Refusal};
-use thindist_core::symbol_order::Symbol;
+use thindist_core::lld::final_line::{Library, Loaded};
+use thindist_core::bitcode::ir_symbols::BitcodeSymbols;
+use thindist_core::lld::link_line::{OutputKind, Refusal};
+use thindist_core::lld::symbol_order::Symbol;
 
 /// An object that LTO has made.
 #[derive(Debug, Clone)]

@@ -9,11 +9,11 @@ use super::symbol_tables::{self, ObjectSymbols};
 use crate::failure::Result;
 use std::collections::BTreeSet;
 use std::path::Path;
-use thindist_core::file_kind::FileKind;
-use thindist_core::final_doubts;
-use thindist_core::ir_symbols::BitcodeSymbols;
-use thindist_core::link_line::LinkLine;
-use thindist_core::symbol_order::{Definition, File, Kind, Resolution, Symbol, Visibility};
+use thindist_core::object::file_kind::FileKind;
+use thindist_core::lld::final_doubts;
+use thindist_core::bitcode::ir_symbols::BitcodeSymbols;
+use thindist_core::lld::link_line::LinkLine;
+use thindist_core::lld::symbol_order::{Definition, File, Kind, Resolution, Symbol, Visibility};
 
 /// What is known of the order. All of it is empty where lld has loaded other files than foreseen.
 #[derive(Debug, Default)]

@@ -10,10 +10,10 @@ use super::survey::{Content, Survey, Surveyed};
 use crate::failure::{Result, io};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use thindist_core::archive_writer;
-use thindist_core::file_kind::FileKind;
-use thindist_core::final_line::{Library, Listed, Loaded};
-use thindist_core::link_line::Refusal;
+use thindist_core::object::archive_writer;
+use thindist_core::object::file_kind::FileKind;
+use thindist_core::lld::final_line::{Library, Listed, Loaded};
+use thindist_core::lld::link_line::Refusal;
 
 /// A native input for the final link.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use super::parallel;
 use super::session::Session;
 use crate::failure::{Failure, Result, io};
 use std::path::PathBuf;
-use thindist_core::backend_flags::LinkFlags;
-use thindist_core::plan::Module;
-use thindist_core::recorded::compile_commands::CompileCommands;
-use thindist_core::recorded::{RecordError, RecordedFlags, kbuild};
+use thindist_core::flags::backend_flags::LinkFlags;
+use thindist_core::plan::backends::Module;
+use thindist_core::flags::recorded::compile_commands::CompileCommands;
+use thindist_core::flags::recorded::{RecordError, RecordedFlags, kbuild};
 
 /// Adds to each module its flags, if backends are to heed them. Gives the files that were read for it.
 pub(super) fn add(session: &Session, flags: &LinkFlags, modules: &mut [Module]) -> Result<Vec<PathBuf>> {

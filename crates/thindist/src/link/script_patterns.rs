@@ -8,9 +8,9 @@ use super::kind::kind_of;
 use super::placing::FileName;
 use super::stop::Stop;
 use std::path::PathBuf;
-use thindist_core::file_kind::FileKind;
-use thindist_core::link_line::Refusal;
-use thindist_core::linker_script::{file_patterns, matches_file};
+use thindist_core::object::file_kind::FileKind;
+use thindist_core::lld::link_line::Refusal;
+use thindist_core::lld::linker_script::{file_patterns, matches_file};
 
 /// Checks every script among the files that lld has read.
 pub(crate) fn check(read: &[PathBuf], renamed: &[(FileName, FileName)]) -> Result<(), Stop> {

@@ -8,8 +8,8 @@ use super::survey::{Content, Reading, Surveyed};
 use crate::failure::{Failure, io};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use thindist_core::link_line::{Input, InputName, LibrarySearch, append_path};
-use thindist_core::linker_script::{Listed, listed_files};
+use thindist_core::lld::link_line::{Input, InputName, LibrarySearch, append_path};
+use thindist_core::lld::linker_script::{Listed, listed_files};
 
 /// A script's files.
 #[derive(Debug)]

@@ -10,9 +10,9 @@ use crate::failure::Failure;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use thindist_core::file_kind::FileKind;
-use thindist_core::link_line::{InputName, LibrarySearch, LinkLine, append_path};
-use thindist_core::linker_script::{Mention, mentions};
+use thindist_core::object::file_kind::FileKind;
+use thindist_core::lld::link_line::{InputName, LibrarySearch, LinkLine, append_path};
+use thindist_core::lld::linker_script::{Mention, mentions};
 
 /// The places of one link.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl<'a> Search<'a> {
         }
         let scripts = self.scripts.get_or_init(|| ByScripts::read(self));
         if let Some(script) = &scripts.elsewhere {
-            return Err(Stop::Refused(thindist_core::link_line::Refusal {
+            return Err(Stop::Refused(thindist_core::lld::link_line::Refusal {
                 option: format!("-l{}", library.name),
                 reason: format!("{script} adds directories in which libraries are searched for"),
             }));

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use tempfile::TempDir;
 use thindist_core::digest::Digest;
-use thindist_core::link_line::LinkLine;
+use thindist_core::lld::link_line::LinkLine;
 use thindist_exec::maintenance::LinkDirectory;
 use thindist_exec::state::FileStamp;
 use thindist_exec::{ActionCache, Cas, State};

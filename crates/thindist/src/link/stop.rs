@@ -1,7 +1,7 @@
 //! How a step of a link ends without its result.
 
 use crate::failure::Failure;
-use thindist_core::link_line::Refusal;
+use thindist_core::lld::link_line::Refusal;
 
 /// Why a link does not end here.
 pub(crate) enum Stop {

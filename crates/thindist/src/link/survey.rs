@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use thindist_core::file_kind::FileKind;
-use thindist_core::link_line::{Input, InputName, LinkLine};
+use thindist_core::object::file_kind::FileKind;
+use thindist_core::lld::link_line::{Input, InputName, LinkLine};
 
 /// Every file of a link that the line tells of.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use crate::failure::{Failure, Result};
 use object::read::elf::{FileHeader, SectionHeader as _, SectionTable, Sym, SymbolTable};
 use object::{Endianness, SymbolIndex, elf};
 use std::path::Path;
-use thindist_core::symbol_order::{Definition, Symbol, Visibility};
+use thindist_core::lld::symbol_order::{Definition, Symbol, Visibility};
 
 /// What a linker sees of a native object.
 #[derive(Debug, Default)]

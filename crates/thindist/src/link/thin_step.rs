@@ -6,8 +6,9 @@ use super::session::Session;
 use super::survey::Survey;
 use crate::failure::{Failure, Result, io};
 use std::path::PathBuf;
-use thindist_core::final_line::{self, ThinLinkPaths};
-use thindist_core::link_line::Refusal;
+use thindist_core::lld::final_line;
+use thindist_core::lld::final_line::ThinLinkPaths;
+use thindist_core::lld::link_line::Refusal;
 
 /// What the thin link tells.
 #[derive(Debug)]

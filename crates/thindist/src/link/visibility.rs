@@ -11,8 +11,8 @@ use object::read::elf::FileHeader as _;
 use object::{Endianness, elf};
 use std::collections::BTreeMap;
 use std::path::Path;
-use thindist_core::link_line::Refusal;
-use thindist_core::symbol_order::{Symbol, Visibility};
+use thindist_core::lld::link_line::Refusal;
+use thindist_core::lld::symbol_order::{Symbol, Visibility};
 
 type Header = elf::FileHeader64<Endianness>;
 
@@ -107,7 +107,7 @@ fn number(visibility: Visibility) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use thindist_core::symbol_order::Definition;
+    use thindist_core::lld::symbol_order::Definition;
 
     fn symbol(name: &str, visibility: Visibility) -> Symbol {
         Symbol { name: name.to_owned(), definition: Definition::Undefined, weak: false, visibility }

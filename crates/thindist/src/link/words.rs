@@ -4,7 +4,7 @@ use crate::failure::{Result, io};
 use crate::settings::{self, Settings};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use thindist_core::link_line::response_file;
+use thindist_core::lld::link_line::response_file;
 
 /// The words of one line.
 #[derive(Debug)]

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use thindist_core::action_files::import_name;
 use thindist_core::digest::Digest;
 use thindist_core::import_facts::ImportFacts;
-use thindist_core::index;
-use thindist_core::job_file::{JobFile, Taken};
-use thindist_core::link_line::Warnings;
-use thindist_core::promoted_names::PromotedNames;
+use thindist_core::index::individual;
+use thindist_core::formats::job_file::{JobFile, Taken};
+use thindist_core::lld::link_line::Warnings;
+use thindist_core::index::promoted_names::PromotedNames;
 use thindist_exec::{FileStamp, Job, Source};
 
 const USAGE: &str = "usage: thindist backend [-o FILE] [--suffix .thinlto-native.o] [--if-changed] FILE.thinlto.job…";
@@ -151,7 +151,7 @@ fn check_imports(
     sources: &[Source],
 ) -> Result<()> {
     let damaged = |error| Failure::new(format_args!("{}: {error}", file.index)).hint(AGAIN);
-    let modules = index::read(index).map_err(damaged)?.modules;
+    let modules = individual::read(index).map_err(damaged)?.modules;
     let wanted: Vec<_> =
         digests.iter().zip(sources).enumerate().map(|(rank, (digest, source))| (rank, *digest, source)).collect();
     let facts = link::import_facts(&workspace.state, &wanted)?;

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use thindist_core::build_graph::{Graph, NinjaGraph, Step};
-use thindist_core::link_line::response_file;
+use thindist_core::formats::build_graph::{Graph, NinjaGraph, Step};
+use thindist_core::lld::link_line::response_file;
 
 const USAGE: &str = "usage: thindist emit ninja|make|json -o FILE -- <lld arguments>";
 

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use thindist_core::final_file::FinalFile;
+use thindist_core::formats::final_file::FinalFile;
 
 const USAGE: &str = "usage: thindist final-link --list FILE -- <lld arguments>";
 const AGAIN: &str = "run `thindist thin-link` again with this line and list";

@@ -10,7 +10,7 @@ use crate::link::{Content, Place, Survey};
 use crate::output;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use thindist_core::file_kind::FileKind;
+use thindist_core::object::file_kind::FileKind;
 
 /// The files of every input that may become part of a link.
 #[derive(Debug, Default)]

@@ -118,7 +118,7 @@ fn objects(root: &Path) -> Result<BTreeSet<String>> {
 fn is_native(path: &Path) -> Result<bool> {
     let file = std::fs::File::open(path).map_err(|error| io("open", path, &error))?;
     let kind = crate::link::read_kind(&file).map_err(|error| io("read", path, &error))?;
-    Ok(kind == thindist_core::file_kind::FileKind::ElfRelocatable)
+    Ok(kind == thindist_core::object::file_kind::FileKind::ElfRelocatable)
 }
 
 fn compare_objects(

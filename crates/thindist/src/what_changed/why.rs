@@ -5,7 +5,7 @@
 use crate::failure::{Failure, Result, io};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use thindist_core::job_file::{Import, JobFile};
+use thindist_core::formats::job_file::{Import, JobFile};
 
 /// What nobody can tell.
 pub(super) const UNKNOWN: &str = "unknown";

@@ -10,7 +10,7 @@ use crate::stats::Timer;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use thindist_core::build_graph::shell;
+use thindist_core::formats::build_graph::shell;
 use thindist_exec::action_root::ActionRoot;
 
 /// Below the current directory.

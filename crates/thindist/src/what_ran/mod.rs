@@ -16,7 +16,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use thindist_core::link_line::LinkLine;
+use thindist_core::lld::link_line::LinkLine;
 use thindist_exec::{Job, Origin, Outcome, Times, WHAT_RAN};
 
 const USAGE: &str = "usage: thindist what-ran [FILE…] [--reproduce KEY|MODULE]";

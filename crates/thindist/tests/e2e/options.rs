@@ -3,8 +3,8 @@
 use crate::on_each_llvm;
 use std::collections::BTreeSet;
 use testkit::{Sandbox, VERSIONS};
-use thindist_core::backend_flags::lld_only_mllvm;
-use thindist_core::link_line::options::{Role, find};
+use thindist_core::flags::backend_flags::lld_only_mllvm;
+use thindist_core::lld::link_line::options::{Role, find};
 
 on_each_llvm!(
     every_option_of_llds_help_has_a_row,
@@ -44,7 +44,7 @@ fn every_option_of_llds_help_has_a_row(sandbox: &Sandbox) {
             wrong.push(format!("{sample}: an LTO option, but its row is {:?}", found.spec.role));
         }
     }
-    assert!(wrong.is_empty(), "add rows to thindist_core::link_line::options:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "add rows to thindist_core::lld::link_line::options:\n{}", wrong.join("\n"));
 }
 
 fn is_lto(name: &str) -> bool {
@@ -78,7 +78,7 @@ fn mllvm_options_that_only_lld_knows() {
     // These are carried in clang's own spelling.
     assert!(["mcpu", "mattr"].into_iter().all(|name| differing.remove(name)));
     let listed: BTreeSet<String> = lld_only_mllvm().map(str::to_owned).collect();
-    assert_eq!(listed, differing, "thindist_core::backend_flags::LLD_ONLY_MLLVM is not what the tools say");
+    assert_eq!(listed, differing, "thindist_core::flags::backend_flags::LLD_ONLY_MLLVM is not what the tools say");
 }
 
 /// Loops, floating point and calls: something for every level to decide.

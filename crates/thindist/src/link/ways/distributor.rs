@@ -22,8 +22,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::digest::Digest;
-use thindist_core::link_line::options::Role;
-use thindist_core::link_line::{LinkLine, OutputKind, Refusal};
+use thindist_core::lld::link_line::options::Role;
+use thindist_core::lld::link_line::{LinkLine, OutputKind, Refusal};
 use thindist_exec::{Job, Source};
 
 /// The messenger's name among thindist's commands. Nobody calls it but lld.

@@ -1,7 +1,7 @@
 //! After an in-process link: lld's native objects go into our stores, under the keys that the plan gives them.
 //!
 //! An object taken for another module's would be the worst fault there is. So lld tells which file of its cache is which
-//! module's (see [`thindist_core::lld_cache_markers`]), the order and the name of each have to be those of the plan, and some
+//! module's (see [`thindist_core::lld::cache_markers`]), the order and the name of each have to be those of the plan, and some
 //! are made by a backend as well. Anything else, and nothing is taken.
 
 use super::history::{Now, Said};
@@ -19,7 +19,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
-use thindist_core::lld_cache_markers::{self, CACHE_FILE_PREFIX};
+use thindist_core::lld::cache_markers;
+use thindist_core::lld::cache_markers::CACHE_FILE_PREFIX;
 use thindist_exec::{
     CachedOutput, CachedResult, FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times, object_check,
 };
@@ -129,15 +130,15 @@ impl Asked {
         let output = output.to_string_lossy().into_owned();
         let like = keys.first().map(|key| read(&cache.file(key))).transpose()?.unwrap_or_default();
         for (number, key) in (0_u32..).zip(&keys) {
-            let marker = lld_cache_markers::marker(&like, key, number)
+            let marker = cache_markers::marker(&like, key, number)
                 .ok_or_else(|| Failure::new(format_args!("{}: lld's object is not ELF", cache.file(key).display())))?;
             let path = directory.join(format!("{CACHE_FILE_PREFIX}{key}"));
             std::fs::write(&path, marker).map_err(|error| io("write", &path, &error))?;
         }
-        let words = lld_cache_markers::question(&session.line, &directory.to_string_lossy(), &keys, &output);
+        let words = cache_markers::question(&session.line, &directory.to_string_lossy(), &keys, &output);
         let run = lld_run::lld(session, "asked.rsp", &words)?;
         let stdout = String::from_utf8_lossy(&run.stdout);
-        let told = lld_cache_markers::told(&stdout).into_iter().map(|(name, key)| (name.to_owned(), key.to_owned()));
+        let told = cache_markers::told(&stdout).into_iter().map(|(name, key)| (name.to_owned(), key.to_owned()));
         Ok(Self { told: told.collect(), said: lld_run::lines(&run.stderr), output })
     }
 

@@ -21,7 +21,7 @@ use crate::link::{Planned, backends, plan_beside};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use thindist_core::link_line::response_file;
+use thindist_core::lld::link_line::response_file;
 use thindist_exec::{FileStamp, Permit};
 
 /// Modules of fewer bytes than this on average compile in a few milliseconds: planning and storing them would take a tenth of that

@@ -15,7 +15,7 @@ use crate::link::words::ForLld;
 use crate::link::{self, Doubts, Linked, Planned, lld_run};
 use crate::stats::{Stats, Timer};
 use std::sync::PoisonError;
-use thindist_core::link_line::Refusal;
+use thindist_core::lld::link_line::Refusal;
 
 /// What thin link, plan and final link of separate backends take beside one run of lld: so many modules a millisecond. (Kernel
 /// 6.12, 1,005 modules: 0.93 to 1.15 s against 0.46 s.)

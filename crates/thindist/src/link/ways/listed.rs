@@ -4,9 +4,9 @@
 //! wins, which member is loaded) has to come out the same. Random links (`cargo xtask fuzz links`) hold this list against lld.
 
 use crate::link::survey::{Content, Survey, Surveyed};
-use thindist_core::link_line::options::Role;
-use thindist_core::link_line::{ArgumentKind, LinkLine};
-use thindist_core::linker_script;
+use thindist_core::lld::link_line::options::Role;
+use thindist_core::lld::link_line::{ArgumentKind, LinkLine};
+use thindist_core::lld::linker_script;
 
 /// Options that are not about LTO and mean the same in a thin link and in a final link.
 const OPTIONS: &[&str] = &[

@@ -25,7 +25,7 @@ pub(super) use link::{Line, link};
 
 use crate::failure::{Failure, Result};
 use crate::settings::Settings;
-use thindist_core::link_line::LinkLine;
+use thindist_core::lld::link_line::LinkLine;
 
 /// Whether lld has to do this line as it stands, with nothing of ours behind it.
 pub(super) fn is_lld_alone(line: &LinkLine) -> bool {

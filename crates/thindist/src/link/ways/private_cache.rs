@@ -4,10 +4,10 @@ use super::history::{self, History, Now};
 use crate::failure::Result;
 use crate::link::session::Session;
 use std::path::PathBuf;
-use thindist_core::backend_flags::names_file;
+use thindist_core::flags::backend_flags::names_file;
 use thindist_core::digest::{Digest, Hasher};
-use thindist_core::link_line::options::{Carried, Lto, Role};
-use thindist_core::link_line::{Argument, ArgumentKind, LinkLine};
+use thindist_core::lld::link_line::options::{Carried, Lto, Role};
+use thindist_core::lld::link_line::{Argument, ArgumentKind, LinkLine};
 use thindist_exec::LldCache;
 
 /// Why lld has to do this line as it stands: an option asks the backends for something else than native objects, or names a

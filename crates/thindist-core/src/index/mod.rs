@@ -1,0 +1,3 @@
+pub mod individual;
+pub mod promoted_names;
+mod summaries;

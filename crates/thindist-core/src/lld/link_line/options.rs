@@ -1,0 +1,441 @@
+//! lld's options: how each is spelled, and what thindist does with it.
+//!
+//! The table is ours because no argument parser reads lld's grammar: an option may take one dash or two, its value
+//! joined or separate, the longest spelling wins, and many options say how the *next* inputs are read. It is total: an
+//! option without a row is not guessed at, the link is handed to lld as it stands.
+
+/// How an option is written before its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dashes {
+    /// `-name` only.
+    One,
+    /// `--name` only.
+    Two,
+    /// `-name` or `--name`.
+    Either,
+}
+
+/// Where an option's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// No value.
+    Flag,
+    /// No value; `no-` before the name makes the opposite.
+    Switch,
+    /// The value follows at once: `-O2`, `--lto-O3`, `--color-diagnostics=auto` (the name then ends in `=`).
+    Joined,
+    /// The value is the next argument.
+    Separate,
+    /// Either of the two.
+    JoinedOrSeparate,
+    /// `--name value` or `--name=value`.
+    Equals,
+}
+
+/// What thindist does with an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Passed on to the thin link and to the final link; says nothing of inputs, files or LTO.
+    Plain,
+    /// Its value is an input file or a library.
+    Input,
+    /// Says how the inputs after it are found or read.
+    State,
+    /// The output file.
+    Output,
+    /// Its value names a file that lld reads.
+    Reads,
+    /// Its value names a file that lld writes beside the output.
+    Writes,
+    /// Prints on standard output.
+    Prints,
+    /// Reports how archive members were selected: only the thin link sees that as in-process does.
+    SelectionReport,
+    /// lld does all there is to do: executed at once.
+    Immediate,
+    /// Concerns LTO.
+    Lto(Lto),
+}
+
+/// How an LTO option reaches the backends: the total table that `Lto` rows make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lto {
+    /// Translated to clang's spelling, see [`crate::flags::backend_flags`].
+    Carried(Carried),
+    /// Acts on symbol resolution or on the combined summary index only; the backends see it in their indexes.
+    ThinLink,
+    /// No effect on any native object; the text says why.
+    Inert(&'static str),
+    /// The number of backends at a time.
+    Jobs,
+    /// lld's own ThinLTO cache; thindist's stores take its place.
+    LldCache,
+    /// Not carried; the text says why. The link is done in-process.
+    Refused(&'static str),
+}
+
+/// The LTO options that a backend needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// `--lto-O`
+    OptLevel,
+    /// `--lto-CGO`
+    CodegenLevel,
+    /// `--mllvm`
+    Mllvm,
+    /// `--plugin-opt=-option`, the same as `--mllvm=-option`
+    PluginMllvm,
+    /// `--plugin-opt=mcpu=`
+    Cpu,
+    /// `--lto-basic-block-sections=` all, none, labels or a file
+    BasicBlockSections,
+    /// `--lto-sample-profile=`
+    SampleProfile,
+    /// `--lto-cs-profile-file=`
+    CsProfile,
+    /// `--lto-basic-block-address-map`
+    BasicBlockAddressMap,
+    /// `--lto-unique-basic-block-section-names`
+    UniqueBasicBlockSectionNames,
+    /// `--lto-partitions=`
+    Partitions,
+    /// `--lto=`
+    Kind,
+}
+
+/// Options of one spelling and one role.
+#[derive(Debug)]
+pub struct Group {
+    /// How they are introduced.
+    pub dashes: Dashes,
+    /// Where their value is.
+    pub shape: Shape,
+    /// What is done with them.
+    pub role: Role,
+    /// Their names without dashes.
+    pub names: &'static [&'static str],
+}
+
+const fn group(dashes: Dashes, shape: Shape, role: Role, names: &'static [&'static str]) -> Group {
+    Group { dashes, shape, role, names }
+}
+
+const fn refused(dashes: Dashes, shape: Shape, why: &'static str, names: &'static [&'static str]) -> Group {
+    group(dashes, shape, Role::Lto(Lto::Refused(why)), names)
+}
+
+const fn carried(dashes: Dashes, shape: Shape, how: Carried, names: &'static [&'static str]) -> Group {
+    group(dashes, shape, Role::Lto(Lto::Carried(how)), names)
+}
+
+const PROFILE: &str = "many backends cannot write one profile";
+const REMARKS: &str = "one remarks file cannot be written by many backends";
+const TEXT: &str = "the output would not be native objects";
+const DUMPS: &str = "it asks the in-process backends for files or text of their own";
+const INDEX_LAYOUT: &str = "it is for a build that runs the thin link itself";
+const DISTRIBUTOR: &str = "the line names a distributor of its own";
+const PIPELINE: &str = "clang has no option for a custom LTO pipeline";
+
+use Dashes::{Either, One, Two};
+use Role::{Immediate, Input, Output, Plain, Prints, Reads, SelectionReport, State, Writes};
+use Shape::{Equals, Flag, Joined, JoinedOrSeparate, Separate, Switch};
+
+/// Every option of lld 19 to 22.
+#[rustfmt::skip]
+pub const GROUPS: &[Group] = &[
+    // ---- no bearing on inputs or LTO
+    group(Either, Flag, Plain, &[
+        "be8", "Bno-symbolic", "Bsymbolic", "Bsymbolic-non-weak", "Bsymbolic-functions",
+        "Bsymbolic-non-weak-functions", "build-id", "disable-new-dtags", "discard-all", "discard-locals",
+        "discard-none", "EB", "EL", "emit-relocs", "enable-new-dtags", "error-unresolved-symbols",
+        "fix-cortex-a53-843419", "fix-cortex-a8", "icf=all", "icf=safe", "icf=none",
+        "ignore-function-address-equality", "ignore-data-address-equality", "no-dynamic-linker", "noinhibit-exec",
+        "no-warn-mismatch", "no-nmagic", "no-omagic", "no-undefined", "pic-veneer", "relocatable", "shared",
+        "strip-all", "strip-debug", "target1-rel", "target1-abs", "unique", "warn-unresolved-symbols",
+        "pic-executable", "Bshareable", "long-plt", "no-copy-dt-needed-entries", "no-ctors-in-init-array",
+        "no-keep-memory", "secure-plt", "sort-common", "stats", "warn-execstack", "warn-once",
+        "warn-shared-textrel",
+    ]),
+    group(Two, Flag, Plain, &[
+        "cmse-implib", "no-call-graph-profile-sort", "verbose-bp-section-orderer", "color-diagnostics",
+        "no-color-diagnostics", "enable-non-contiguous-regions", "force-group-allocation", "no-warnings",
+        "power10-stubs", "no-power10-stubs", "no-add-needed", "vs-diagnostics",
+    ]),
+    group(One, Flag, Plain, &["x", "X", "q", "E", "r", "s", "S", "w", "d", "g"]),
+    group(Either, Switch, Plain, &[
+        "check-sections", "allow-multiple-definition", "allow-shlib-undefined", "demangle", "eh-frame-hdr",
+        "export-dynamic", "fatal-warnings", "gc-sections", "merge-exidx-entries", "pie", "undefined-version",
+        "warn-common",
+    ]),
+    group(Two, Switch, Plain, &[
+        "optimize-bb-jumps", "fortran-common", "apply-dynamic-relocs", "dependent-libraries", "debug-names",
+        "execute-only", "gdb-index", "gnu-unique", "mmap-output-file", "use-android-relr-tags", "relax", "relax-gp",
+        "rosegment", "xosegment", "toc-optimize", "pcrel-optimize", "warn-ifunc-textrel", "warn-symbol-ordering",
+        "bp-compression-sort-startup-functions", "branch-to-branch", "check-dynamic-relocations",
+        "android-memtag-stack", "android-memtag-heap",
+    ]),
+    group(Either, Equals, Plain, &[
+        "auxiliary", "compress-debug-sections", "defsym", "exclude-libs", "split-stack-adjust-size", "Tbss", "Tdata", "Ttext",
+        "dynamic-linker", "entry", "filter", "fini", "hash-style", "init", "keep-unique",
+        "orphan-handling", "rpath", "section-start", "soname", "sort-section", "target2", "undefined",
+        "unresolved-symbols", "wrap", "mips-got-size",
+    ]),
+    group(Two, Equals, Plain, &[
+        "compress-sections", "error-limit", "error-handling-script", "export-dynamic-symbol", "image-base", "oformat",
+        "pack-dyn-relocs", "undefined-glob", "rsp-quoting", "shuffle-sections", "android-memtag-mode",
+    ]),
+    group(Two, Joined, Plain, &[
+        "call-graph-profile-sort=", "bp-compression-sort=", "bp-startup-sort=", "color-diagnostics=",
+        "power10-stubs=", "package-metadata=", "randomize-section-padding=",
+    ]),
+    group(Either, Joined, Plain, &["build-id=", "rpath-link=", "Ttext-segment="]),
+    group(Either, Separate, Plain, &["Ttext-segment", "rpath-link"]),
+    group(One, Separate, Plain, &["f", "F"]),
+    group(One, JoinedOrSeparate, Plain, &["O", "m", "z", "e", "R", "h", "u", "G"]),
+
+    // ---- inputs, and how they are found and read
+    group(One, JoinedOrSeparate, Input, &["l"]),
+    group(Either, Joined, Input, &["library="]),
+    group(Either, Separate, Input, &["library"]),
+    group(One, JoinedOrSeparate, State, &["L"]),
+    group(Either, Joined, State, &["library-path="]),
+    group(Either, Separate, State, &["library-path"]),
+    group(Either, Equals, State, &["sysroot", "format"]),
+    group(One, Separate, State, &["b"]),
+    group(Either, Switch, State, &["as-needed", "whole-archive"]),
+    group(Either, Flag, State, &[
+        "Bdynamic", "Bstatic", "call_shared", "dy", "dn", "non_shared", "static", "start-group", "end-group",
+        "start-lib", "end-lib", "push-state", "pop-state", "nostdlib", "nmagic",
+    ]),
+    group(Two, Flag, State, &["omagic"]),
+    group(One, Flag, State, &["(", ")", "n", "N"]),
+
+    // ---- files beside the inputs
+    group(One, JoinedOrSeparate, Output, &["o"]),
+    group(Two, Joined, Output, &["output="]),
+    group(Two, Separate, Output, &["output"]),
+    group(One, JoinedOrSeparate, Reads, &["T"]),
+    group(One, Separate, Reads, &["dT"]),
+    group(Either, Equals, Reads, &[
+        "script", "version-script", "dynamic-list", "retain-symbols-file", "call-graph-ordering-file",
+        "just-symbols",
+    ]),
+    group(Two, Equals, Reads, &[
+        "default-script", "in-implib", "export-dynamic-symbol-list", "symbol-ordering-file", "irpgo-profile",
+    ]),
+    group(Either, Equals, Writes, &["Map", "print-symbol-order"]),
+    group(Two, Equals, Writes, &["out-implib"]),
+    group(Two, Joined, Writes, &["print-gc-sections="]),
+    group(Two, Joined, SelectionReport, &["why-extract="]),
+    group(Either, Joined, SelectionReport, &["print-archive-stats="]),
+    group(Two, Switch, SelectionReport, &["warn-backrefs"]),
+    group(Two, Equals, SelectionReport, &["warn-backrefs-exclude"]),
+    group(Either, Flag, SelectionReport, &["trace"]),
+    group(One, Flag, SelectionReport, &["t"]),
+    group(Either, Flag, Prints, &["print-map", "print-memory-usage", "verbose"]),
+    group(One, Flag, Prints, &["M"]),
+    group(Two, Flag, Prints, &["cref"]),
+    group(Either, Switch, Prints, &["print-gc-sections", "print-icf-sections"]),
+    group(Either, Equals, Prints, &["trace-symbol"]),
+    group(One, JoinedOrSeparate, Prints, &["y"]),
+    group(Two, Equals, Prints, &["why-live"]),
+    group(Either, Flag, Immediate, &["help", "version"]),
+    group(One, Flag, Immediate, &["v", "V"]),
+    group(Two, Equals, Immediate, &["reproduce"]),
+    group(Two, Separate, Immediate, &["chroot"]),
+
+    // ---- LTO
+    carried(Two, Joined, Carried::OptLevel, &["lto-O"]),
+    carried(Either, Joined, Carried::OptLevel, &["plugin-opt=O"]),
+    carried(Two, Joined, Carried::CodegenLevel, &["lto-CGO"]),
+    carried(Either, Equals, Carried::Mllvm, &["mllvm"]),
+    carried(Either, Joined, Carried::PluginMllvm, &["plugin-opt=-"]),
+    carried(Either, Joined, Carried::Cpu, &["plugin-opt=mcpu="]),
+    carried(Two, Joined, Carried::BasicBlockSections, &["lto-basic-block-sections="]),
+    carried(Two, Joined, Carried::SampleProfile, &["lto-sample-profile="]),
+    carried(Either, Joined, Carried::SampleProfile, &["plugin-opt=sample-profile="]),
+    carried(Two, Joined, Carried::CsProfile, &["lto-cs-profile-file="]),
+    carried(Either, Joined, Carried::CsProfile, &["plugin-opt=cs-profile-path="]),
+    carried(Two, Switch, Carried::BasicBlockAddressMap, &["lto-basic-block-address-map"]),
+    carried(Two, Switch, Carried::UniqueBasicBlockSectionNames, &["lto-unique-basic-block-section-names"]),
+    carried(Two, Joined, Carried::Partitions, &["lto-partitions="]),
+    carried(Either, Joined, Carried::Partitions, &["plugin-opt=lto-partitions="]),
+    carried(Two, Joined, Carried::Kind, &["lto="]),
+    group(Two, Switch, Role::Lto(Lto::ThinLink), &[
+        "lto-whole-program-visibility", "lto-validate-all-vtables-have-type-infos",
+    ]),
+    group(Two, Equals, Role::Lto(Lto::ThinLink), &["lto-known-safe-vtables"]),
+    group(Either, Flag, Role::Lto(Lto::Inert("the IR verifier changes no code")), &[
+        "disable-verify", "plugin-opt=disable-verify",
+    ]),
+    group(Two, Switch, Role::Lto(Lto::Inert("it says whether to warn of a profile that does not fit")), &[
+        "lto-pgo-warn-mismatch",
+    ]),
+    group(Two, Equals, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
+        "opt-remarks-hotness-threshold",
+    ]),
+    group(Two, Separate, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
+        "opt-remarks-passes", "opt-remarks-format",
+    ]),
+    group(Either, Joined, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
+        "plugin-opt=opt-remarks-passes=", "plugin-opt=opt-remarks-format=",
+        "plugin-opt=opt-remarks-hotness-threshold=",
+    ]),
+    group(Two, Flag, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
+        "opt-remarks-with-hotness",
+    ]),
+    group(Either, Flag, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
+        "plugin-opt=opt-remarks-with-hotness",
+    ]),
+    group(Either, Equals, Role::Lto(Lto::Inert("lld ignores it")), &["plugin"]),
+    group(Either, Joined, Role::Lto(Lto::Inert("lld ignores it")), &[
+        "plugin-opt=thinlto", "plugin-opt=-fresolution=", "plugin-opt=-pass-through=",
+    ]),
+    // What is left of -plugin-opt=: lld takes the path of GCC's plugin and reports anything else.
+    group(Either, Joined, Role::Lto(Lto::Inert("lld ignores a path here and reports all else")), &["plugin-opt="]),
+    group(Two, Joined, Role::Lto(Lto::Jobs), &["thinlto-jobs="]),
+    group(Either, Joined, Role::Lto(Lto::Jobs), &["plugin-opt=jobs="]),
+    group(Two, Equals, Role::Lto(Lto::Jobs), &["threads"]),
+    group(Two, Joined, Role::Lto(Lto::LldCache), &["thinlto-cache-dir="]),
+    group(Two, Equals, Role::Lto(Lto::LldCache), &["thinlto-cache-policy"]),
+    group(Two, Flag, Role::Lto(Lto::ThinLink), &["fat-lto-objects", "no-fat-lto-objects"]),
+    refused(Two, Joined, PIPELINE, &["lto-aa-pipeline=", "lto-newpm-passes="]),
+    refused(Two, Flag, PROFILE, &["lto-cs-profile-generate"]),
+    refused(Either, Flag, PROFILE, &["plugin-opt=cs-profile-generate"]),
+    refused(Two, Flag, TEXT, &["lto-emit-asm", "lto-emit-llvm"]),
+    refused(Either, Flag, TEXT, &["plugin-opt=emit-asm", "plugin-opt=emit-llvm"]),
+    refused(Two, Flag, DUMPS, &["lto-debug-pass-manager", "time-trace"]),
+    refused(Either, Flag, DUMPS, &["plugin-opt=debug-pass-manager", "save-temps", "plugin-opt=save-temps"]),
+    refused(Two, Joined, DUMPS, &["save-temps=", "lto-obj-path=", "time-trace="]),
+    refused(Two, Equals, DUMPS, &["time-trace-granularity"]),
+    refused(Either, Joined, DUMPS, &[
+        "plugin-opt=obj-path=", "plugin-opt=stats-file=", "plugin-opt=time-trace=", "plugin-opt=dwo_dir=",
+    ]),
+    refused(Two, Separate, REMARKS, &["opt-remarks-filename"]),
+    refused(Either, Joined, REMARKS, &["plugin-opt=opt-remarks-filename="]),
+    refused(Two, Equals, "pass plugins are not inputs of a backend action yet", &["load-pass-plugin"]),
+    refused(Two, Flag, INDEX_LAYOUT, &["thinlto-emit-imports-files", "thinlto-emit-index-files", "thinlto-index-only"]),
+    refused(Two, Joined, INDEX_LAYOUT, &[
+        "thinlto-index-only=", "thinlto-object-suffix-replace=", "thinlto-prefix-replace=",
+        "thinlto-single-module=",
+    ]),
+    refused(Either, Flag, INDEX_LAYOUT, &["plugin-opt=thinlto-emit-imports-files", "plugin-opt=thinlto-index-only"]),
+    refused(Either, Joined, INDEX_LAYOUT, &[
+        "plugin-opt=thinlto-index-only=", "plugin-opt=thinlto-object-suffix-replace=",
+        "plugin-opt=thinlto-prefix-replace=",
+    ]),
+    refused(Two, Equals, DISTRIBUTOR, &[
+        "thinlto-distributor", "thinlto-distributor-arg", "thinlto-remote-compiler", "thinlto-remote-compiler-arg",
+        "thinlto-remote-compiler-prepend-arg",
+    ]),
+    // Not LTO, but both change which file an input's name means, after we have looked.
+    refused(Two, Equals, "it renames inputs", &["remap-inputs"]),
+    refused(Two, Joined, "it renames inputs", &["remap-inputs-file="]),
+    refused(Two, Equals, "the files that it lists would be those of the final link", &["dependency-file"]),
+];
+
+/// One option as it stands in the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// The name without dashes and without `no-`.
+    pub name: &'static str,
+    /// `no-` stands before the name.
+    pub negated: bool,
+    /// Where the value is.
+    pub shape: Shape,
+    /// What is done with it.
+    pub role: Role,
+}
+
+/// How an argument that begins with a dash matches the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Match<'a> {
+    /// The row.
+    pub spec: Spec,
+    /// The value, where it is joined to the name.
+    pub joined: Option<&'a str>,
+}
+
+/// Finds the row with the longest name that `argument` begins with, as LLVM's option parser does.
+#[must_use]
+pub fn find(argument: &str) -> Option<Match<'_>> {
+    let (two, rest) = match argument.strip_prefix("--") {
+        Some(rest) => (true, rest),
+        None => (false, argument.strip_prefix('-')?),
+    };
+    let fits = |dashes| match dashes {
+        Dashes::One => !two,
+        Dashes::Two => two,
+        Dashes::Either => true,
+    };
+    let mut best: Option<(usize, Match<'_>)> = None;
+    for group in GROUPS.iter().filter(|group| fits(group.dashes)) {
+        for name in group.names {
+            let Some((length, found)) = match_name(group, name, rest) else { continue };
+            if best.as_ref().is_none_or(|(longest, _)| length > *longest) {
+                best = Some((length, found));
+            }
+        }
+    }
+    best.map(|(_, found)| found)
+}
+
+/// The length of the spelling that matched, and the match.
+fn match_name<'a>(group: &Group, name: &'static str, rest: &'a str) -> Option<(usize, Match<'a>)> {
+    let spec = |negated| Spec { name, negated, shape: group.shape, role: group.role };
+    let plain = |length| Some((length, Match { spec: spec(false), joined: None }));
+    let negative = || (group.shape == Shape::Switch).then(|| rest.strip_prefix("no-")).flatten();
+    if let Some(positive) = negative()
+        && positive == name
+    {
+        return Some((rest.len(), Match { spec: spec(true), joined: None }));
+    }
+    let tail = rest.strip_prefix(name)?;
+    match group.shape {
+        Shape::Flag | Shape::Switch | Shape::Separate => tail.is_empty().then(|| plain(name.len())).flatten(),
+        Shape::Joined => Some((name.len(), Match { spec: spec(false), joined: Some(tail) })),
+        Shape::JoinedOrSeparate if tail.is_empty() => plain(name.len()),
+        Shape::JoinedOrSeparate => Some((name.len(), Match { spec: spec(false), joined: Some(tail) })),
+        Shape::Equals if tail.is_empty() => plain(name.len()),
+        Shape::Equals => {
+            tail.strip_prefix('=').map(|value| (name.len() + 1, Match { spec: spec(false), joined: Some(value) }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(argument: &str, name: &str, joined: Option<&str>) {
+        let found = find(argument).unwrap_or_else(|| panic!("{argument} is unknown"));
+        assert_eq!((found.spec.name, found.joined), (name, joined), "{argument}");
+    }
+
+    #[test]
+    fn the_longest_name_wins() {
+        check("-o", "o", None);
+        check("-oout", "o", Some("out"));
+        check("--lto-O3", "lto-O", Some("3"));
+        check("-lto-O3", "l", Some("to-O3"));
+        check("-plugin-opt=O3", "plugin-opt=O", Some("3"));
+        check("-plugin-opt=mcpu=x86-64", "plugin-opt=mcpu=", Some("x86-64"));
+        check("-plugin-opt=-foo", "plugin-opt=-", Some("foo"));
+        check("-plugin-opt=-fresolution=x", "plugin-opt=-fresolution=", Some("x"));
+        check("-plugin-opt=/usr/lib/x.so", "plugin-opt=", Some("/usr/lib/x.so"));
+        check("-mllvm", "mllvm", None);
+        check("-melf_x86_64", "m", Some("elf_x86_64"));
+        check("-shared", "shared", None);
+        check("-soname=x", "soname", Some("x"));
+        check("--no-whole-archive", "whole-archive", None);
+        check("--print-gc-sections=f", "print-gc-sections=", Some("f"));
+    }
+
+    #[test]
+    fn a_switch_knows_its_opposite() {
+        assert!(find("--no-whole-archive").unwrap().spec.negated);
+        assert!(!find("--whole-archive").unwrap().spec.negated);
+        assert!(find("--no-frobnicate").is_none());
+    }
+}

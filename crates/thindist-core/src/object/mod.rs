@@ -1,0 +1,3 @@
+pub mod archive;
+pub mod archive_writer;
+pub mod file_kind;

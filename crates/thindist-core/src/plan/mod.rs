@@ -1,0 +1,3 @@
+pub mod action;
+pub mod backends;
+pub mod dso_local;
