@@ -1,8 +1,8 @@
-//! Builds the library that is preloaded into a warm compiler; `src/warm.rs` embeds it.
+//! Builds the library that is preloaded into a warm compiler; `src/run/warm.rs` embeds it.
 
 use std::path::Path;
 
-const SOURCE: &str = "src/warm/preload.c";
+const SOURCE: &str = "src/run/warm/preload.c";
 
 fn main() {
     println!("cargo::rerun-if-changed={SOURCE}");

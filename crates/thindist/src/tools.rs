@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use thindist_core::digest::{Digest, Hasher};
-use thindist_exec::state::{FileStamp, State};
+use thindist_exec::{FileStamp, State};
 
 /// The newest LLVM whose options are in our tables.
 const NEWEST: u32 = 23;

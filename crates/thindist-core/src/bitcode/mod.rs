@@ -1,3 +1,5 @@
+//! LLVM bitcode: what a module says of itself.
+
 pub mod asm_inputs;
 mod asm_lexer;
 pub mod bitstream;

@@ -1,3 +1,5 @@
+//! The linker's line and what lld makes of it.
+
 pub mod cache_markers;
 pub mod final_doubts;
 pub mod final_line;

@@ -17,9 +17,9 @@ use thindist_core::action_files::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::Warnings;
 use thindist_core::plan::backends;
-use thindist_exec::make_jobserver::jobs_from_env;
-use thindist_exec::schedule::{Limits, look_up, run_all};
-use thindist_exec::scratch;
+use thindist_exec::jobs_from_env;
+use thindist_exec::{Limits, look_up, run_all};
+use thindist_exec::run::scratch;
 use thindist_exec::{
     Estimate, Executor, Job, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome,
     Slots, Source, WarmCompiler,

@@ -17,8 +17,8 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::LinkLine;
-use thindist_exec::maintenance::LinkDirectory;
-use thindist_exec::state::FileStamp;
+use thindist_exec::LinkDirectory;
+use thindist_exec::FileStamp;
 use thindist_exec::{ActionCache, Cas, State};
 
 /// One link's surroundings.

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::formats::build_graph::shell;
-use thindist_exec::action_root::ActionRoot;
+use thindist_exec::ActionRoot;
 
 /// Below the current directory.
 const DIRECTORY: &str = "thindist-reproduce";

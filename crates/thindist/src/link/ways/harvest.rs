@@ -21,9 +21,8 @@ use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 use thindist_core::lld::cache_markers;
 use thindist_core::lld::cache_markers::CACHE_FILE_PREFIX;
-use thindist_exec::{
-    CachedOutput, CachedResult, FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times, object_check,
-};
+use thindist_exec::{CachedOutput, CachedResult, FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times};
+use thindist_exec::object_check;
 
 /// One backend runs for so many harvested objects, to be compared with one of them.
 const CHECKED_ONE_IN: usize = 500;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use thindist_core::digest::{Digest, Hasher};
-use thindist_exec::memory::available_kib;
+use thindist_exec::available_kib;
 
 /// Under which a history is remembered. Raised whenever its meaning changes.
 const KIND: &str = "link-history-1";

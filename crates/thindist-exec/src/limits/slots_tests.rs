@@ -1,5 +1,6 @@
 use super::*;
-use crate::process::{self, Invocation};
+use crate::run::process;
+use crate::run::process::Invocation;
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -6,8 +6,8 @@
 mod database;
 
 use crate::estimate::Estimate;
-use crate::cas::digest_reader;
-use crate::store_error::{IoContext as _, StoreError};
+use crate::store::cas::digest_reader;
+use crate::store::store_error::{IoContext as _, StoreError};
 use database::{Database, FileRow};
 use std::fs::File;
 use std::path::{Path, PathBuf, absolute};
@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 use thindist_core::digest::Digest;
 
-pub use crate::file_stamp::FileStamp;
+pub use crate::store::file_stamp::FileStamp;
 
 /// How often a file that changes while it is hashed is hashed again. More is not patience but a busy writer.
 const ATTEMPTS: usize = 3;

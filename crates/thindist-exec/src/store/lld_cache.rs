@@ -9,10 +9,10 @@
 //! one with the same times is the same, and of any other the content counts. What fails is removed, and lld compiles that
 //! module; so is what is not listed, because its link was killed: nobody heard what the compiler had to say of it.
 
-use crate::cas::digest_path;
-use crate::file_stamp::FileStamp;
-use crate::store_error::{IoContext as _, StoreError, if_present};
-use crate::temporary::Temporary;
+use crate::store::cas::digest_path;
+use crate::store::file_stamp::FileStamp;
+use crate::store::store_error::{IoContext as _, StoreError, if_present};
+use crate::store::temporary::Temporary;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -91,7 +91,7 @@ impl LldCache {
     /// Removes entries, so that their modules are compiled the next time.
     pub fn remove(&mut self, keys: impl IntoIterator<Item = String>) -> Result<(), StoreError> {
         for key in keys {
-            crate::layout::remove(&self.file(&key))?;
+            crate::store::layout::remove(&self.file(&key))?;
             self.known.remove(&key);
         }
         Ok(())
@@ -196,8 +196,8 @@ pub(crate) fn all(root: &Path) -> Result<Vec<Found>, StoreError> {
     if !root.is_dir() {
         return Ok(found);
     }
-    for path in crate::layout::list(&root)? {
-        let metadata = crate::layout::list(&path)?.into_iter().filter_map(|file| fs::symlink_metadata(file).ok());
+    for path in crate::store::layout::list(&root)? {
+        let metadata = crate::store::layout::list(&path)?.into_iter().filter_map(|file| fs::symlink_metadata(file).ok());
         let own_bytes = metadata.filter(|file| file.nlink() == 1).map(|file| file.len()).sum();
         let used = fs::metadata(path.join(KNOWN)).or_else(|_| fs::metadata(&path)).and_then(|file| file.modified());
         found.push(Found { path, own_bytes, used: used.unwrap_or(SystemTime::UNIX_EPOCH) });
@@ -222,7 +222,7 @@ pub(crate) fn damaged(directory: &Path) -> Result<(Vec<PathBuf>, u64), StoreErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object_check::tests::tiny_object;
+    use crate::run::object_check::tests::tiny_object;
 
     const KEY: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
 

@@ -1,7 +1,7 @@
 use super::*;
-use crate::action_cache::{ActionCache, CachedOutput, CachedResult};
-use crate::cas::Cas;
-use crate::temporary::Temporary;
+use crate::store::action_cache::{ActionCache, CachedOutput, CachedResult};
+use crate::store::cas::Cas;
+use crate::store::temporary::Temporary;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 use thindist_core::digest::Digest;
@@ -176,7 +176,7 @@ fn verify_tells_damage_from_gaps() {
 fn clear_leaves_running_links_alone() {
     let f = fixture();
     f.result(&Digest::of(b"key"), f.blob(1, 0));
-    drop(crate::state::State::open(f.path()));
+    drop(crate::store::state::State::open(f.path()));
     let live = LinkDirectory::create(f.path()).unwrap();
     assert_eq!(clear(f.path()).unwrap().cas_blobs, 1);
     assert_eq!(stats(f.path()).unwrap(), StoreStats { tmp_files: 1, ..StoreStats::default() });

@@ -1,8 +1,9 @@
 //! The private work space of one link, inside the cache so that renames and hard links work.
 
-use crate::layout::{self, Layout, Store};
-use crate::store_error::{IoContext as _, StoreError};
-use crate::temporary::{is_stale, lock_mine};
+use crate::store::layout;
+use crate::store::layout::{Layout, Store};
+use crate::store::store_error::{IoContext as _, StoreError};
+use crate::store::temporary::{is_stale, lock_mine};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};

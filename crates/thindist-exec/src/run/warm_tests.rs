@@ -1,5 +1,5 @@
 use super::*;
-use crate::slots::Slots;
+use crate::limits::slots::Slots;
 use std::fs::File;
 use std::thread;
 use tempfile::TempDir;

@@ -1,15 +1,16 @@
 //! Runs an action on this machine by starting the compiler.
 
-use crate::action_root::ActionRoot;
+use crate::run::action_root::ActionRoot;
 use crate::cancel::CancelToken;
-use crate::cas::Cas;
-use crate::job::{Job, NativeObject, Origin, Outcome, Source, Times};
-use crate::object_check;
-use crate::permit::Permit;
-use crate::process::{self, Finished, Invocation, RunError, Status, Usage};
+use crate::store::cas::Cas;
+use crate::run::job::{Job, NativeObject, Origin, Outcome, Source, Times};
+use crate::run::object_check;
+use crate::limits::permit::Permit;
+use crate::run::process;
+use crate::run::process::{Finished, Invocation, RunError, Status, Usage};
 use crate::estimate::Estimate;
-use crate::state::FileStamp;
-use crate::warm::WarmCompiler;
+use crate::store::file_stamp::FileStamp;
+use crate::run::warm::WarmCompiler;
 use std::ffi::OsString;
 use std::fs;
 use std::io;

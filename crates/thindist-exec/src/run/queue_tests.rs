@@ -1,5 +1,5 @@
 use super::*;
-use crate::job::Source;
+use crate::run::job::Source;
 use std::sync::Arc;
 use thindist_core::plan::action::Action;
 use thindist_core::digest::Digest;

@@ -5,7 +5,7 @@
 //! given back by closing the descriptor and never by LOCK_UN, which would take it from the compiler too.
 
 use crate::cancel::CancelToken;
-use crate::store_error::{IoContext as _, StoreError};
+use crate::store::store_error::{IoContext as _, StoreError};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::getuid;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};

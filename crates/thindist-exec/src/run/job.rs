@@ -1,7 +1,7 @@
 //! An action together with where its inputs are on this host, and what became of it.
 
 use crate::estimate::Estimate;
-use crate::state::FileStamp;
+use crate::store::file_stamp::FileStamp;
 use std::path::PathBuf;
 use std::sync::Arc;
 use thindist_core::plan::action::Action;

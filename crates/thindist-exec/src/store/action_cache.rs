@@ -4,9 +4,10 @@
 //! its last fields, so every entry of ours ends with `execution_metadata`, and one without it is dropped. An old reader
 //! ignores fields that it does not know, as protobuf has it.
 
-use crate::layout::{self, Layout, Store};
-use crate::store_error::{IoContext as _, StoreError, if_present};
-use crate::temporary::Temporary;
+use crate::store::layout;
+use crate::store::layout::{Layout, Store};
+use crate::store::store_error::{IoContext as _, StoreError, if_present};
+use crate::store::temporary::Temporary;
 use prost::Message;
 use std::fs::{self, File};
 use std::path::Path;
@@ -16,41 +17,41 @@ use thindist_core::digest::{Digest, parse_hash};
 /// Field numbers are those of `build.bazel.remote.execution.v2`.
 mod reapi {
     #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct ActionResult {
+    pub(crate) struct ActionResult {
         #[prost(message, repeated, tag = "2")]
-        pub(super) output_files: Vec<OutputFile>,
+        pub(crate) output_files: Vec<OutputFile>,
         #[prost(int32, tag = "4")]
-        pub(super) exit_code: i32,
+        pub(crate) exit_code: i32,
         #[prost(bytes = "vec", tag = "5")]
-        pub(super) stdout_raw: Vec<u8>,
+        pub(crate) stdout_raw: Vec<u8>,
         #[prost(bytes = "vec", tag = "7")]
-        pub(super) stderr_raw: Vec<u8>,
+        pub(crate) stderr_raw: Vec<u8>,
         #[prost(message, optional, tag = "9")]
-        pub(super) execution_metadata: Option<ExecutedActionMetadata>,
+        pub(crate) execution_metadata: Option<ExecutedActionMetadata>,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct OutputFile {
+    pub(crate) struct OutputFile {
         #[prost(string, tag = "1")]
-        pub(super) path: String,
+        pub(crate) path: String,
         #[prost(message, optional, tag = "2")]
-        pub(super) digest: Option<Digest>,
+        pub(crate) digest: Option<Digest>,
         #[prost(bool, tag = "4")]
-        pub(super) is_executable: bool,
+        pub(crate) is_executable: bool,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct Digest {
+    pub(crate) struct Digest {
         #[prost(string, tag = "1")]
-        pub(super) hash: String,
+        pub(crate) hash: String,
         #[prost(int64, tag = "2")]
-        pub(super) size_bytes: i64,
+        pub(crate) size_bytes: i64,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub(super) struct ExecutedActionMetadata {
+    pub(crate) struct ExecutedActionMetadata {
         #[prost(string, tag = "1")]
-        pub(super) worker: String,
+        pub(crate) worker: String,
     }
 }
 

@@ -3,7 +3,7 @@
 //! While it is being written its owner holds an flock on it. Whoever finds a temporary that can be locked has found what
 //! a killed process left behind. (An age limit instead would remove the files of a suspended process.)
 
-use crate::store_error::{IoContext as _, StoreError};
+use crate::store::store_error::{IoContext as _, StoreError};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};

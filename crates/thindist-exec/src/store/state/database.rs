@@ -1,10 +1,10 @@
-//! The SQLite side of [`super::State`]: knows rows and how a database goes bad, not what rows mean.
+//! The SQLite side of [`crate::store::state::State`]: knows rows and how a database goes bad, not what rows mean.
 //!
 //! `user_version` is the version of the format. A reader that finds another one, older or newer, drops all tables and
 //! makes its own: everything here can be found out again.
 
 use crate::estimate::Estimate;
-use crate::file_stamp::FileStamp;
+use crate::store::file_stamp::FileStamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Params, Row, params};
 use std::ffi::OsString;
 use std::fs;
@@ -35,20 +35,20 @@ CREATE TABLE runs(name TEXT NOT NULL UNIQUE, duration_ms INTEGER NOT NULL, peak_
 
 /// A database, or the lack of one.
 #[derive(Debug)]
-pub(super) struct Database {
+pub(crate) struct Database {
     path: PathBuf,
     connection: Option<Connection>,
 }
 
 /// A file's digest and the stamp it had then.
 #[derive(Debug, Clone)]
-pub(super) struct FileRow {
-    pub(super) digest: Digest,
-    pub(super) stamp: FileStamp,
+pub(crate) struct FileRow {
+    pub(crate) digest: Digest,
+    pub(crate) stamp: FileStamp,
 }
 
 impl Database {
-    pub(super) fn open(cache_root: &Path) -> Self {
+    pub(crate) fn open(cache_root: &Path) -> Self {
         let path = cache_root.join(NAME);
         let connection = match connect(&path) {
             Err(error) if is_damage(&error) => {
@@ -60,12 +60,12 @@ impl Database {
         Self { path, connection }
     }
 
-    pub(super) fn files(&mut self, paths: &[PathBuf]) -> Vec<Option<FileRow>> {
+    pub(crate) fn files(&mut self, paths: &[PathBuf]) -> Vec<Option<FileRow>> {
         let sql = "SELECT size, mtime_ns, ctime_ns, inode, device, hash FROM files WHERE path = ?1";
         self.select_each(sql, paths, |path| params_of_path(path), file_row)
     }
 
-    pub(super) fn remember_files(&mut self, rows: &[(PathBuf, FileRow)]) {
+    pub(crate) fn remember_files(&mut self, rows: &[(PathBuf, FileRow)]) {
         let sql = "INSERT OR REPLACE INTO files VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         self.insert_each("files", sql, rows, |statement, (path, FileRow { digest, stamp })| {
             // Times beyond the year 2262 are not worth a wider column.
@@ -78,24 +78,24 @@ impl Database {
         });
     }
 
-    pub(super) fn facts(&mut self, kind: &str, keys: &[Digest]) -> Vec<Option<Vec<u8>>> {
+    pub(crate) fn facts(&mut self, kind: &str, keys: &[Digest]) -> Vec<Option<Vec<u8>>> {
         let sql = "SELECT value FROM facts WHERE kind = ?1 AND hash = ?2 AND size = ?3";
         self.select_each(sql, keys, |key| (kind.to_owned(), *key.hash(), key.size().cast_signed()), |row| row.get(0))
     }
 
-    pub(super) fn remember_facts(&mut self, kind: &str, facts: &[(Digest, Vec<u8>)]) {
+    pub(crate) fn remember_facts(&mut self, kind: &str, facts: &[(Digest, Vec<u8>)]) {
         let sql = "INSERT OR REPLACE INTO facts VALUES(?1, ?2, ?3, ?4)";
         self.insert_each("facts", sql, facts, |statement, (key, value)| {
             statement.execute(params![kind, key.hash(), key.size().cast_signed(), value])
         });
     }
 
-    pub(super) fn estimates(&mut self, names: &[String]) -> Vec<Option<Estimate>> {
+    pub(crate) fn estimates(&mut self, names: &[String]) -> Vec<Option<Estimate>> {
         let sql = "SELECT duration_ms, peak_rss_kib FROM runs WHERE name = ?1";
         self.select_each(sql, names, |name| (name.clone(),), estimate_row)
     }
 
-    pub(super) fn remember_runs(&mut self, runs: &[(String, Estimate)]) {
+    pub(crate) fn remember_runs(&mut self, runs: &[(String, Estimate)]) {
         let sql = "INSERT OR REPLACE INTO runs VALUES(?1, ?2, ?3)";
         self.insert_each("runs", sql, runs, |statement, (name, estimate)| {
             let (duration, peak) = (estimate.duration_ms.cast_signed(), estimate.peak_rss_kib.cast_signed());

@@ -3,9 +3,9 @@
 //! An action root is a directory, some symbolic links and one object, gone after a few milliseconds. On ext4 each of their
 //! inodes is looked for among those that were deleted a moment ago, and a kernel's thousand backends spend 3 s in that.
 
-use crate::link_directory::LinkDirectory;
-use crate::slots::make_private;
-use crate::store_error::StoreError;
+use crate::store::link_directory::LinkDirectory;
+use crate::limits::slots::make_private;
+use crate::store::store_error::StoreError;
 use std::path::{Path, PathBuf};
 
 /// Where Linux has a file system in memory for all.

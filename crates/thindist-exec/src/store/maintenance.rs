@@ -1,17 +1,18 @@
 //! Looking after a cache: its size, its health, its clean-up. All of it is safe beside running links.
 
-use crate::action_cache;
-use crate::cas;
-use crate::layout::{self, Entry, Layout, Store};
-use crate::link_directory;
-use crate::lld_cache;
-use crate::store_error::{IoContext as _, StoreError, if_present};
-use crate::temporary::is_stale;
+use crate::store::action_cache;
+use crate::store::cas;
+use crate::store::layout;
+use crate::store::layout::{Entry, Layout, Store};
+use crate::store::link_directory;
+use crate::store::lld_cache;
+use crate::store::store_error::{IoContext as _, StoreError, if_present};
+use crate::store::temporary::is_stale;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use crate::link_directory::LinkDirectory;
+pub use crate::store::link_directory::LinkDirectory;
 
 /// A clean-up frees more than it must, or the next link would start another one.
 const KEEP_PER_CENT: u64 = 80;

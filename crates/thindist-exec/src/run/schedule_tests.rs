@@ -1,6 +1,6 @@
 use super::*;
-use crate::job::Source;
-use crate::layout::{Layout, Store};
+use crate::run::job::Source;
+use crate::store::layout::{Layout, Store};
 use std::fs;
 use std::sync::{Arc, Barrier, Mutex};
 use tempfile::TempDir;

@@ -4,9 +4,9 @@
 //! private copies. The compiler runs `working_directory_depth` directories below the root, where all names are, so that
 //! an extra input that begins with `..` stays inside.
 
-use crate::job::{Job, Source};
-use crate::layout;
-use crate::store_error::{IoContext as _, StoreError};
+use crate::run::job::{Job, Source};
+use crate::store::layout;
+use crate::store::store_error::{IoContext as _, StoreError};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, symlink};

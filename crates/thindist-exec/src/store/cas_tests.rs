@@ -1,5 +1,5 @@
 use super::*;
-use crate::maintenance::{StoreStats, stats, verify};
+use crate::store::maintenance::{StoreStats, stats, verify};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::sync::Barrier;
 use std::thread;

@@ -10,7 +10,7 @@
 //! <root>/state.sqlite       what may be lost: remembered digests, facts, estimates
 //! ```
 
-use crate::store_error::{IoContext as _, StoreError, if_present};
+use crate::store::store_error::{IoContext as _, StoreError, if_present};
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! The right to run one compiler.
 
 use crate::cancel::CancelToken;
-use crate::make_jobserver::{MakeJobserver, Token};
-use crate::slots::{RETRY_AFTER, Slot, Slots};
+use crate::limits::make_jobserver::{MakeJobserver, Token};
+use crate::limits::slots::{RETRY_AFTER, Slot, Slots};
 use std::fmt;
 use std::os::fd::{AsFd as _, BorrowedFd};
 

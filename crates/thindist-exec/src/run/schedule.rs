@@ -4,19 +4,19 @@
 //! slot of the machine and a token of make's: its permit. It gives that back when its compiler has ended, so that the next
 //! one runs while the object is checked and synced to disk (on the kernel a tenth of the time was waiting for disks).
 
-use crate::action_cache::{ActionCache, CachedOutput, CachedResult};
+use crate::store::action_cache::{ActionCache, CachedOutput, CachedResult};
 use crate::cancel::CancelToken;
-use crate::cas::Cas;
-use crate::job::{Job, NativeObject, Origin, Outcome};
-use crate::local::Executor;
-use crate::make_jobserver::MakeJobserver;
-use crate::memory::MemoryBudget;
-use crate::permit::Permit;
-use crate::queue::{Queue, follow};
-use crate::slots::{RETRY_AFTER, Slots};
+use crate::store::cas::Cas;
+use crate::run::job::{Job, NativeObject, Origin, Outcome};
+use crate::run::local::Executor;
+use crate::limits::make_jobserver::MakeJobserver;
+use crate::limits::memory::MemoryBudget;
+use crate::limits::permit::Permit;
+use crate::run::queue::{Queue, follow};
+use crate::limits::slots::{RETRY_AFTER, Slots};
 use crate::estimate::Estimate;
-use crate::state::parallel;
-use crate::store_error::StoreError;
+use crate::store::state::parallel;
+use crate::store::store_error::StoreError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
