@@ -3,7 +3,7 @@
 //! `find -name '*.o' | xargs cargo run --release -p thindist-core --example import_coverage`
 
 use std::time::{Duration, Instant};
-use thindist_core::bitcode::module;
+use thindist_core::bitcode;
 use thindist_core::import_facts;
 
 fn main() {
@@ -11,7 +11,7 @@ fn main() {
     let mut time = Duration::ZERO;
     for path in std::env::args().skip(1) {
         let Ok(bytes) = std::fs::read(&path) else { continue };
-        if module::read_module(&bytes).is_err() {
+        if bitcode::read_module(&bytes).is_err() {
             continue;
         }
         files += 1;

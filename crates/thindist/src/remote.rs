@@ -3,7 +3,7 @@
 //! Whatever an engine does, the link goes on with what this machine has.
 
 use crate::failure::{Failure, Result};
-use crate::link::cores;
+use crate::link::parallel::cores;
 use crate::settings::Settings;
 use crate::tools::Tool;
 use std::path::{Path, PathBuf};

@@ -77,7 +77,7 @@ const NAMES_APART: u64 = 2;
 const SOURCE_LOCATION: &[u8] = b"srcloc";
 /// Reads what importers get of a module; `None` if nothing can be said of any import.
 ///
-/// `bytes` have been read before, by [`crate::bitcode::module::read_module`], which names what is damaged; here damage is one
+/// `bytes` have been read before, by [`crate::bitcode::read_module`], which names what is damaged; here damage is one
 /// more reason to give up.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<ImportFacts> {

@@ -4,10 +4,10 @@ use crate::tools::{Random, Scratch, VERSIONS};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use thindist_core::bitcode::asm_inputs::AsmInput;
-use thindist_core::bitcode::module::{BitcodeError, LtoKind, ModuleFacts, read_module};
+use thindist_core::bitcode::{BitcodeError, LtoKind, ModuleFacts, read_module};
 use thindist_core::import_facts;
-use thindist_core::index::individual;
-use thindist_core::index::individual::ModuleName;
+use thindist_core::index;
+use thindist_core::index::ModuleName;
 use thindist_core::bitcode::module_flags::FlagValue;
 
 const SOURCE: &str = "#include <stdarg.h>\n\
@@ -176,7 +176,7 @@ fn what_is_no_bitcode_is_an_error() {
     let bytes = scratch.read("in.o");
     check(&bytes[..bytes.len() / 2], "truncated: a block at byte");
     check(&bytes[..40], "truncated");
-    let renamed = individual::read(&bytes).unwrap_err().to_string();
+    let renamed = index::read(&bytes).unwrap_err().to_string();
     assert!(renamed.contains("no module name block"), "{renamed}");
 }
 
@@ -209,8 +209,8 @@ fn damaged_bitcode_and_indexes_do_not_panic() {
             let _ = read_module(&damaged);
             let _ = import_facts::read(&damaged);
             let damaged = random.damage(&index);
-            let _ = individual::read(&damaged);
-            let _ = individual::rename_modules(&damaged, &|name| Some(ModuleName::with_hash(format!("{name}x"))));
+            let _ = index::read(&damaged);
+            let _ = index::rename_modules(&damaged, &|name| Some(ModuleName::with_hash(format!("{name}x"))));
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, import_name};
 use thindist_core::object::archive;
-use thindist_core::index::individual;
-use thindist_core::index::individual::{IndexError, IndexModule, ModuleName};
+use thindist_core::index;
+use thindist_core::index::{IndexError, IndexModule, ModuleName};
 
 const SOURCES: [(&str, &str); 3] = [
     ("a.c", "int b(int); int c(void); int main(void) { return b(1) + c(); }"),
@@ -54,12 +54,12 @@ fn backend(version: u32, scratch: &Scratch, module: &str, index: &str) -> Vec<u8
 fn backend_in_action_root(version: u32, link: &Scratch, module: &str) -> Vec<u8> {
     let root = Scratch::new("action-root");
     let bytes = link.read(format!("ix/{module}.thinlto.bc"));
-    let names = canonical(module, &individual::read(&bytes).unwrap().modules);
+    let names = canonical(module, &index::read(&bytes).unwrap().modules);
     for (identifier, name) in &names {
         fs::copy(link.path(identifier), root.path(name)).unwrap();
     }
     let renamed =
-        individual::rename_modules(&bytes, &|identifier| names.get(identifier).map(ModuleName::with_hash)).unwrap();
+        index::rename_modules(&bytes, &|identifier| names.get(identifier).map(ModuleName::with_hash)).unwrap();
     fs::write(root.path(INDEX_NAME), renamed).unwrap();
     backend(version, &root, MODULE_NAME, INDEX_NAME)
 }
@@ -94,21 +94,21 @@ fn renaming_changes_names_only() {
     for version in VERSIONS {
         let (link, _) = thin_link(version, "names-only");
         let bytes = link.read("ix/a.o.thinlto.bc");
-        let before = individual::read(&bytes).unwrap();
+        let before = index::read(&bytes).unwrap();
         assert_eq!(before.modules.first().unwrap().identifier, "a.o");
         assert!(before.modules.len() > 1 && before.modules.iter().all(|module| module.hash != [0; 5]));
         let longer = |name: &str| Some(ModuleName::with_hash(format!("canonical/{name}")));
-        let renamed = individual::rename_modules(&bytes, &longer).unwrap();
-        let after = individual::read(&renamed).unwrap();
+        let renamed = index::rename_modules(&bytes, &longer).unwrap();
+        let after = index::read(&renamed).unwrap();
         for (old, new) in before.modules.iter().zip(&after.modules) {
             assert_eq!(new.identifier, format!("canonical/{}", old.identifier));
             assert_eq!((new.id, new.hash), (old.id, old.hash));
         }
         assert_eq!((after.modules.len(), after.skip, after.empty), (before.modules.len(), false, false));
-        assert_eq!(renamed, individual::rename_modules(&bytes, &longer).unwrap(), "equal input, equal bytes");
+        assert_eq!(renamed, index::rename_modules(&bytes, &longer).unwrap(), "equal input, equal bytes");
         let back = |name: &str| name.strip_prefix("canonical/").map(ModuleName::with_hash);
-        let again = individual::rename_modules(&renamed, &back).unwrap();
-        assert_eq!(again, individual::rename_modules(&bytes, &|name| Some(ModuleName::with_hash(name))).unwrap());
+        let again = index::rename_modules(&renamed, &back).unwrap();
+        assert_eq!(again, index::rename_modules(&bytes, &|name| Some(ModuleName::with_hash(name))).unwrap());
         fs::write(link.path("renamed.bc"), &renamed).unwrap();
         link.run(&format!("llvm-bcanalyzer-{version} renamed.bc"));
     }
@@ -119,9 +119,9 @@ fn a_module_without_a_name_of_its_own_is_an_error() {
     let (link, _) = thin_link(22, "no-name");
     let bytes = link.read("ix/a.o.thinlto.bc");
     let error =
-        individual::rename_modules(&bytes, &|name| (name == "a.o").then(|| ModuleName::with_hash(MODULE_NAME))).unwrap_err();
+        index::rename_modules(&bytes, &|name| (name == "a.o").then(|| ModuleName::with_hash(MODULE_NAME))).unwrap_err();
     assert!(matches!(&error, IndexError::Unnamed(name) if name.starts_with("l.a(")), "{error}");
-    let error = individual::rename_modules(&bytes, &|_| Some(ModuleName::with_hash(MODULE_NAME))).unwrap_err();
+    let error = index::rename_modules(&bytes, &|_| Some(ModuleName::with_hash(MODULE_NAME))).unwrap_err();
     assert_eq!(error, IndexError::Ambiguous(MODULE_NAME.to_owned()));
 }
 
@@ -137,14 +137,14 @@ fn an_unselected_member_is_skipped() {
         scratch.run(&format!("ld.lld-{version} -r -o out.o only.o l.a --thinlto-index-only=list"));
         let library = scratch.read("l.a");
         let member = archive::identifier("l.a", &archive::parse(&library).unwrap().members[0]);
-        let skipped = individual::read(&scratch.read(format!("{member}.thinlto.bc"))).unwrap();
+        let skipped = index::read(&scratch.read(format!("{member}.thinlto.bc"))).unwrap();
         assert!(skipped.skip && !skipped.empty, "LLVM {version}: {skipped:?}");
-        assert!(!individual::read(&scratch.read("only.o.thinlto.bc")).unwrap().skip);
+        assert!(!index::read(&scratch.read("only.o.thinlto.bc")).unwrap().skip);
     }
 }
 
 #[test]
 fn an_empty_index_stays_empty() {
-    assert!(individual::read(b"").unwrap().empty);
-    assert_eq!(individual::rename_modules(b"", &|_| None).unwrap(), b"");
+    assert!(index::read(b"").unwrap().empty);
+    assert_eq!(index::rename_modules(b"", &|_| None).unwrap(), b"");
 }

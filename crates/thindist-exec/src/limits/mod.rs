@@ -1,6 +1,6 @@
 //! What bounds a machine: slots, make's jobserver, memory.
 
-pub mod make_jobserver;
-pub mod memory;
-pub mod permit;
-pub mod slots;
+pub(crate) mod make_jobserver;
+pub(crate) mod memory;
+pub(crate) mod permit;
+pub(crate) mod slots;

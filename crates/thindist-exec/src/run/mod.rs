@@ -1,11 +1,11 @@
 //! One compiler run, and the order of many of them.
 
-pub mod action_root;
-pub mod job;
-pub mod local;
-pub mod object_check;
-pub mod process;
-mod queue;
-pub mod schedule;
-pub mod scratch;
-pub mod warm;
+pub(crate) mod action_root;
+pub(crate) mod job;
+pub(crate) mod local;
+pub(crate) mod object_check;
+pub(crate) mod process;
+pub(crate) mod queue;
+pub(crate) mod schedule;
+pub(crate) mod scratch;
+pub(crate) mod warm;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::thread;
 use tempfile::TempDir;
 
-const TOOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/warm/test_tool.c");
+const TOOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/run/warm/test_tool.c");
 
 /// A small program in place of a compiler, and a place to run it in.
 struct Fixture {

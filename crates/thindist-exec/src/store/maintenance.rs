@@ -12,7 +12,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use crate::store::link_directory::LinkDirectory;
 
 /// A clean-up frees more than it must, or the next link would start another one.
 const KEEP_PER_CENT: u64 = 80;

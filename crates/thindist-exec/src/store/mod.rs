@@ -1,12 +1,12 @@
 //! What is kept on this machine: the CAS, the action cache, the history, lld's private caches.
 
-pub mod action_cache;
-pub mod cas;
-mod file_stamp;
-mod layout;
-mod link_directory;
-mod lld_cache;
-pub mod maintenance;
-pub mod state;
-pub mod store_error;
-mod temporary;
+pub(crate) mod action_cache;
+pub(crate) mod cas;
+pub(crate) mod file_stamp;
+pub(crate) mod layout;
+pub(crate) mod link_directory;
+pub(crate) mod lld_cache;
+pub(crate) mod maintenance;
+pub(crate) mod state;
+pub(crate) mod store_error;
+pub(crate) mod temporary;

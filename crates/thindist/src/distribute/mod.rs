@@ -33,7 +33,7 @@ use thindist_core::formats::dtlto::DtltoJobs;
 use thindist_core::flags::dtlto_flags;
 use thindist_core::flags::dtlto_flags::DtltoFlags;
 use thindist_core::lld::link_line::{OutputKind, Refusal};
-use thindist_core::plan::backends::Plan;
+use thindist_core::plan::Plan;
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::flags::targets;
 

@@ -7,13 +7,13 @@ use crate::link::{self, Workspace};
 use crate::tools::Tool;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use thindist_core::bitcode::module::ModuleFacts;
+use thindist_core::bitcode::ModuleFacts;
 use thindist_core::digest::Digest;
 use thindist_core::formats::dtlto::{DtltoJob, DtltoJobs};
-use thindist_core::index::individual;
-use thindist_core::index::individual::ModuleName;
+use thindist_core::index;
+use thindist_core::index::ModuleName;
 use thindist_core::lld::link_line::Refusal;
-use thindist_core::plan::backends::Module;
+use thindist_core::plan::Module;
 use thindist_exec::{FileStamp, Source};
 
 /// Every module that some job compiles or imports from, sorted by path.
@@ -112,7 +112,7 @@ impl Modules {
     /// lld's index with what `name` makes of the plan's identifiers.
     fn rename(&self, job: &DtltoJob, bytes: &[u8], name: &dyn Fn(String) -> String) -> Result<Vec<u8>> {
         let new_name = |written: &str| Some(ModuleName::with_hash(name(self.meant(written)?.identifier.clone())));
-        individual::rename_modules(bytes, &new_name).map_err(|error| {
+        index::rename_modules(bytes, &new_name).map_err(|error| {
             Failure::new(format_args!("{}: {error}", job.index))
                 .hint("LLVM writes indexes wrongly if a path ends in characters that are not ASCII")
         })
@@ -123,7 +123,7 @@ impl Modules {
         if let Ok(module) = self.module(written) {
             return Some(module);
         }
-        let mut meant = self.paths.iter().zip(&self.modules).filter(|(path, _)| individual::may_mean(written, path));
+        let mut meant = self.paths.iter().zip(&self.modules).filter(|(path, _)| index::may_mean(written, path));
         meant.next().filter(|_| meant.next().is_none()).map(|(_, module)| module)
     }
 

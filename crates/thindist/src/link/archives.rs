@@ -1,67 +1,16 @@
 //! Archives among the inputs: what their members are, and where.
 
+use super::content::{ArchiveContent, Member, Place};
 use super::fat_objects;
 use super::kind::read_kind;
 use super::stop::Stop;
 use crate::failure::{Failure, Result, io};
 use std::fs::File;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use thindist_core::object::archive;
 use thindist_core::object::archive::ArchiveError;
 use thindist_core::object::file_kind::{FileKind, file_kind};
 use thindist_core::lld::link_line::Refusal;
-
-/// The members of an archive.
-#[derive(Debug)]
-pub(crate) struct ArchiveContent {
-    pub(crate) members: Vec<Member>,
-}
-
-/// One member that is an object.
-#[derive(Debug)]
-pub(crate) struct Member {
-    /// The name in the archive.
-    pub(crate) name: String,
-    /// lld's module identifier, if it is bitcode.
-    pub(crate) identifier: String,
-    /// How lld's trace names it: `archive(name)`, the name as it stands in the archive.
-    pub(crate) trace_name: String,
-    pub(crate) kind: FileKind,
-    pub(crate) place: Place,
-}
-
-/// Where content is on this host.
-#[derive(Debug, Clone)]
-pub(crate) enum Place {
-    /// A file of its own.
-    File(PathBuf),
-    /// Part of a regular archive or of a FatLTO object, in bytes.
-    Part { file: PathBuf, offset: u64, size: u64 },
-}
-
-impl Place {
-    /// Reads the content.
-    pub(crate) fn read(&self) -> Result<Vec<u8>> {
-        match self {
-            Self::File(path) => std::fs::read(path).map_err(|error| io("read", path, &error)),
-            Self::Part { file, offset, size } => {
-                let read = || {
-                    let mut bytes = vec![0; usize::try_from(*size).map_err(std::io::Error::other)?];
-                    File::open(file)?.read_exact_at(&mut bytes, *offset)?;
-                    Ok(bytes)
-                };
-                read().map_err(|error| io("read", file, &error))
-            }
-        }
-    }
-}
-
-impl ArchiveContent {
-    pub(crate) fn has_bitcode(&self) -> bool {
-        self.members.iter().any(|member| member.kind == FileKind::Bitcode)
-    }
-}
 
 pub(crate) fn read(path: &str, file: &File, size: u64, fat: bool) -> std::result::Result<ArchiveContent, Stop> {
     let bytes = map(file, size).map_err(|error| io("read", path, &error))?;

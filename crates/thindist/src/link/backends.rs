@@ -8,7 +8,8 @@ use super::parallel;
 use super::recorded;
 use super::session::{InputDigests, Session, Workspace};
 use super::stop::Stop;
-use super::survey::{Content, Survey};
+use super::content::Content;
+use super::survey::Survey;
 use super::thin_step::{self, ThinLink};
 use crate::failure::{Failure, Result, io};
 use crate::tools::Tool;
@@ -18,8 +19,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use thindist_core::bitcode::asm_inputs::AsmInput;
 use thindist_core::flags::backend_flags::LinkFlags;
-use thindist_core::bitcode::module;
-use thindist_core::bitcode::module::{LtoKind, ModuleFacts};
+use thindist_core::bitcode;
+use thindist_core::bitcode::{LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::bitcode::definitions::Definitions;
 use thindist_core::plan::dso_local::DsoLocal;
@@ -28,8 +29,8 @@ use thindist_core::bitcode::ir_symbols;
 use thindist_core::bitcode::ir_symbols::{BitcodeSymbols, IrSymbols};
 use thindist_core::lld::link_line::Refusal;
 use thindist_core::paths;
-use thindist_core::plan::backends;
-use thindist_core::plan::backends::{Backend, Imports, Module, Plan};
+use thindist_core::plan;
+use thindist_core::plan::{Backend, Imports, Module, Plan};
 use thindist_core::lld::symbol_order::Definition;
 use thindist_core::flags::targets;
 use thindist_exec::{Job, Source, State};
@@ -162,7 +163,7 @@ fn stable_path(place: &Place, trace_name: &str) -> String {
 
 /// What a module's bitcode says, which `reader` has to understand.
 pub(crate) fn read_facts(reader: &Tool, identifier: &str, bytes: &[u8]) -> Result<ModuleFacts> {
-    let facts = module::read_module(bytes).map_err(|error| {
+    let facts = bitcode::read_module(bytes).map_err(|error| {
         Failure::new(format_args!("{identifier}: {error}")).hint("the file is damaged or cut short; compile it again")
     })?;
     match facts.llvm_major {
@@ -378,9 +379,9 @@ fn check_nothing_is_lost(
     }
 }
 
-pub(crate) fn stop(error: backends::PlanError) -> Stop {
+pub(crate) fn stop(error: plan::PlanError) -> Stop {
     match error {
-        backends::PlanError::Refused(refusal) => Stop::Refused(refusal),
+        plan::PlanError::Refused(refusal) => Stop::Refused(refusal),
         other => Stop::Failed(Failure::new(other).hint("link again; if that gives the same, please report it")),
     }
 }

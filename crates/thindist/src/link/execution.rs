@@ -3,7 +3,8 @@
 //! It knows jobs and nothing of the link that they are from.
 
 use super::lld_run;
-use super::session::{Workspace, cores};
+use super::session::Workspace;
+use super::parallel::cores;
 use super::verify_sample;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use thindist_core::action_files::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::Warnings;
-use thindist_core::plan::backends;
+use thindist_core::plan;
 use thindist_exec::jobs_from_env;
 use thindist_exec::{Limits, look_up, run_all};
 use thindist_exec::run::scratch;
@@ -325,7 +326,7 @@ fn diagnostics(stderr: &[u8], job: &Job, imported: &[String]) -> Vec<String> {
         .into_iter()
         .filter(|line| !line.ends_with(" generated."))
         .map(|line| files.iter().fold(line, |line, (name, path)| line.replace(name, path)))
-        .map(|line| backends::explain_names(&line, &job.name, &imported))
+        .map(|line| plan::explain_names(&line, &job.name, &imported))
         .collect()
 }
 

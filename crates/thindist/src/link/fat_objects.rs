@@ -1,6 +1,6 @@
 //! FatLTO objects: native ones that carry their bitcode in a section, which lld takes under `--fat-lto-objects`.
 
-use super::archives::Place;
+use super::content::Place;
 use crate::failure::Result;
 use object::read::elf::{ElfFile32, ElfFile64};
 use object::{Endianness, Object as _, ObjectSection as _};

@@ -2,7 +2,8 @@
 
 use super::Doubts;
 use super::lld_run;
-use super::native_side::{LtoObject, NativeSide};
+use super::lto_object::LtoObject;
+use super::native_side::NativeSide;
 use super::script_patterns;
 use super::session::Session;
 use super::shown_names::ShownNames;

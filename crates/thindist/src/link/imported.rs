@@ -5,7 +5,7 @@ use crate::failure::{Result, io};
 use std::collections::{BTreeMap, BTreeSet};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts::{self, ImportFacts};
-use thindist_core::plan::backends::{Imports, Module};
+use thindist_core::plan::{Imports, Module};
 use thindist_exec::{Source, State};
 
 /// Under which the facts are remembered. Raised whenever [`import_facts`] describes something in another way.

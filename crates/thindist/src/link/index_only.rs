@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::lld::link_line::LinkLine;
-use thindist_core::plan::backends::Plan;
+use thindist_core::plan::Plan;
 use thindist_core::index::promoted_names::PromotedNames;
 
 const INDEX: &str = ".thinlto.bc";
@@ -43,7 +43,7 @@ pub(crate) fn run(settings: Settings, line: LinkLine, survey: &Survey, lld: &Pat
 
 fn write(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
     let mut timer = Timer::start();
-    let inputs = session.digest_inputs(survey)?;
+    let inputs = session.digest_inputs(survey.files())?;
     let candidates = backends::read_candidates(session, survey, &inputs)?;
     timer.phase("plan");
     let thin = thin_step::run(session, survey)?;

@@ -7,7 +7,7 @@ use super::backends::Planned;
 use super::session::Session;
 use crate::failure::{Failure, Result, io};
 use crate::output;
-use crate::steps::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, native_path};
+use super::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, native_path};
 use std::collections::BTreeSet;
 use std::path::Path;
 use thindist_core::formats::job_file::{JobFile, Places};

@@ -3,7 +3,8 @@
 use super::archives::{Member, Place};
 use super::kind::kind_of;
 use super::stop::Stop;
-use super::survey::{Content, Survey, Surveyed};
+use super::content::{Content, Surveyed};
+use super::survey::Survey;
 use crate::failure::{Failure, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -51,7 +51,7 @@ use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::lld::link_line::{LinkLine, Refusal, Warnings};
 use thindist_exec::Job;
 
-pub(crate) use archives::Place;
+pub(crate) use content::Place;
 pub(crate) use backends::{Common, Planned, PlannedJobs, identifiers, job, mixed_targets, plan_jobs, read_facts};
 pub(crate) use execution::{
     Batch, build as run_backends, build_again, count, outcomes, places_beside, report_failures, settle,

@@ -5,7 +5,7 @@
 
 use super::backends::Planned;
 use super::execution;
-use super::native_side::LtoObject;
+use super::lto_object::LtoObject;
 use super::session::Session;
 use crate::failure::{Failure, Result, io};
 use crate::stats::BackendCounts;

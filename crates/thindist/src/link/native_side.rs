@@ -6,6 +6,7 @@
 use super::Doubts;
 use super::final_step::Parts;
 use super::loaded::{self, Candidate};
+use super::lto_object::LtoObject;
 use super::order::{self, Order};
 use super::overlap::{self, InBitcode};
 use super::parallel;
@@ -23,16 +24,6 @@ use thindist_core::lld::final_line::{Library, Loaded};
 use thindist_core::bitcode::ir_symbols::BitcodeSymbols;
 use thindist_core::lld::link_line::{OutputKind, Refusal};
 use thindist_core::lld::symbol_order::Symbol;
-
-/// An object that LTO has made.
-#[derive(Debug, Clone)]
-pub(crate) struct LtoObject {
-    pub(crate) path: PathBuf,
-    /// Its path in-process.
-    pub(crate) shown: String,
-    /// The archive that its module is a member of.
-    pub(crate) archive: Option<String>,
-}
 
 /// The inputs of the final link.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! The same work for many items, on all cores.
 
-use super::session::cores;
 use crate::failure::{Failure, Result};
 use std::thread::ScopedJoinHandle;
 
@@ -20,4 +19,9 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> 
 
 fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|_| Err(Failure::new("a thread that read the inputs has panicked; please report it")))
+}
+
+/// The number of processors that this process may use.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

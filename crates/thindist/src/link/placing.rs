@@ -1,12 +1,12 @@
 //! The native side of the final line: what is loaded, what is left of each library.
 
-use super::archives::{ArchiveContent, Member};
 use super::loaded::Candidate;
-use super::scripts::Script;
+use super::content::Script;
 use super::session::Session;
 use super::shown_names::ShownNames;
 use super::stop::Stop;
-use super::survey::{Content, Survey, Surveyed};
+use super::content::{ArchiveContent, Content, Member, Surveyed};
+use super::survey::Survey;
 use crate::failure::{Result, io};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

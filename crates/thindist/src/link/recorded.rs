@@ -8,7 +8,7 @@ use super::session::Session;
 use crate::failure::{Failure, Result, io};
 use std::path::PathBuf;
 use thindist_core::flags::backend_flags::LinkFlags;
-use thindist_core::plan::backends::Module;
+use thindist_core::plan::Module;
 use thindist_core::flags::recorded::compile_commands::CompileCommands;
 use thindist_core::flags::recorded::{RecordError, RecordedFlags, kbuild};
 

@@ -3,50 +3,46 @@
 //! In-process they stand in the place of the script. The final link keeps a script in its place among the libraries if all
 //! that it adds are libraries; else it names what is left of the files.
 
+use super::content::{Script, ScriptFile, Surveyed};
+use super::search::Search;
 use super::stop::Stop;
-use super::survey::{Content, Reading, Surveyed};
 use crate::failure::{Failure, io};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use thindist_core::lld::link_line::{Input, InputName, LibrarySearch, append_path};
 use thindist_core::lld::linker_script::{Listed, listed_files};
 
-/// A script's files.
-#[derive(Debug)]
-pub(crate) struct Script {
-    pub(crate) files: Vec<ScriptFile>,
-    /// It says nothing but the names of files.
-    pub(crate) is_list: bool,
-}
-
-/// One of them.
-#[derive(Debug)]
-pub(crate) struct ScriptFile {
-    /// How a line would name it.
-    pub(crate) word: String,
-    pub(crate) as_needed: bool,
-    pub(crate) surveyed: Surveyed,
+/// Whoever looks at the inputs of a line.
+pub(crate) trait Reading {
+    /// Where libraries are looked for.
+    fn search(&self) -> &Search<'_>;
+    /// What paths of a script below it are in.
+    fn sysroot(&self) -> &str;
+    /// Scripts that are being read.
+    fn open_scripts(&mut self) -> &mut Vec<String>;
+    /// Tells what a file is.
+    fn look_at(&mut self, input: Input, path: String) -> Result<Surveyed, Stop>;
 }
 
 /// Reads a script at an input's place.
-pub(crate) fn read(reading: &mut Reading<'_>, input: &Input, path: &str) -> Result<Script, Stop> {
+pub(crate) fn read(reading: &mut impl Reading, input: &Input, path: &str) -> Result<Script, Stop> {
     // One that names itself is lld's to report.
-    if reading.open_scripts.iter().any(|open| open == path) {
+    if reading.open_scripts().iter().any(|open| open == path) {
         return Ok(Script { files: Vec::new(), is_list: false });
     }
     let text = std::fs::read(path).map_err(|error| io("read", path, &error))?;
     let (listed, is_list) = listed_files(&String::from_utf8_lossy(&text));
-    reading.open_scripts.push(path.to_owned());
+    reading.open_scripts().push(path.to_owned());
     let files = listed.into_iter().map(|file| script_file(reading, input, path, file)).collect::<Result<_, _>>();
-    reading.open_scripts.pop();
+    reading.open_scripts().pop();
     Ok(Script { files: files?, is_list })
 }
 
-fn script_file(reading: &mut Reading<'_>, input: &Input, script: &str, file: Listed) -> Result<ScriptFile, Stop> {
+fn script_file(reading: &mut impl Reading, input: &Input, script: &str, file: Listed) -> Result<ScriptFile, Stop> {
     let Listed { name, as_needed } = file;
     if let Some(library) = name.strip_prefix("-l") {
         let search = LibrarySearch { name: library.to_owned(), only_static: input.only_static };
-        let path = reading.search.library(&search)?;
+        let path = reading.search().library(&search)?;
         let input = Input { name: InputName::Library(search), ..input.clone() };
         return Ok(ScriptFile { word: name, as_needed, surveyed: reading.look_at(input, path)? });
     }
@@ -57,8 +53,8 @@ fn script_file(reading: &mut Reading<'_>, input: &Input, script: &str, file: Lis
 
 /// An absolute path is below the sysroot if the script is; a relative one is beside the script, as given, or in a directory
 /// of `-L`.
-fn find(reading: &Reading<'_>, script: &str, name: &str) -> Result<String, Stop> {
-    let sysroot = reading.line.sysroot();
+fn find(reading: &impl Reading, script: &str, name: &str) -> Result<String, Stop> {
+    let sysroot = reading.sysroot();
     if name.starts_with('/') {
         let below = append_path(sysroot, name);
         let takes_sysroot = !sysroot.is_empty() && is_below(sysroot, script) && Path::new(&below).exists();
@@ -69,7 +65,7 @@ fn find(reading: &Reading<'_>, script: &str, name: &str) -> Result<String, Stop>
     }
     let beside = script.rsplit_once('/').map(|(directory, _)| append_path(directory, name));
     let found = beside.into_iter().chain([name.to_owned()]).find(|path| Path::new(path).exists());
-    found.or_else(|| reading.search.in_directories(name)).ok_or_else(|| {
+    found.or_else(|| reading.search().in_directories(name)).ok_or_else(|| {
         Failure::new(format_args!("{script}: unable to find {name}"))
             .hint("build it, or name its directory with -L")
             .into()
@@ -81,16 +77,4 @@ fn is_below(directory: &str, path: &str) -> bool {
     let identity = |path: &Path| path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
     let directory = identity(Path::new(directory));
     directory.is_some() && Path::new(path).ancestors().any(|above| identity(above) == directory)
-}
-
-impl Script {
-    /// Whether the final link cannot read the script again: it would meet a second time what is loaded in front.
-    pub(crate) fn adds_objects(&self) -> bool {
-        self.files.iter().any(|file| match &file.surveyed.content {
-            Content::Bitcode(_) | Content::Native | Content::Binary => true,
-            Content::Archive(archive) => archive.has_bitcode() || file.surveyed.input.whole_archive,
-            Content::Script(script) => script.adds_objects(),
-            Content::Shared => false,
-        })
-    }
 }

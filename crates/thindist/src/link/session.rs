@@ -1,8 +1,7 @@
 //! What one run has at hand: its stores, its place for temporaries, and how it is cancelled; and what a link has beside
 //! that: its line and its tools.
 
-use super::survey::Survey;
-use super::ways::Way;
+use super::way::Way;
 use crate::failure::{Failure, Result, io};
 use crate::interrupt::Interrupt;
 use crate::remote::{self, Remote};
@@ -101,8 +100,7 @@ impl Session {
     }
 
     /// Digests every file that the line names: inputs, thin archives' members, scripts.
-    pub(crate) fn digest_inputs(&self, survey: &Survey) -> Result<InputDigests> {
-        let mut files = survey.files();
+    pub(crate) fn digest_inputs(&self, mut files: Vec<PathBuf>) -> Result<InputDigests> {
         files.sort_unstable();
         files.dedup();
         self.digest(files)
@@ -205,9 +203,4 @@ fn warn<T>(outcome: Result<T>) {
     if let Err(failure) = outcome {
         failure.warn();
     }
-}
-
-/// The number of processors that this process may use.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

@@ -1,9 +1,10 @@
 //! What the inputs of a link line are: found, opened, and told apart by their first bytes.
 
-use super::archives::{self, ArchiveContent, Place};
+use super::archives;
+use super::content::{ArchiveContent, Content, Place, Surveyed};
 use super::fat_objects;
 use super::kind::read_kind;
-use super::scripts::{self, Script};
+use super::scripts::{self, Reading as _};
 use super::search::Search;
 use super::stop::Stop;
 use crate::failure::{Failure, io};
@@ -23,37 +24,14 @@ pub(crate) struct Survey {
     read_files: Vec<PathBuf>,
 }
 
-/// One input.
-#[derive(Debug)]
-pub(crate) struct Surveyed {
-    pub(crate) input: Input,
-    /// The path as lld names it.
-    pub(crate) path: String,
-    pub(crate) content: Content,
-}
-
-/// What an input is.
-#[derive(Debug, Clone)]
-pub(crate) enum Content {
-    Bitcode(Place),
-    Native,
-    /// Read with `--format=binary`.
-    Binary,
-    Archive(Arc<ArchiveContent>),
-    /// lld reads it in its place among the libraries.
-    Shared,
-    /// A linker script, or what lld will take for one, with the files that it adds.
-    Script(Arc<Script>),
-}
-
 /// What is known while inputs are looked at.
-pub(crate) struct Reading<'a> {
-    pub(crate) search: &'a Search<'a>,
-    pub(crate) line: &'a LinkLine,
+struct Look<'a> {
+    search: &'a Search<'a>,
+    line: &'a LinkLine,
     /// An archive that stands twice on the line is read once.
     archives: BTreeMap<String, Arc<ArchiveContent>>,
     /// Scripts that are being read.
-    pub(crate) open_scripts: Vec<String>,
+    open_scripts: Vec<String>,
 }
 
 impl Survey {
@@ -61,7 +39,7 @@ impl Survey {
     /// it is lld's to report.
     pub(crate) fn of(line: &LinkLine) -> (Self, std::result::Result<(), Stop>) {
         let search = Search::of(line);
-        let mut reading = Reading { search: &search, line, archives: BTreeMap::new(), open_scripts: Vec::new() };
+        let mut reading = Look { search: &search, line, archives: BTreeMap::new(), open_scripts: Vec::new() };
         let mut inputs = Vec::new();
         let mut outcome = Ok(());
         for input in line.inputs() {
@@ -138,24 +116,6 @@ impl Survey {
     }
 }
 
-impl Surveyed {
-    fn flatten_into<'a>(&'a self, flat: &mut Vec<&'a Self>) {
-        match &self.content {
-            Content::Script(script) => script.files.iter().for_each(|file| file.surveyed.flatten_into(flat)),
-            _ => flat.push(self),
-        }
-    }
-
-    pub(crate) fn has_bitcode(&self) -> bool {
-        match &self.content {
-            Content::Bitcode(_) => true,
-            Content::Archive(archive) => archive.has_bitcode(),
-            Content::Script(script) => script.files.iter().any(|file| file.surveyed.has_bitcode()),
-            Content::Native | Content::Binary | Content::Shared => false,
-        }
-    }
-}
-
 /// The path of an input, as lld would find it.
 fn find(input: &Input, search: &Search<'_>) -> std::result::Result<String, Stop> {
     match &input.name {
@@ -164,13 +124,26 @@ fn find(input: &Input, search: &Search<'_>) -> std::result::Result<String, Stop>
     }
 }
 
-impl Reading<'_> {
-    /// Tells what a file is.
-    pub(crate) fn look_at(&mut self, input: Input, path: String) -> std::result::Result<Surveyed, Stop> {
+impl scripts::Reading for Look<'_> {
+    fn search(&self) -> &Search<'_> {
+        self.search
+    }
+
+    fn sysroot(&self) -> &str {
+        self.line.sysroot()
+    }
+
+    fn open_scripts(&mut self) -> &mut Vec<String> {
+        &mut self.open_scripts
+    }
+
+    fn look_at(&mut self, input: Input, path: String) -> std::result::Result<Surveyed, Stop> {
         let content = self.content(&input, &path)?;
         Ok(Surveyed { input, path, content })
     }
+}
 
+impl Look<'_> {
     fn content(&mut self, input: &Input, path: &str) -> std::result::Result<Content, Stop> {
         let cannot_open = |error| io("open", path, &error);
         let file = File::open(path).map_err(cannot_open)?;

@@ -3,7 +3,8 @@
 //! A job file says what its thin link saw of other modules. If these are not so any more, the build system has run the
 //! steps in a wrong order, and an object made now would be of neither state: that is an error.
 
-use super::{JOB_SUFFIX, NATIVE_SUFFIX, native_path, unknown, value};
+use super::{unknown, value};
+use crate::link::step_files::{JOB_SUFFIX, NATIVE_SUFFIX, native_path};
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Batch, Workspace};
 use crate::output;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use thindist_core::action_files::import_name;
 use thindist_core::digest::Digest;
 use thindist_core::import_facts::ImportFacts;
-use thindist_core::index::individual;
+use thindist_core::index;
 use thindist_core::formats::job_file::{JobFile, Taken};
 use thindist_core::lld::link_line::Warnings;
 use thindist_core::index::promoted_names::PromotedNames;
@@ -151,7 +152,7 @@ fn check_imports(
     sources: &[Source],
 ) -> Result<()> {
     let damaged = |error| Failure::new(format_args!("{}: {error}", file.index)).hint(AGAIN);
-    let modules = individual::read(index).map_err(damaged)?.modules;
+    let modules = index::read(index).map_err(damaged)?.modules;
     let wanted: Vec<_> =
         digests.iter().zip(sources).enumerate().map(|(rank, (digest, source))| (rank, *digest, source)).collect();
     let facts = link::import_facts(&workspace.state, &wanted)?;

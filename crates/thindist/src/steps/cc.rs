@@ -20,14 +20,14 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use thindist_core::action_files::INDEX_NAME;
-use thindist_core::bitcode::module;
+use thindist_core::bitcode;
 use thindist_core::flags::compiler_line::{BackendLine, INDEX_OPTION};
 use thindist_core::plan::dso_local::DsoLocal;
-use thindist_core::index::individual;
-use thindist_core::index::individual::IndividualIndex;
+use thindist_core::index;
+use thindist_core::index::IndividualIndex;
 use thindist_core::lld::link_line::{Refusal, Warnings};
-use thindist_core::plan::backends;
-use thindist_core::plan::backends::{Module, Plan, PlanError};
+use thindist_core::plan;
+use thindist_core::plan::{Module, Plan, PlanError};
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_exec::{Job, Outcome, Source};
 
@@ -174,7 +174,7 @@ fn compiler(call: &Call, workspace: &Workspace) -> std::result::Result<Tool, Sto
 
 fn read_index(line: &BackendLine, bytes: &[u8]) -> Result<IndividualIndex> {
     let index =
-        individual::read(bytes).map_err(|error| Failure::new(format_args!("{}: {error}", line.index)).hint(AGAIN))?;
+        index::read(bytes).map_err(|error| Failure::new(format_args!("{}: {error}", line.index)).hint(AGAIN))?;
     let names_it = index.modules.iter().any(|module| module.identifier == line.module);
     if index.empty || index.skip || names_it {
         return Ok(index);
@@ -246,7 +246,7 @@ fn read_module(workspace: &Workspace, name: &str, line: &BackendLine, compiler: 
     };
     let (bitcode, stamp) = workspace.state.digest_file(Path::new(name)).map_err(|error| why(error.into()))?;
     let bytes = std::fs::read(&path).map_err(|error| why(io("read", name, &error)))?;
-    let facts = module::read_module(&bytes).map_err(|error| {
+    let facts = bitcode::read_module(&bytes).map_err(|error| {
         Failure::new(format_args!("{name}: {error}")).hint("the file is damaged or cut short; compile it again")
     })?;
     if let Some(major) = facts.llvm_major.filter(|major| *major > compiler.major) {
@@ -270,5 +270,5 @@ fn tell(stderr: &[u8], line: &BackendLine, imported: &[String]) {
     let imported: Vec<&str> = imported.iter().map(String::as_str).collect();
     let text = String::from_utf8_lossy(stderr).replace(INDEX_NAME, &line.index);
     // If nobody listens, there is nobody to be told.
-    let _ = std::io::stderr().write_all(backends::explain_names(&text, &line.module, &imported).as_bytes());
+    let _ = std::io::stderr().write_all(plan::explain_names(&text, &line.module, &imported).as_bytes());
 }

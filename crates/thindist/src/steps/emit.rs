@@ -5,7 +5,8 @@
 
 use super::places::{ModuleFiles, Places};
 use super::thin_link::{self, Options as ThinLink};
-use super::{FINAL_SUFFIX, NATIVE_SUFFIX, text, unknown, value, with_suffix};
+use super::{FINAL_SUFFIX, text, unknown, value, with_suffix};
+use crate::link::step_files::NATIVE_SUFFIX;
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Content, Session, Survey, Words};
 use crate::output;

@@ -20,21 +20,8 @@ use crate::failure::{Failure, Result};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// What is added to a module's path: its canonical individual index.
-pub(crate) const INDEX_SUFFIX: &str = ".thinlto.bc";
-/// Its job file.
-pub(crate) const JOB_SUFFIX: &str = ".thinlto.job";
-
 /// What the list's name gets: what the final link needs of the thin link.
 const FINAL_SUFFIX: &str = ".final";
-
-/// What its native object has in place of `.o`: Kbuild's own name.
-pub(crate) const NATIVE_SUFFIX: &str = ".thinlto-native.o";
-
-/// `x.o` becomes `x.thinlto-native.o`.
-pub(crate) fn native_path(bitcode: &str, suffix: &str) -> PathBuf {
-    PathBuf::from(format!("{}{suffix}", bitcode.strip_suffix(".o").unwrap_or(bitcode)))
-}
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

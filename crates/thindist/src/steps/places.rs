@@ -5,6 +5,7 @@
 //! before anything is unpacked.
 
 use super::{text, with_suffix};
+use crate::link::step_files::{INDEX_SUFFIX, JOB_SUFFIX, native_path};
 use crate::failure::{Failure, Result};
 use crate::link::{Content, Place, Survey};
 use crate::output;
@@ -132,9 +133,9 @@ impl ModuleFiles {
         Ok(Self {
             bitcode: bitcode.to_owned(),
             imports: Vec::new(),
-            index: with_suffix(bitcode, super::INDEX_SUFFIX),
-            job: with_suffix(bitcode, super::JOB_SUFFIX),
-            native: super::native_path(&text(bitcode)?, suffix),
+            index: with_suffix(bitcode, INDEX_SUFFIX),
+            job: with_suffix(bitcode, JOB_SUFFIX),
+            native: native_path(&text(bitcode)?, suffix),
         })
     }
 }

@@ -6,7 +6,8 @@
 //! archives and the bitcode of FatLTO objects are unpacked into `FILE.members`.
 
 use super::places::{self, ModuleFiles, Places};
-use super::{FINAL_SUFFIX, INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, emit, text, unknown, value, with_suffix};
+use super::{FINAL_SUFFIX, emit, text, unknown, value, with_suffix};
+use crate::link::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX};
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Ahead, InputDigests, Planned, Session, Stop, Survey, ThinLink, Way};
 use crate::output;
@@ -91,7 +92,7 @@ impl Options {
 /// Everything up to the backends.
 pub(super) fn write(session: &Session, survey: &Survey, options: &Options, backends: Backends) -> Result<Left> {
     let mut timer = Timer::start();
-    let inputs = session.digest_inputs(survey)?;
+    let inputs = session.digest_inputs(survey.files())?;
     let (thin, planned) = link::plan(session, survey, &inputs, &mut timer).map_err(link::only_in_process)?;
     if backends == Backends::Soon {
         // The steps compile what is not stored.

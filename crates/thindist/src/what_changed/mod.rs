@@ -40,7 +40,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
 
 impl Options {
     fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
-        let (mut format, mut suffix) = (Format::Text, crate::steps::NATIVE_SUFFIX.to_owned());
+        let (mut format, mut suffix) = (Format::Text, crate::link::step_files::NATIVE_SUFFIX.to_owned());
         let mut paths = Vec::new();
         while let Some(word) = words.next() {
             match word.to_str() {

@@ -46,7 +46,7 @@ fn different(old: BTreeMap<String, String>, new: BTreeMap<String, String>) -> Ve
 fn job(native: &Path, suffix: &str) -> Result<Option<JobFile>> {
     let name = native.to_string_lossy();
     let Some(stem) = name.strip_suffix(suffix) else { return Ok(None) };
-    let candidates = [format!("{stem}.o{}", crate::steps::JOB_SUFFIX), format!("{stem}{}", crate::steps::JOB_SUFFIX)];
+    let candidates = [format!("{stem}.o{}", crate::link::step_files::JOB_SUFFIX), format!("{stem}{}", crate::link::step_files::JOB_SUFFIX)];
     let Some(path) = candidates.into_iter().map(PathBuf::from).find(|path| path.is_file()) else { return Ok(None) };
     let bytes = std::fs::read(&path).map_err(|error| io("read", &path, &error))?;
     let job = JobFile::parse(&bytes, env!("CARGO_PKG_VERSION")).map_err(|error| {

@@ -47,7 +47,7 @@ fn find<'a>(rans: &'a [Ran], wanted: &str) -> Result<(&'a Link, &'a Action)> {
 
 /// The action's directory below `target`, and the command for it.
 fn lay_out(session: &Session, survey: &Survey, key: &str, target: &Path) -> Result<String> {
-    let inputs = session.digest_inputs(survey)?;
+    let inputs = session.digest_inputs(survey.files())?;
     let (_, planned) = link::plan(session, survey, &inputs, &mut Timer::start()).map_err(link::only_in_process)?;
     let job = planned.jobs.iter().find(|job| job.action.key().hex() == key).ok_or_else(|| {
         Failure::new(format_args!("the link has no action {key} any more: its inputs or its tools have changed"))

@@ -9,7 +9,7 @@
 use super::LinkFlags;
 use super::llvm_options::name_of;
 use crate::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
-use crate::bitcode::module::ModuleFacts;
+use crate::bitcode::ModuleFacts;
 use crate::lld::link_line::OutputKind;
 use crate::flags::recorded::RecordedFlags;
 

@@ -10,8 +10,8 @@ use std::fs;
 use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, import_name};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts;
-use thindist_core::index::individual;
-use thindist_core::index::individual::{ModuleName, NewHash};
+use thindist_core::index;
+use thindist_core::index::{ModuleName, NewHash};
 use thindist_core::index::promoted_names::PromotedNames;
 
 /// From this value of K on an edit is of what is not imported.
@@ -75,7 +75,7 @@ fn build(version: u32, pair: &Pair, flags: &str, k: u32) -> Seen {
         "ld.lld-{version} -shared -o out.so importer.o imported.o --thinlto-index-only=list -mllvm -import-instr-limit=200"
     ));
     let bytes = scratch.read("importer.o.thinlto.bc");
-    let imported = individual::read(&bytes).unwrap().modules.into_iter().find(|module| module.identifier == "imported.o");
+    let imported = index::read(&bytes).unwrap().modules.into_iter().find(|module| module.identifier == "imported.o");
     let definitions = imported.expect("nothing is imported").definitions.expect("an unknown summary");
     assert!(definitions.len() >= pair.least, "LLVM {version}: only {} definitions are imported", definitions.len());
     let part =
@@ -106,7 +106,7 @@ fn try_backend(version: u32, link: &Scratch, index: &[u8], hash: NewHash) -> Opt
     for (identifier, name) in &names {
         fs::copy(link.path(identifier), root.path(&name.name)).unwrap();
     }
-    let renamed = individual::rename_modules(index, &|name| names.get(name).cloned()).unwrap();
+    let renamed = index::rename_modules(index, &|name| names.get(name).cloned()).unwrap();
     fs::write(root.path(INDEX_NAME), renamed).unwrap();
     let line = format!("clang-{version} -O2 -fPIC -c -x ir {MODULE_NAME} -fthinlto-index={INDEX_NAME} -o native.o");
     root.succeeds(&line).then(|| root.read("native.o"))
@@ -228,7 +228,7 @@ fn flip_bits(version: u32, pair: &Pair) {
     }
     scratch.run(&format!("ld.lld-{version} -shared -o out.so importer.o imported.o --thinlto-index-only=list"));
     let bytes = scratch.read("importer.o.thinlto.bc");
-    let modules = individual::read(&bytes).unwrap().modules;
+    let modules = index::read(&bytes).unwrap().modules;
     let definitions =
         modules.into_iter().find(|module| module.identifier == "imported.o").unwrap().definitions.unwrap();
     let sound = scratch.read("imported.o");

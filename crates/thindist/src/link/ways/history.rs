@@ -3,7 +3,7 @@
 //! All of it may be lost. It decides which way a link takes, and whether lld's private cache may answer; never what an object is.
 
 use crate::failure::io;
-use crate::link::archives::Place;
+use crate::link::content::Place;
 use crate::link::session::{InputDigests, Session};
 use crate::link::survey::Survey;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,8 @@
 //! The final link of that way is another line than the user's, and what lld decides by the order of its inputs (which definition
 //! wins, which member is loaded) has to come out the same. Random links (`cargo xtask fuzz links`) hold this list against lld.
 
-use crate::link::survey::{Content, Survey, Surveyed};
+use crate::link::content::{Content, Surveyed};
+use crate::link::survey::Survey;
 use thindist_core::lld::link_line::options::Role;
 use thindist_core::lld::link_line::{ArgumentKind, LinkLine};
 use thindist_core::lld::linker_script;

@@ -23,49 +23,12 @@ pub(crate) use ahead::{Ahead, harvest as harvest_ahead};
 pub(crate) use distributor::{MESSENGER, tell};
 pub(super) use link::{Line, link};
 
-use crate::failure::{Failure, Result};
-use crate::settings::Settings;
+use super::way::Way;
 use thindist_core::lld::link_line::LinkLine;
 
 /// Whether lld has to do this line as it stands, with nothing of ours behind it.
 pub(super) fn is_lld_alone(line: &LinkLine) -> bool {
     private_cache::refusal(line).is_some()
-}
-
-/// Finds out whether the setting makes sense.
-pub(crate) fn check(settings: &Settings) -> Result<()> {
-    Way::forced(settings).map(drop)
-}
-
-/// How lld is driven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    InProcess,
-    Distributor,
-    IndexOnly,
-}
-
-impl Way {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::InProcess, "in-process"), (Self::Distributor, "distributor"), (Self::IndexOnly, "index-only")];
-
-    /// What the setting says; `None`: the rule decides.
-    pub(crate) fn forced(settings: &Settings) -> Result<Option<Self>> {
-        match settings.get("way") {
-            None | Some("auto") => Ok(None),
-            Some(name) => match Self::ALL.into_iter().find(|(_, known)| *known == name) {
-                Some((way, _)) => Ok(Some(way)),
-                None => Err(Failure::new(format_args!(
-                    "THINDIST_WAY={name}: expected `auto`, `in-process`, `distributor` or `index-only`"
-                ))),
-            },
-        }
-    }
-
-    /// Its name for people.
-    pub(crate) fn name(self) -> &'static str {
-        Self::ALL.into_iter().find(|(way, _)| *way == self).map_or("", |(_, name)| name)
-    }
 }
 
 /// The rule's answer, for stats, `what-ran` and a trace.
