@@ -3,8 +3,7 @@
 //! `find -name '*.o' | xargs cargo run --release -p thindist-core --example import_coverage`
 
 use std::time::{Duration, Instant};
-use thindist_core::bitcode;
-use thindist_core::import_facts;
+use thindist_core::{bitcode, import_facts};
 
 fn main() {
     let (mut files, mut read, mut defined, mut described) = (0, 0, 0, 0);

@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use thindist_exec::process;
-use thindist_exec::process::{Finished, Invocation, Status};
+use thindist_exec::process::{self, Finished, Invocation, Status};
 use thindist_exec::{CancelToken, WarmCompiler};
 
 const VERSIONS: [u32; 2] = [19, 22];

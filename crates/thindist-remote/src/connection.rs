@@ -6,7 +6,8 @@
 use crate::error::{RemoteError, describe};
 use crate::options::Options;
 use crate::pool::{Lease, Pool};
-use crate::{address::Address, api, retry};
+use crate::address::Address;
+use crate::{api, retry};
 use prost::Message as _;
 use std::fmt;
 use std::future::Future;

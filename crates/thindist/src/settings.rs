@@ -306,10 +306,17 @@ impl Settings {
         self.never_falls_back()?;
         self.promoted_names()?;
         self.has_flags_per_module()?;
-        crate::link::check_way(self)?;
-        crate::remote::options(self)?;
-        crate::link::verify_share(self)?;
+        self.verify_sample()?;
         ["jobs", "slots", "remote_jobs"].into_iter().try_for_each(|name| self.count(name).map(drop))
+    }
+
+    /// The share of what an engine gives that is made here as well: from 0, which is none, to 1.
+    pub(crate) fn verify_sample(&self) -> Result<f64> {
+        let Some(text) = self.get("remote_verify_sample") else { return Ok(0.0) };
+        match text.parse() {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+            _ => Err(Failure::new(format_args!("remote_verify_sample={text}: expected a number from 0 to 1"))),
+        }
     }
 
     /// Each backend heeds the flags of its own file.

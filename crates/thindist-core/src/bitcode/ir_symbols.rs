@@ -4,8 +4,7 @@
 //! module assembly among them, in the order in which lld enters them. A table of another version is not read: then
 //! nobody knows that order.
 
-use crate::bitcode::bitstream;
-use crate::bitcode::bitstream::{Block, BlockInfo, Item, Record};
+use crate::bitcode::bitstream::{self, Block, BlockInfo, Item, Record};
 use crate::lld::symbol_order::{Definition, Symbol, Visibility};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

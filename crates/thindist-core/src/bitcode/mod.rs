@@ -16,13 +16,11 @@ pub mod written_by;
 
 mod values;
 
-use crate::bitcode::asm_inputs;
-use crate::bitcode::asm_inputs::AsmInput;
-use crate::bitcode::bitstream;
-use crate::bitcode::bitstream::{BitstreamError, Block, BlockInfo, Extent, Item, Record};
-use crate::bitcode::definitions::Definitions;
-use crate::bitcode::guid::guid;
-use crate::bitcode::module_flags::{FlagError, FlagReader, FlagValue};
+use asm_inputs::AsmInput;
+use bitstream::{BitstreamError, Block, BlockInfo, Extent, Item, Record};
+use definitions::Definitions;
+use guid::guid;
+use module_flags::{FlagError, FlagReader, FlagValue};
 use std::collections::BTreeMap;
 
 /// Block and record numbers of LLVM's `LLVMBitCodes.h`, which never change their meaning.

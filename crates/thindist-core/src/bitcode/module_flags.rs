@@ -5,8 +5,7 @@
 //! whether a null constant is the number zero depends on its type. So types, values and metadata are numbered here as
 //! LLVM's reader numbers them, and nothing else of them is kept.
 
-use crate::bitcode::bitstream;
-use crate::bitcode::bitstream::{BitstreamError, Block, BlockInfo, Item, Record};
+use crate::bitcode::bitstream::{self, BitstreamError, Block, BlockInfo, Item, Record};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 

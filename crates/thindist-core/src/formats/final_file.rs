@@ -11,8 +11,7 @@
 
 use crate::digest::{Digest, Hasher};
 use crate::bitcode::ir_symbols::BitcodeSymbols;
-use crate::bitcode::written_by;
-use crate::bitcode::written_by::OtherWriter;
+use crate::bitcode::written_by::{self, OtherWriter};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a key changes its meaning.

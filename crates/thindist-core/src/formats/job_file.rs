@@ -14,8 +14,7 @@
 
 use crate::plan::action::{Action, ExtraInput, ImportedModule};
 use crate::digest::Digest;
-use crate::bitcode::written_by;
-use crate::bitcode::written_by::OtherWriter;
+use crate::bitcode::written_by::{self, OtherWriter};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a key changes its meaning.

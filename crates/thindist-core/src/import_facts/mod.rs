@@ -33,8 +33,7 @@ mod tables;
 mod types;
 
 use crate::bitcode::guid::{guid, local_guid};
-use crate::bitcode::bitstream;
-use crate::bitcode::bitstream::{Block, BlockInfo, Extent, Item, Record};
+use crate::bitcode::bitstream::{self, Block, BlockInfo, Extent, Item, Record};
 pub use facts::ImportFacts;
 use facts::{Content, OWN_NODE};
 use globals::{Kind, Names};

@@ -7,12 +7,10 @@
 pub mod promoted_names;
 mod summaries;
 
-use crate::bitcode::bitstream;
-use crate::bitcode::bitstream::{BitstreamError, Block, BlockInfo, Extent, Item, Record};
+use crate::bitcode::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
 use crate::bitcode::bitstream_writer::BlockWriter;
-use crate::index::promoted_names::ModuleHash;
-use crate::index::summaries;
-use crate::index::summaries::Declared;
+use promoted_names::ModuleHash;
+use summaries::Declared;
 use std::collections::{BTreeMap, BTreeSet};
 
 const MODULE_BLOCK: u32 = 8;

@@ -6,19 +6,17 @@
 pub mod action;
 pub mod dso_local;
 
-use crate::plan::action::{Action, ExtraInput, ImportedModule};
+use action::{Action, ExtraInput, ImportedModule};
 use crate::action_files::{INDEX_NAME, MODULE_NAME, import_name};
 use crate::bitcode::asm_inputs::AsmInput;
 use crate::bitcode::ModuleFacts;
 use crate::digest::Digest;
 use crate::bitcode::definitions::Definitions;
-use crate::plan::dso_local::DsoLocal;
+use dso_local::DsoLocal;
 use crate::import_facts::ImportFacts;
-use crate::index;
-use crate::index::{ModuleName, NewHash};
+use crate::index::{self, ModuleName, NewHash};
 use crate::lld::link_line::Refusal;
-use crate::index::promoted_names;
-use crate::index::promoted_names::{ModuleHash, PromotedNames, stable_hashes, suffix};
+use crate::index::promoted_names::{self, ModuleHash, PromotedNames, stable_hashes, suffix};
 use crate::flags::recorded::RecordedFlags;
 use crate::flags::targets::{Target, elf_machine};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,8 +2,7 @@
 
 use crate::tools::{Random, Scratch, VERSIONS, compile};
 use std::collections::BTreeSet;
-use thindist_core::object::archive;
-use thindist_core::object::archive::ArchiveError;
+use thindist_core::object::archive::{self, ArchiveError};
 
 const LONG: &str = "sub/deep/a_member_whose_name_goes_into_the_table_of_names.c";
 const SOURCES: [(&str, &str); 5] = [

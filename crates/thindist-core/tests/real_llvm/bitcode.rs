@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use thindist_core::bitcode::asm_inputs::AsmInput;
 use thindist_core::bitcode::{BitcodeError, LtoKind, ModuleFacts, read_module};
 use thindist_core::import_facts;
-use thindist_core::index;
-use thindist_core::index::ModuleName;
+use thindist_core::index::{self, ModuleName};
 use thindist_core::bitcode::module_flags::FlagValue;
 
 const SOURCE: &str = "#include <stdarg.h>\n\

@@ -1,6 +1,5 @@
 use super::*;
-use crate::run::process;
-use crate::run::process::Invocation;
+use crate::run::process::{self, Invocation};
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,9 +1,7 @@
 //! Whether a compiler's output can be a native object. An exit status of 0 does not say so: a full disk, a compiler
 //! that ignores what it does not know, or one for another machine all exit with 0.
 
-use object::Endianness;
-use object::FileKind;
-use object::elf;
+use object::{Endianness, FileKind, elf};
 use object::read::elf::FileHeader;
 
 /// What is wrong with `bytes` as a relocatable ELF object for `machine`, in the words of a message.

@@ -10,8 +10,7 @@
 //! end is seen by the other as the end of that socket. Whatever does not work is done by a plain spawn instead.
 
 use crate::cancel::CancelToken;
-use crate::run::process;
-use crate::run::process::{Finished, Invocation, Reader, RunError, Status, Usage, collect, drain};
+use crate::run::process::{self, Finished, Invocation, Reader, RunError, Status, Usage, collect, drain};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::Pid;
 use std::ffi::OsString;

@@ -4,8 +4,7 @@
 //! its last fields, so every entry of ours ends with `execution_metadata`, and one without it is dropped. An old reader
 //! ignores fields that it does not know, as protobuf has it.
 
-use crate::store::layout;
-use crate::store::layout::{Layout, Store};
+use crate::store::layout::{self, Layout, Store};
 use crate::store::store_error::{IoContext as _, StoreError, if_present};
 use crate::store::temporary::Temporary;
 use prost::Message;

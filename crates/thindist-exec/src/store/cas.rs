@@ -3,11 +3,9 @@
 //! A blob is visible only whole, never changes and may vanish at any moment (clean-up, another user). So absence is an
 //! answer, every read verifies, and a blob that fails is removed and counts as absent.
 
-use crate::store::layout;
-use crate::store::layout::{Layout, Store};
+use crate::store::layout::{self, Layout, Store};
 use crate::store::store_error::{IoContext as _, StoreError, if_present};
-use crate::store::temporary;
-use crate::store::temporary::Temporary;
+use crate::store::temporary::{self, Temporary};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};

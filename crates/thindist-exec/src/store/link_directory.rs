@@ -1,7 +1,6 @@
 //! The private work space of one link, inside the cache so that renames and hard links work.
 
-use crate::store::layout;
-use crate::store::layout::{Layout, Store};
+use crate::store::layout::{self, Layout, Store};
 use crate::store::store_error::{IoContext as _, StoreError};
 use crate::store::temporary::{is_stale, lock_mine};
 use std::fs::{self, File};

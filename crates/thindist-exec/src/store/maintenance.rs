@@ -1,11 +1,7 @@
 //! Looking after a cache: its size, its health, its clean-up. All of it is safe beside running links.
 
-use crate::store::action_cache;
-use crate::store::cas;
-use crate::store::layout;
-use crate::store::layout::{Entry, Layout, Store};
-use crate::store::link_directory;
-use crate::store::lld_cache;
+use crate::store::{action_cache, cas, link_directory, lld_cache};
+use crate::store::layout::{self, Entry, Layout, Store};
 use crate::store::store_error::{IoContext as _, StoreError, if_present};
 use crate::store::temporary::is_stale;
 use std::fs::{self, File};

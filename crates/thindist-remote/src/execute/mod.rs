@@ -32,8 +32,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use thindist_core::digest::Digest;
-use thindist_exec::{CancelToken, Cas, Job, NativeObject, Origin, Times};
-use thindist_exec::object_check;
+use thindist_exec::{CancelToken, Cas, Job, NativeObject, Origin, Times, object_check};
 use tokio::time::sleep;
 
 /// How often an action is tried whose blobs have gone meanwhile, or whose result cannot be used.

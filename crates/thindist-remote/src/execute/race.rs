@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
-use thindist_exec::execute;
-use thindist_exec::{CancelToken, Executor, Job, LocalLane, Outcome, Permit};
+use thindist_exec::{CancelToken, Executor, Job, LocalLane, Outcome, Permit, execute};
 
 /// How long an engine may be in beginning, and in ending, before it is helped.
 #[derive(Debug, Clone, Copy)]

@@ -8,8 +8,7 @@ use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use thindist_core::lld::link_line::response_file;
-use thindist_exec::process;
-use thindist_exec::process::{Invocation, Status, Usage};
+use thindist_exec::process::{self, Invocation, Status, Usage};
 
 /// A way to do the link. The order is the report's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

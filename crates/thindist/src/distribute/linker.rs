@@ -11,9 +11,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use thindist_core::formats::dtlto;
-use thindist_core::formats::dtlto::{DtltoJob, DtltoJobs};
+use thindist_core::formats::dtlto::{self, DtltoJob, DtltoJobs};
 use thindist_core::lld::link_line::LinkLine;
+
+pub(super) const LLDS_FILE: &str = "lld makes the file and runs the distributor in its own directory; link again";
 
 /// Ctrl-C is for both of us, and lld's end may take a moment.
 const TO_END: Duration = Duration::from_millis(200);

@@ -12,6 +12,7 @@ mod linker;
 mod modules;
 mod outputs;
 mod plain;
+mod told;
 
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Batch, Common, PlannedJobs, Session, Stop, Workspace};
@@ -19,8 +20,12 @@ use crate::remote::Tools;
 use crate::settings::Settings;
 use crate::stats::{BackendCounts, Stats, Timer};
 use crate::tools::{self, Tool};
-use crate::what_ran::Line;
-use linker::Linker;
+use crate::link::what_ran::Line;
+use linker::{LLDS_FILE, Linker};
+use told::tell;
+const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
+    (lld: --thinlto-distributor=/path/to/thindist --thinlto-distributor-arg=distribute)";
+
 pub(crate) use modules::KnownFacts;
 use modules::Modules;
 use plain::Plain;
@@ -28,18 +33,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::bitcode::asm_inputs::AsmInput;
-use thindist_core::formats::dtlto;
-use thindist_core::formats::dtlto::DtltoJobs;
-use thindist_core::flags::dtlto_flags;
-use thindist_core::flags::dtlto_flags::DtltoFlags;
+use thindist_core::formats::dtlto::{self, DtltoJobs};
+use thindist_core::flags::dtlto_flags::{self, DtltoFlags};
 use thindist_core::lld::link_line::{OutputKind, Refusal};
 use thindist_core::plan::Plan;
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::flags::targets;
-
-const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
-    (lld: --thinlto-distributor=/path/to/thindist --thinlto-distributor-arg=distribute)";
-const LLDS_FILE: &str = "lld makes the file and runs the distributor in its own directory; link again";
 
 /// One call of lld's.
 struct Distribution<'a> {
@@ -264,12 +263,4 @@ impl Distribution<'_> {
     fn plain(&self) -> Plain<'_> {
         Plain { compiler: &self.compiler.path, flags: &self.flags.flags, jobs: self.jobs, modules: &self.modules }
     }
-}
-
-fn tell(workspace: &Workspace, refusal: &Refusal, then: &str) -> Result<()> {
-    if workspace.settings.never_falls_back()? {
-        return Err(Failure::new(refusal).hint("leave it out, or allow it with THINDIST_FALLBACK=warn"));
-    }
-    Failure::new(format_args!("{refusal}; {then}")).warn();
-    Ok(())
 }

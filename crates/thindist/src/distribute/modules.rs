@@ -1,7 +1,8 @@
 //! The bitcode that a job file names: read, hashed, and under which identifier it takes part in the plan.
 
 use super::identifiers;
-use super::linker::Linker;
+use super::told::tell;
+use super::linker::{LLDS_FILE, Linker};
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Workspace};
 use crate::tools::Tool;
@@ -10,8 +11,7 @@ use std::path::{Path, PathBuf};
 use thindist_core::bitcode::ModuleFacts;
 use thindist_core::digest::Digest;
 use thindist_core::formats::dtlto::{DtltoJob, DtltoJobs};
-use thindist_core::index;
-use thindist_core::index::ModuleName;
+use thindist_core::index::{self, ModuleName};
 use thindist_core::lld::link_line::Refusal;
 use thindist_core::plan::Module;
 use thindist_exec::{FileStamp, Source};
@@ -43,7 +43,7 @@ impl Modules {
                 "{} names the input {missing}, which is no file that is there",
                 job_file.display()
             ))
-            .hint(super::LLDS_FILE));
+            .hint(LLDS_FILE));
         }
         let digests = workspace.digest(paths.iter().map(PathBuf::from).collect())?;
         let read = link::parallel_map(&paths, |path| read(compiler, path, digests.get(Path::new(path)), known))?;
@@ -56,7 +56,7 @@ impl Modules {
         let Some(linker) = linker else { return Ok(()) };
         match self.rename_to_in_process(linker) {
             Ok(()) => Ok(()),
-            Err(refusal) => super::tell(workspace, &refusal, "taking DTLTO's order instead"),
+            Err(refusal) => tell(workspace, &refusal, "taking DTLTO's order instead"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Native objects where lld expects them.
 
+use super::linker::LLDS_FILE;
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Batch};
 use crate::stats::BackendCounts;
@@ -20,7 +21,7 @@ pub(super) fn check_places(job_file: &Path, jobs: &[DtltoJob]) -> Result<()> {
             job_file.display(),
             job.output
         ))
-        .hint(super::LLDS_FILE)),
+        .hint(LLDS_FILE)),
     }
 }
 

@@ -7,8 +7,7 @@ use super::stop::Stop;
 use crate::failure::{Failure, Result, io};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use thindist_core::object::archive;
-use thindist_core::object::archive::ArchiveError;
+use thindist_core::object::archive::{self, ArchiveError};
 use thindist_core::object::file_kind::{FileKind, file_kind};
 use thindist_core::lld::link_line::Refusal;
 

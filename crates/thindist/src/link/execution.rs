@@ -5,12 +5,11 @@
 use super::lld_run;
 use super::session::Workspace;
 use super::parallel::cores;
-use super::verify_sample;
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::remote::{self, Tools};
 use crate::stats::BackendCounts;
-use crate::what_ran::{self, Line};
+use crate::link::what_ran::Line;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -18,13 +17,8 @@ use thindist_core::action_files::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::Warnings;
 use thindist_core::plan;
-use thindist_exec::jobs_from_env;
-use thindist_exec::{Limits, look_up, run_all};
-use thindist_exec::run::scratch;
-use thindist_exec::{
-    Estimate, Executor, Job, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome,
-    Slots, Source, WarmCompiler,
-};
+use thindist_exec::{Estimate, Executor, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, Source, WarmCompiler, jobs_from_env, look_up, run_all};
+use thindist_exec::scratch;
 use thindist_remote::{Hybrid, IN_FLIGHT, Policy, RemoteExecutor, WAITING};
 
 /// With fewer backends than this to run, a loaded compiler does not pay for its own start.
@@ -53,39 +47,6 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The native object of every module, in the plan's order.
-pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
-    let mut natives = Vec::with_capacity(batch.jobs.len());
-    let mut failures = Vec::new();
-    let outcomes = outcomes(batch)?;
-    if let Some(line) = batch.line {
-        what_ran::record(line, batch.workspace, batch.jobs, &outcomes);
-    }
-    for (index, outcome) in outcomes.into_iter().enumerate() {
-        match outcome {
-            Outcome::Success(native) => {
-                *count(counts, native.from) += 1;
-                natives.push(native);
-            }
-            other => failures.push((index, Some(other))),
-        }
-    }
-    if !failures.is_empty() {
-        return Err(report_failures(batch, &failures));
-    }
-    settle(batch, &natives)?;
-    tell_warnings(batch, &warnings(batch, &natives))?;
-    Ok(natives)
-}
-
-/// What is due once every backend has succeeded: a share of what others made is checked, and what was made here is left for
-/// them.
-pub(crate) fn settle(batch: &Batch<'_>, natives: &[NativeObject]) -> Result<()> {
-    verify_sample::check(batch, natives)?;
-    batch.workspace.remote.upload(batch.tools(), batch.jobs.iter().zip(natives));
-    Ok(())
-}
-
 /// How each module's backend ended, in the plan's order: found in the stores, or run.
 pub(crate) fn outcomes(batch: &Batch<'_>) -> Result<Vec<Outcome>> {
     let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
@@ -99,7 +60,7 @@ pub(crate) fn outcomes(batch: &Batch<'_>) -> Result<Vec<Outcome>> {
     Ok(ended.map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect())
 }
 
-/// Runs the backends at `gone` again, whose native objects have gone from the CAS since [`build`].
+/// Runs the backends at `gone` again, whose native objects have gone from the CAS since they were made or found.
 pub(crate) fn build_again(
     batch: &Batch<'_>,
     gone: &[usize],
@@ -293,7 +254,7 @@ fn warm_compiler(batch: &Batch<'_>, jobs: usize) -> Result<Option<WarmCompiler>>
 }
 
 /// Warnings of the backends are the link's, as they are in-process.
-fn tell_warnings(batch: &Batch<'_>, warnings: &[String]) -> Result<()> {
+pub(crate) fn tell_warnings(batch: &Batch<'_>, warnings: &[String]) -> Result<()> {
     match batch.warnings {
         Warnings::Silent => return Ok(()),
         Warnings::Shown | Warnings::Fatal => lld_run::print(warnings),

@@ -11,8 +11,7 @@ use thindist_core::bitcode::asm_inputs::{AsmInput, scan};
 use thindist_core::flags::backend_flags::is_context_sensitive;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::Refusal;
-use thindist_exec::StoreError;
-use thindist_exec::{FileStamp, State};
+use thindist_exec::{FileStamp, State, StoreError};
 
 /// Every file that any backend's assembly has named so far.
 #[derive(Debug, Default)]

@@ -1,10 +1,9 @@
 //! The final link, and putting its output in place.
 
-use super::Doubts;
-use super::lld_run;
+use super::{Doubts, lld_run, script_patterns};
 use super::lto_object::LtoObject;
 use super::native_side::NativeSide;
-use super::script_patterns;
+use super::parts::Parts;
 use super::session::Session;
 use super::shown_names::ShownNames;
 use super::stop::Stop;
@@ -12,8 +11,7 @@ use super::survey::Survey;
 use crate::failure::{Result, io};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use thindist_core::lld::final_line;
-use thindist_core::lld::final_line::FinalLink;
+use thindist_core::lld::final_line::{self, FinalLink};
 use thindist_core::bitcode::ir_symbols::BitcodeSymbols;
 
 /// The final link's output, not yet in its place.
@@ -25,21 +23,6 @@ pub(crate) struct Linked {
     pub(crate) diagnostics: Vec<String>,
     /// Every file that lld has read, except those of the link's own directory.
     pub(crate) read: Vec<PathBuf>,
-}
-
-/// What the steps before have to tell the final link.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Parts<'a> {
-    /// The names of the files that the thin link has loaded, in order.
-    pub(crate) trace: &'a [String],
-    /// What it saw of bitcode.
-    pub(crate) bitcode: &'a BitcodeSymbols,
-    pub(crate) regular_object: Option<&'a Path>,
-    /// The modules' native objects in lld's order, with their names in-process.
-    pub(crate) natives: &'a [LtoObject],
-    /// What the thin link has said already.
-    pub(crate) said: &'a [String],
-    pub(crate) doubts: Doubts,
 }
 
 /// Links.

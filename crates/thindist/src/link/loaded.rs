@@ -1,6 +1,6 @@
 //! Which inputs in-process has loaded, in its order: what the thin link's trace says.
 
-use super::archives::{Member, Place};
+use super::content::{Member, Place};
 use super::kind::kind_of;
 use super::stop::Stop;
 use super::content::{Content, Surveyed};

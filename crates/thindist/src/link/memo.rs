@@ -4,8 +4,7 @@
 //! key covers what the line tells and leads to a manifest of the rest; the second adds the content of that rest and
 //! leads to the output. Both are entries of the action cache.
 
-use super::final_step;
-use super::lld_run;
+use super::{final_step, lld_run};
 use super::session::{InputDigests, Session};
 use crate::failure::{Result, io};
 use std::collections::BTreeSet;

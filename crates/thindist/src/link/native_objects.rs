@@ -4,8 +4,8 @@
 //! and its backend runs again, once; a store that loses what was put into it a moment ago is an error.
 
 use super::backends::Planned;
-use super::execution;
-use super::lto_object::LtoObject;
+use super::{batch, execution};
+use super::lto_object::{LtoObject, file_name, lto_object_path};
 use super::session::Session;
 use crate::failure::{Failure, Result, io};
 use crate::stats::BackendCounts;
@@ -38,7 +38,7 @@ pub(crate) fn files<'a>(
 
 /// Takes them from the stores or has them made.
 pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCounts) -> Result<NativeObjects> {
-    let mut objects = execution::build(&planned.batch(session), counts)?;
+    let mut objects = batch::build(&planned.batch(session), counts)?;
     let identifiers: Vec<&str> = planned.jobs.iter().map(|job| job.name.as_str()).collect();
     let files = places(session, &identifiers)?;
     let all: Vec<usize> = (0..objects.len()).collect();
@@ -93,15 +93,6 @@ fn materialize(
     Ok(gone)
 }
 
-/// lld's name for the object of a module: `OUTPUT.lto.STEM.o` beside the bitcode; a member's identifier is taken whole.
-pub(crate) fn lto_object_path(output: &str, identifier: &str) -> String {
-    let name = file_name(identifier);
-    let stem = if identifier.ends_with(')') { name } else { name.rsplit_once('.').map_or(name, |(stem, _)| stem) };
-    let directory = identifier.strip_suffix(name).unwrap_or_default();
-    // As LLVM's `remove_dots`.
-    paths::clean(&format!("{directory}{}.lto.{stem}.o", file_name(output)))
-}
-
 /// The archive in an identifier of the form `archive(member at offset)`.
 fn archive_of(identifier: &str) -> Option<&str> {
     let (before, offset) = identifier.strip_suffix(')')?.rsplit_once(" at ")?;
@@ -109,9 +100,6 @@ fn archive_of(identifier: &str) -> Option<&str> {
     is_offset.then(|| before.rsplit_once('(').map(|(archive, _)| archive)).flatten()
 }
 
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
-}
 
 #[cfg(test)]
 mod tests {

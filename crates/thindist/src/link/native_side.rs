@@ -3,13 +3,12 @@
 //! The parts know one another's results: what natives lose depends on what LTO objects define, which members come late depends
 //! on what those refer to, and what is left of an archive depends on both.
 
-use super::Doubts;
-use super::final_step::Parts;
+use super::{Doubts, parallel};
+use super::parts::Parts;
 use super::loaded::{self, Candidate};
 use super::lto_object::LtoObject;
 use super::order::{self, Order};
 use super::overlap::{self, InBitcode};
-use super::parallel;
 use super::placing::{FileName, Native, Placing};
 use super::session::Session;
 use super::shown_names::ShownNames;

@@ -1,10 +1,9 @@
 //! The order of symbols in-process, and the members that it loads for the LTO objects, from what the inputs define.
 
-use super::content::Member;
+use super::content::{Content, Member, Surveyed};
 use super::loaded::Candidate;
 use super::parallel;
 use super::session::Session;
-use super::content::{Content, Surveyed};
 use super::survey::Survey;
 use super::symbol_tables::{self, ObjectSymbols};
 use crate::failure::Result;

@@ -1,11 +1,10 @@
 //! The native side of the final line: what is loaded, what is left of each library.
 
 use super::loaded::Candidate;
-use super::content::Script;
+use super::content::{ArchiveContent, Content, Member, Script, Surveyed};
 use super::session::Session;
 use super::shown_names::ShownNames;
 use super::stop::Stop;
-use super::content::{ArchiveContent, Content, Member, Surveyed};
 use super::survey::Survey;
 use crate::failure::{Result, io};
 use std::collections::{BTreeMap, BTreeSet};

@@ -16,9 +16,7 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::LinkLine;
-use thindist_exec::LinkDirectory;
-use thindist_exec::FileStamp;
-use thindist_exec::{ActionCache, Cas, State};
+use thindist_exec::{ActionCache, Cas, FileStamp, LinkDirectory, State};
 
 /// One link's surroundings.
 #[derive(Debug)]
@@ -115,6 +113,7 @@ impl Session {
 impl Workspace {
     pub(crate) fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
+        Way::forced(&settings)?;
         let options = remote::options(&settings)?;
         let interrupt = Interrupt::watch()?;
         let Stores { cache_dir, cas, action_cache, directory, passing } = Stores::open(&settings)?;

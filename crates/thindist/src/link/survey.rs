@@ -1,8 +1,7 @@
 //! What the inputs of a link line are: found, opened, and told apart by their first bytes.
 
-use super::archives;
+use super::{archives, fat_objects};
 use super::content::{ArchiveContent, Content, Place, Surveyed};
-use super::fat_objects;
 use super::kind::read_kind;
 use super::scripts::{self, Reading as _};
 use super::search::Search;

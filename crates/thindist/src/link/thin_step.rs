@@ -1,13 +1,12 @@
 //! The thin link: the real lld in index-only mode.
 
 use super::lld_run;
-use super::native_objects;
+use super::lto_object::lto_object_path;
 use super::session::Session;
 use super::survey::Survey;
 use crate::failure::{Failure, Result, io};
 use std::path::PathBuf;
-use thindist_core::lld::final_line;
-use thindist_core::lld::final_line::ThinLinkPaths;
+use thindist_core::lld::final_line::{self, ThinLinkPaths};
 use thindist_core::lld::link_line::Refusal;
 
 /// What the thin link tells.
@@ -101,7 +100,7 @@ fn too_long(session: &Session, survey: &Survey, index_prefix: &str) -> Option<Re
     let modules = survey.bitcode();
     let is_too_long = |identifier: &&&str| {
         let index = format!("{index_prefix}{identifier}.thinlto.bc");
-        let object = native_objects::lto_object_path(session.line.output(), identifier);
+        let object = lto_object_path(session.line.output(), identifier);
         let longest = index.split('/').chain(object.rsplit('/').take(1)).map(str::len).max();
         index.len() > PATH || longest > Some(COMPONENT)
     };

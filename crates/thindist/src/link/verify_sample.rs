@@ -5,13 +5,12 @@
 
 use super::execution::{self, Batch, Place};
 use crate::failure::{Failure, Result};
-use crate::settings::Settings;
 use std::hash::{BuildHasher as _, RandomState};
 use thindist_exec::{Job, NativeObject, Origin, Outcome};
 
 /// Makes a sample of `natives`, the batch's, here. One that differs is an error.
 pub(super) fn check(batch: &Batch<'_>, natives: &[NativeObject]) -> Result<()> {
-    let share = share(&batch.workspace.settings)?;
+    let share = batch.workspace.settings.verify_sample()?;
     let chosen: Vec<(Job, &NativeObject)> = batch
         .jobs
         .iter()
@@ -40,15 +39,6 @@ fn differs(job: &Job, theirs: &NativeObject, ours: &NativeObject) -> Failure {
         job.name, theirs.digest, ours.digest
     ))
     .hint("nothing was linked; do not use that engine, and run `thindist cache clear`: others of its objects are in there")
-}
-
-/// From 0, which is none, to 1.
-pub(crate) fn share(settings: &Settings) -> Result<f64> {
-    let Some(text) = settings.get("remote_verify_sample") else { return Ok(0.0) };
-    match text.parse() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-        _ => Err(Failure::new(format_args!("remote_verify_sample={text}: expected a number from 0 to 1"))),
-    }
 }
 
 /// Below 1. The standard library's keys for hash maps are random.

@@ -23,11 +23,9 @@ use thindist_core::action_files::INDEX_NAME;
 use thindist_core::bitcode;
 use thindist_core::flags::compiler_line::{BackendLine, INDEX_OPTION};
 use thindist_core::plan::dso_local::DsoLocal;
-use thindist_core::index;
-use thindist_core::index::IndividualIndex;
+use thindist_core::index::{self, IndividualIndex};
 use thindist_core::lld::link_line::{Refusal, Warnings};
-use thindist_core::plan;
-use thindist_core::plan::{Module, Plan, PlanError};
+use thindist_core::plan::{self, Module, Plan, PlanError};
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_exec::{Job, Outcome, Source};
 

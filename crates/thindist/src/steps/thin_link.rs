@@ -19,8 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::formats::build_graph;
 use thindist_core::formats::final_file::{FinalFile, Input, Module, Told};
-use thindist_core::formats::job_file;
-use thindist_core::formats::job_file::JobFile;
+use thindist_core::formats::job_file::{self, JobFile};
 use thindist_exec::{Job, Source};
 
 const USAGE: &str = "usage: thindist thin-link --list FILE [--suffix .thinlto-native.o] [--dyndep FILE] [--depfile FILE] \

@@ -2,7 +2,7 @@
 //!
 //! Nothing of it was kept: the link's plan is made again, and has the same key as long as the inputs are the same.
 
-use super::{Action, Link, Ran};
+use crate::link::what_ran::{Action, Link, Ran};
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Session, Survey};
 use crate::settings::Settings;

@@ -1,6 +1,6 @@
 //! The actions of a link as a table.
 
-use super::{Action, From, Ran};
+use crate::link::what_ran::{Action, From, Ran};
 
 const HEADING: [&str; 9] = ["where", "queue", "fetch", "execute", "upload", "up", "down", "key", "module"];
 /// Enough of a key to name it.
@@ -63,7 +63,7 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Link, Took};
+    use crate::link::what_ran::{Link, Took};
     use super::*;
 
     #[test]

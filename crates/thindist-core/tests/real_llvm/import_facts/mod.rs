@@ -10,8 +10,7 @@ use std::fs;
 use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, import_name};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts;
-use thindist_core::index;
-use thindist_core::index::{ModuleName, NewHash};
+use thindist_core::index::{self, ModuleName, NewHash};
 use thindist_core::index::promoted_names::PromotedNames;
 
 /// From this value of K on an edit is of what is not imported.

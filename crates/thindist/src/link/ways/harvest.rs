@@ -8,21 +8,19 @@ use super::history::{Now, Said};
 use crate::failure::{Failure, Result, io};
 use crate::link::execution::{self, Place};
 use crate::link::lld_run::{self, Run};
-use crate::link::native_objects::lto_object_path;
+use crate::link::lto_object::lto_object_path;
 use crate::link::session::Session;
 use crate::link::thin_step::ThinLink;
 use crate::link::{Planned, parallel};
-use crate::what_ran;
+use crate::link::what_ran;
 use object::{Object as _, ObjectSymbol as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
-use thindist_core::lld::cache_markers;
-use thindist_core::lld::cache_markers::CACHE_FILE_PREFIX;
-use thindist_exec::{CachedOutput, CachedResult, FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times};
-use thindist_exec::object_check;
+use thindist_core::lld::cache_markers::{self, CACHE_FILE_PREFIX};
+use thindist_exec::{CachedOutput, CachedResult, FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times, object_check};
 
 /// One backend runs for so many harvested objects, to be compared with one of them.
 const CHECKED_ONE_IN: usize = 500;
