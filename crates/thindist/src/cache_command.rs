@@ -1,7 +1,7 @@
 //! `thindist cache stats|gc|verify|clear`.
 
-use crate::failure::{Failure, Result};
-use crate::settings::Settings;
+use thindist_engine::failure::{Failure, Result};
+use thindist_engine::settings::Settings;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use thindist_exec::maintenance;

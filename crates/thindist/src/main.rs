@@ -3,26 +3,15 @@
 mod cache_command;
 mod cargo;
 mod compare;
-mod distribute;
 mod doctor;
-mod failure;
-mod interrupt;
-mod link;
 mod object_diff;
-mod output;
-mod private_line;
-mod progress;
-mod remote;
 mod say;
-mod settings;
-mod stats;
 mod steps;
-mod tools;
 mod verify;
 mod what_changed;
 mod what_ran;
 
-use failure::{Failure, Result};
+use thindist_engine::failure::{Failure, Result};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;

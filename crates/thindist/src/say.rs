@@ -1,6 +1,6 @@
 //! What commands say on the standard output, whose reader may have gone.
 
-use crate::failure::io;
+use thindist_engine::failure::io;
 use std::io::Write as _;
 
 /// Prints a line on the standard output, as `println!` does; a reader that has gone (`| head`) has seen what it wanted.

@@ -3,12 +3,16 @@
 //! Neither way touches the output that the line names. The memo of whole links is left out: it would show an old
 //! output where the objects are the question.
 
-use crate::failure::{Failure, Result, io};
-use crate::link::{self, Session, Survey};
+use thindist_engine::lld_run;
+use thindist_engine::pipeline;
+use thindist_engine::failure::{Failure, Result, io};
+use crate::link;
+use thindist_engine::workspace::Session;
+use thindist_engine::survey::Survey;
 use crate::object_diff::{self, Difference, NewSuffixes};
-use crate::private_line::{file_name, plain_words, to, with_output};
-use crate::settings::Settings;
-use crate::stats::{Stats, Timer};
+use thindist_engine::private_line::{file_name, plain_words, to, with_output};
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::{Stats, Timer};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,7 +45,7 @@ fn could_not_run(failure: Failure) -> Failure {
 }
 
 fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
-    let (mut session, survey) = link::open(settings, words)?;
+    let (mut session, survey) = thindist_engine::open(settings, words)?;
     if session.settings.has_flags_per_module()? {
         return Err(Failure::new("with each file's own flags objects are not those of in-process: nothing to compare")
             .hint("leave THINDIST_BACKEND_FLAGS=per-module out to compare the rest"));
@@ -56,7 +60,7 @@ fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Su
 
 fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
     let (mut stats, mut timer) = (Stats::of(session.line.output()), Timer::start());
-    let distributed = link::distribute(session, survey, &mut stats, &mut timer).map_err(link::only_in_process)?;
+    let distributed = pipeline::distribute(session, survey, &mut stats, &mut timer).map_err(pipeline::only_in_process)?;
     let in_process = InProcess::link(session)?;
     let mut report = Report { renamed: distributed.new_suffixes, ..Report::default() };
     for (number, (name, path)) in distributed.natives.iter().enumerate() {
@@ -94,7 +98,7 @@ impl InProcess {
         let objects = session.text_path("in-process/object")?;
         let words = plain_words(&session.line);
         let with_objects = [words.clone(), vec![format!("--lto-obj-path={objects}")], to(&directory.join("none"))];
-        link::lld(session, "in-process.rsp", &with_objects.concat())?;
+        lld_run::lld(session, "in-process.rsp", &with_objects.concat())?;
         run_lld(session, &[words, to(&output)].concat())?;
         Ok(Self { objects, output })
     }
@@ -111,11 +115,11 @@ impl InProcess {
 }
 
 fn run_lld(session: &Session, words: &[String]) -> Result<()> {
-    let run = link::lld(session, "in-process.rsp", words)?;
+    let run = lld_run::lld(session, "in-process.rsp", words)?;
     if run.success() {
         return Ok(());
     }
-    link::print(&link::lines(&run.stderr));
+    lld_run::print(&lld_run::lines(&run.stderr));
     Err(run.failure(&session.lld.path))
 }
 

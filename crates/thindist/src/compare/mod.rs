@@ -7,11 +7,13 @@
 mod report;
 mod ways;
 
-use crate::failure::{Failure, Result};
-use crate::link::{self, Session};
+use thindist_engine::{pipeline, stop};
+use thindist_engine::failure::{Failure, Result};
+use crate::link;
+use thindist_engine::workspace::Session;
 use crate::object_diff::{self, NewSuffixes};
-use crate::private_line::{file_name, with_output};
-use crate::settings::Settings;
+use thindist_engine::private_line::{file_name, with_output};
+use thindist_engine::settings::Settings;
 use report::{Format, Output, Report};
 use std::ffi::OsString;
 use std::path::Path;
@@ -37,7 +39,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
 fn begin(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let options = Options::read(words)?;
     let mut settings = Settings::load()?;
-    let (mut session, survey) = link::open(&mut settings, options.line)?;
+    let (mut session, survey) = thindist_engine::open(&mut settings, options.line)?;
     if !survey.has_bitcode() {
         return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
     }
@@ -85,7 +87,7 @@ fn format(word: Option<OsString>) -> Result<Format> {
 
 fn measure(session: &mut Session, rounds: usize, modules: usize) -> Result<Report> {
     session.settings.reject_beyond_in_process("a comparison with in-process")?;
-    LinkFlags::of(&session.line).map_err(|refusal| link::only_in_process(link::Stop::Refused(refusal)))?;
+    LinkFlags::of(&session.line).map_err(|refusal| pipeline::only_in_process(stop::Stop::Refused(refusal)))?;
     let directory = session.make_directory("compare")?;
     let output = directory.join(file_name(session.line.output()));
     session.line = with_output(&session.line, &output)?;
@@ -105,7 +107,7 @@ fn measure(session: &mut Session, rounds: usize, modules: usize) -> Result<Repor
 
 /// What there is to say of the two outputs.
 fn compared(in_process: &Path, distributed: &Path) -> Result<Output> {
-    let read = |path: &Path| std::fs::read(path).map_err(|error| crate::failure::io("read", path, &error));
+    let read = |path: &Path| std::fs::read(path).map_err(|error| thindist_engine::failure::io("read", path, &error));
     let (theirs, ours) = (read(in_process)?, read(distributed)?);
     let bytes = [theirs.len() as u64, ours.len() as u64];
     let differences = match theirs == ours {

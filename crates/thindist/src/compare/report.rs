@@ -1,7 +1,7 @@
 //! The figures of `thindist compare`: medians as a table or as JSON.
 
 use super::ways::{Measured, Way};
-use crate::failure::{Failure, Result};
+use thindist_engine::failure::{Failure, Result};
 use serde::Serialize;
 
 /// Raised when a field of the JSON changes its meaning.

@@ -1,8 +1,10 @@
 //! The ways to do one link, each measured as a process with its children.
 
-use crate::failure::{Failure, Result, io};
-use crate::link::{self, Session};
-use crate::private_line::{plain_words, to};
+use thindist_engine::lld_run;
+use thindist_engine::failure::{Failure, Result, io};
+use crate::link;
+use thindist_engine::workspace::Session;
+use thindist_engine::private_line::{plain_words, to};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
@@ -114,9 +116,9 @@ impl Bench<'_> {
     fn run_lld(&self, way: Way, cache: Option<&Path>) -> Result<Measured> {
         let mut words = [plain_words(&self.session.line), to(self.output)].concat();
         words.extend(cache.map(|cache| format!("--thinlto-cache-dir={}", cache.display())));
-        let run = link::lld(self.session, "compare.rsp", &words)?;
+        let run = lld_run::lld(self.session, "compare.rsp", &words)?;
         if !run.success() {
-            link::print(&link::lines(&run.stderr));
+            lld_run::print(&lld_run::lines(&run.stderr));
             return Err(run.failure(&self.session.lld.path));
         }
         let disk_bytes = cache.map_or(Ok(0), disk_bytes)?;
@@ -145,7 +147,7 @@ impl Bench<'_> {
             Invocation { program, arguments, environment: self.environment(way, cache, &stats), directory: None };
         let run = process::run(&invocation, None, self.session.interrupt.token()).map_err(Failure::new)?;
         if run.status != Status::Exited(0) {
-            link::print(&link::lines(&run.stderr));
+            lld_run::print(&lld_run::lines(&run.stderr));
             return Err(Failure::new(format_args!("the link by thindist failed: {}", run.status)));
         }
         let told = told(&stats)?;

@@ -2,10 +2,10 @@
 
 mod engine;
 
-use crate::failure::Result;
-use crate::remote;
-use crate::settings::Settings;
-use crate::tools::{self, Tool};
+use thindist_engine::failure::Result;
+use thindist_engine::remote;
+use thindist_engine::settings::Settings;
+use thindist_engine::tools::{self, Tool};
 use std::process::ExitCode;
 use thindist_exec::{Cas, MakeJobserver, State};
 
@@ -65,7 +65,7 @@ fn check_store(root: &std::path::Path) -> Result<String> {
     if back.as_deref() == Some(b"thindist doctor") {
         Ok(format!("{} (a blob written and read back)", root.display()))
     } else {
-        Err(crate::failure::Failure::new(format_args!(
+        Err(thindist_engine::failure::Failure::new(format_args!(
             "{}: a blob that was just written cannot be read back",
             root.display()
         )))

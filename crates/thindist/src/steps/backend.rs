@@ -3,14 +3,18 @@
 //! A job file says what its thin link saw of other modules. If these are not so any more, the build system has run the
 //! steps in a wrong order, and an object made now would be of neither state: that is an error.
 
+use thindist_engine::imported;
+use thindist_engine::batch;
 use super::{unknown, value};
-use crate::link::step_files::{JOB_SUFFIX, NATIVE_SUFFIX, native_path};
-use crate::failure::{Failure, Result, io};
-use crate::link::{self, Batch, Workspace};
-use crate::output;
-use crate::settings::Settings;
-use crate::stats::{Stats, Timer};
-use crate::tools::{self, Tool};
+use thindist_engine::step_files::{JOB_SUFFIX, NATIVE_SUFFIX, native_path};
+use thindist_engine::failure::{Failure, Result, io};
+use crate::link;
+use thindist_engine::execution::Batch;
+use thindist_engine::workspace::Workspace;
+use thindist_engine::output_files;
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::{Stats, Timer};
+use thindist_engine::tools::{self, Tool};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -101,9 +105,9 @@ fn build(workspace: &Workspace, options: &Options) -> Result<()> {
     };
     let mut stats = Stats::of(&outputs.first().map_or_else(String::new, |output| output.display().to_string()));
     stats.modules = jobs.len();
-    let natives = link::run_backends(&batch, &mut stats.backends)?;
+    let natives = batch::build(&batch, &mut stats.backends)?;
     for (native, output) in natives.iter().zip(&outputs) {
-        output::install(workspace, native, output, options.if_changed)?;
+        output_files::install(workspace, native, output, options.if_changed)?;
     }
     timer.phase("backends");
     workspace.record(stats, &timer);
@@ -155,7 +159,7 @@ fn check_imports(
     let modules = index::read(index).map_err(damaged)?.modules;
     let wanted: Vec<_> =
         digests.iter().zip(sources).enumerate().map(|(rank, (digest, source))| (rank, *digest, source)).collect();
-    let facts = link::import_facts(&workspace.state, &wanted)?;
+    let facts = imported::facts(&workspace.state, &wanted)?;
     for (rank, (import, digest)) in file.imports.iter().zip(digests).enumerate() {
         let taken = match import.taken {
             Taken::Whole(whole) => whole == *digest,

@@ -8,12 +8,18 @@
 //! What the compiler says is the user's: its words, with the names of the line. If it fails, it is run as it was called, so
 //! that also its exit code is its own.
 
-use crate::failure::{Failure, Result, io};
-use crate::link::{self, Batch, NamedFiles, Stop, Workspace};
-use crate::output;
-use crate::settings::Settings;
-use crate::stats::{Stats, Timer};
-use crate::tools::{self, Tool};
+use thindist_engine::{imported, planning};
+use thindist_engine::execution::{self, Batch};
+use thindist_engine::batch;
+use thindist_engine::failure::{Failure, Result, io};
+use crate::link;
+use thindist_engine::extra_inputs::NamedFiles;
+use thindist_engine::stop::Stop;
+use thindist_engine::workspace::Workspace;
+use thindist_engine::output_files;
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::{Stats, Timer};
+use thindist_engine::tools::{self, Tool};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -143,14 +149,14 @@ fn build(workspace: &Workspace, call: &Call, line: &BackendLine, never: bool) ->
     };
     let mut stats = Stats::of(&line.output);
     stats.modules = 1;
-    let native = match link::outcomes(&batch)?.into_iter().next() {
+    let native = match execution::outcomes(&batch)?.into_iter().next() {
         Some(Outcome::Success(native)) => native,
         Some(Outcome::CompileFailed { .. }) if !never => return Ok(End::Compiler),
-        other => return Err(link::report_failures(&batch, &[(0, other)]).into()),
+        other => return Err(execution::report_failures(&batch, &[(0, other)]).into()),
     };
-    link::settle(&batch, std::slice::from_ref(&native))?;
-    *link::count(&mut stats.backends, native.from) += 1;
-    output::install(workspace, &native, Path::new(&line.output), false)?;
+    batch::settle(&batch, std::slice::from_ref(&native))?;
+    *execution::count(&mut stats.backends, native.from) += 1;
+    output_files::install(workspace, &native, Path::new(&line.output), false)?;
     tell(&native.stderr, line, &imported);
     timer.phase("backends");
     workspace.record(stats, &timer);
@@ -206,15 +212,15 @@ fn job(
     let plan = Plan::new(&modules, PromotedNames::Hash);
     let imports = plan.imports(0, bytes).map_err(stop)?;
     let wanted: Vec<_> = modules.iter().zip(&sources).enumerate().skip(1).map(fact_of).collect();
-    let facts = link::import_facts(&workspace.state, &wanted)?;
+    let facts = imported::facts(&workspace.state, &wanted)?;
     plan.check_current(&imports, bytes, &facts).map_err(stop)?;
     // What other modules define, this index alone does not tell; the compiler as it was called does not know it either.
     let draft = plan.draft(&imports, bytes, &facts, &DsoLocal::default()).map_err(stop)?;
     let mut named = NamedFiles::default();
     let extra_inputs = named.resolve(&workspace.state, &line.module, &draft.named_files)?;
     let backend = plan.backend(draft, extra_inputs, compiler.identity, line.arguments()).map_err(stop)?;
-    let names = link::identifiers(&modules, &backend.imports);
-    Ok((link::job(&line.module, backend, &sources, &named)?, names))
+    let names = planning::identifiers(&modules, &backend.imports);
+    Ok((planning::job(&line.module, backend, &sources, &named)?, names))
 }
 
 fn fact_of<'a>(

@@ -6,11 +6,15 @@
 use super::places::{ModuleFiles, Places};
 use super::thin_link::{self, Options as ThinLink};
 use super::{FINAL_SUFFIX, text, unknown, value, with_suffix};
-use crate::link::step_files::NATIVE_SUFFIX;
-use crate::failure::{Failure, Result, io};
-use crate::link::{self, Content, Session, Survey, Words};
-use crate::output;
-use crate::settings::Settings;
+use thindist_engine::step_files::NATIVE_SUFFIX;
+use thindist_engine::failure::{Failure, Result, io};
+use crate::link;
+use thindist_engine::content::Content;
+use thindist_engine::workspace::Session;
+use thindist_engine::survey::Survey;
+use thindist_engine::words::Words;
+use thindist_engine::output_files;
+use thindist_engine::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -38,14 +42,14 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let options = Options::read(words)?;
     let mut settings = Settings::load()?;
     let line = write_line(&mut settings.clone(), &options)?;
-    let (session, survey) = link::open(&mut settings, options.line.clone())?;
+    let (session, survey) = thindist_engine::open(&mut settings, options.line.clone())?;
     if !survey.has_bitcode() {
         return session.finish(Err(Failure::new("no bitcode among the inputs: there is nothing to run apart")
             .hint("compile the sources first: emit reads which modules there are")));
     }
     let files = Files { file: options.file, line, program: program()? };
     let outcome = files.text(&session, &survey, options.format).and_then(|text| {
-        output::write_if_changed(&files.file, text.as_bytes())?;
+        output_files::write_if_changed(&files.file, text.as_bytes())?;
         Ok(ExitCode::SUCCESS)
     });
     session.finish(outcome)
@@ -77,7 +81,7 @@ fn write_line(settings: &mut Settings, options: &Options) -> Result<PathBuf> {
     let words = Words::read(settings, options.line.clone())?;
     let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is no UTF-8"))?;
     let path = with_suffix(&options.file, ".line");
-    output::write_if_changed(&path, response_file::join(&[words.own, expanded].concat()).as_bytes())?;
+    output_files::write_if_changed(&path, response_file::join(&[words.own, expanded].concat()).as_bytes())?;
     Ok(path)
 }
 

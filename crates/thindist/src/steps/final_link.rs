@@ -3,12 +3,18 @@
 //! The line is the thin link's. What it read has to be as the thin link saw it. Of bitcode only that it is bitcode is looked
 //! at: the thin link has left what is needed of its symbols. The output is written only if it changes.
 
+use thindist_engine::{doubts, output_files};
+use thindist_engine::pipeline;
+use thindist_engine::final_link::{self, Linked};
+use thindist_engine::native_objects;
 use super::{FINAL_SUFFIX, unknown, value, with_suffix};
-use crate::failure::{Failure, Result, io};
-use crate::link::{self, Linked, Parts, Session, Survey};
-use crate::output;
-use crate::settings::Settings;
-use crate::stats::{Stats, Timer};
+use thindist_engine::failure::{Failure, Result, io};
+use crate::link;
+use thindist_engine::parts::Parts;
+use thindist_engine::workspace::Session;
+use thindist_engine::survey::Survey;
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::{Stats, Timer};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -27,7 +33,7 @@ struct Options {
 pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let options = Options::read(words)?;
     let mut settings = Settings::load()?;
-    let (session, survey) = link::open(&mut settings, options.line)?;
+    let (session, survey) = thindist_engine::open(&mut settings, options.line)?;
     let outcome = finish(&session, &survey, &options.list).map(|()| ExitCode::SUCCESS);
     session.finish(outcome)
 }
@@ -56,7 +62,7 @@ fn finish(session: &Session, survey: &Survey, list: &Path) -> Result<()> {
     check_inputs(session, survey, &file)?;
     let modules = file.modules.iter().map(|module| (module.identifier.as_str(), Path::new(&module.native)));
     modules.clone().try_for_each(|(identifier, native)| expect_native(identifier, native))?;
-    let natives = link::native_object_files(session, modules)?;
+    let natives = native_objects::files(session, modules)?;
     let regular = file.regular_object.as_deref().map(std::path::absolute).transpose();
     let regular = regular.map_err(|error| io("find", list, &error))?;
     let parts = Parts {
@@ -65,9 +71,9 @@ fn finish(session: &Session, survey: &Survey, list: &Path) -> Result<()> {
         regular_object: regular.as_deref(),
         natives: &natives,
         said: &[],
-        doubts: link::Doubts::Shown,
+        doubts: doubts::Doubts::Shown,
     };
-    install(session, &link::final_link(session, survey, &parts).map_err(link::only_in_process)?)?;
+    install(session, &final_link::run(session, survey, &parts).map_err(pipeline::only_in_process)?)?;
     stats.modules = file.modules.len();
     timer.phase("final_link");
     session.record(stats, &timer);
@@ -132,7 +138,7 @@ fn expect_native(identifier: &str, native: &Path) -> Result<()> {
 fn install(session: &Session, linked: &Linked) -> Result<()> {
     let output = Path::new(session.line.output());
     match &linked.file {
-        Some(file) if output::same(file, output)? => Ok(()),
+        Some(file) if output_files::same(file, output)? => Ok(()),
         _ => linked.install(session),
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use emit::run as emit;
 pub(crate) use final_link::run as final_link;
 pub(crate) use thin_link::run as thin_link;
 
-use crate::failure::{Failure, Result};
+use thindist_engine::failure::{Failure, Result};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

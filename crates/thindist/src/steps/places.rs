@@ -5,10 +5,11 @@
 //! before anything is unpacked.
 
 use super::{text, with_suffix};
-use crate::link::step_files::{INDEX_SUFFIX, JOB_SUFFIX, native_path};
-use crate::failure::{Failure, Result};
-use crate::link::{Content, Place, Survey};
-use crate::output;
+use thindist_engine::step_files::{INDEX_SUFFIX, JOB_SUFFIX, native_path};
+use thindist_engine::failure::{Failure, Result};
+use thindist_engine::content::{Content, Place};
+use thindist_engine::survey::Survey;
+use thindist_engine::output_files;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use thindist_core::object::file_kind::FileKind;
@@ -85,8 +86,8 @@ impl Places {
 
 /// Writes a member's content.
 pub(super) fn unpack(file: &Path, bytes: &[u8]) -> Result<()> {
-    output::make_parent(file)?;
-    output::write_if_changed(file, bytes)?;
+    output_files::make_parent(file)?;
+    output_files::write_if_changed(file, bytes)?;
     Ok(())
 }
 

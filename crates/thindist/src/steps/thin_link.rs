@@ -5,14 +5,24 @@
 //! natives first, then the LTO objects; `FILE.final` has what `thindist final-link` needs beside them. Members of regular
 //! archives and the bitcode of FatLTO objects are unpacked into `FILE.members`.
 
+use thindist_engine::ahead::{self, Ahead};
+use thindist_engine::pipeline;
+use thindist_engine::loaded;
+use thindist_engine::native_side;
 use super::places::{self, ModuleFiles, Places};
 use super::{FINAL_SUFFIX, emit, text, unknown, value, with_suffix};
-use crate::link::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX};
-use crate::failure::{Failure, Result, io};
-use crate::link::{self, Ahead, InputDigests, Planned, Session, Stop, Survey, ThinLink, Way};
-use crate::output;
-use crate::settings::Settings;
-use crate::stats::{Stats, Timer};
+use thindist_engine::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX};
+use thindist_engine::failure::{Failure, Result, io};
+use crate::link;
+use thindist_engine::workspace::{InputDigests, Session};
+use thindist_engine::planning::Planned;
+use thindist_engine::stop::Stop;
+use thindist_engine::survey::Survey;
+use thindist_engine::thin_link::ThinLink;
+use thindist_engine::way::Way;
+use thindist_engine::output_files;
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::{Stats, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -51,7 +61,7 @@ pub(super) struct Left {
 pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let options = Options::read(words)?;
     let mut settings = Settings::load()?;
-    let (session, survey) = link::open(&mut settings, options.line.clone())?;
+    let (session, survey) = thindist_engine::open(&mut settings, options.line.clone())?;
     let outcome = write(&session, &survey, &options, Backends::Soon).map(|_| ExitCode::SUCCESS);
     session.finish(outcome)
 }
@@ -92,7 +102,7 @@ impl Options {
 pub(super) fn write(session: &Session, survey: &Survey, options: &Options, backends: Backends) -> Result<Left> {
     let mut timer = Timer::start();
     let inputs = session.digest_inputs(survey.files())?;
-    let (thin, planned) = link::plan(session, survey, &inputs, &mut timer).map_err(link::only_in_process)?;
+    let (thin, planned) = pipeline::plan(session, survey, &inputs, &mut timer).map_err(pipeline::only_in_process)?;
     if backends == Backends::Soon {
         // The steps compile what is not stored.
         harvest(session, survey, &inputs, (&thin, &planned), timer).unwrap_or_else(|failure| failure.warn());
@@ -101,7 +111,7 @@ pub(super) fn write(session: &Session, survey: &Survey, options: &Options, backe
     if !options.final_link {
         check_order(survey, &thin, &planned)?;
     }
-    let natives = link::native_files(survey, &thin.trace).map_err(link::only_in_process)?;
+    let natives = loaded::files(survey, &thin.trace).map_err(pipeline::only_in_process)?;
     let mut objects = natives.iter().map(|native| places.provide(native)).collect::<Result<Vec<_>>>()?;
     let regular = regular_part(&thin, &planned, options)?;
     objects.extend(regular.clone());
@@ -140,7 +150,7 @@ fn harvest(
     plan: (&ThinLink, &Planned),
     mut timer: Timer,
 ) -> Result<()> {
-    let Ahead { executed, nothing } = link::harvest_ahead(session, survey, inputs, plan)?;
+    let Ahead { executed, nothing } = ahead::harvest(session, survey, inputs, plan)?;
     timer.phase("backends");
     if executed == 0 {
         return Ok(());
@@ -159,12 +169,12 @@ fn harvest(
 
 fn write_list<'a>(list: &Path, objects: impl Iterator<Item = &'a PathBuf>) -> Result<()> {
     let lines = objects.map(|path| Ok(text(path)? + "\n")).collect::<Result<String>>()?;
-    output::write_if_changed(list, lines.as_bytes()).map(drop)
+    output_files::write_if_changed(list, lines.as_bytes()).map(drop)
 }
 
 /// A build's own link has all natives in front of all LTO objects.
 fn check_order(survey: &Survey, thin: &ThinLink, planned: &Planned) -> Result<()> {
-    link::check_order(survey, &thin.trace, &planned.bitcode).map_err(|stop| match stop {
+    native_side::check_order(survey, &thin.trace, &planned.bitcode).map_err(|stop| match stop {
         Stop::Refused(refusal) => Failure::new(refusal)
             .hint("link with `thindist final-link`, and say so to the thin link: `thindist thin-link --final-link`"),
         Stop::Failed(failure) => failure,
@@ -187,12 +197,12 @@ fn write_for_ninja(
     if let Some(depfile) = &options.depfile {
         let named = named.iter().map(|path| text(path)).collect::<Result<Vec<_>>>()?;
         let text = build_graph::depfile(&text(&options.list)?, &named);
-        output::write_if_changed(depfile, text.as_bytes())?;
+        output_files::write_if_changed(depfile, text.as_bytes())?;
     }
     let Some(dyndep) = &options.dyndep else { return Ok(()) };
     let edges = emit::edges(places, &left.modules, &options.suffix, session.line.output())?;
     let text = build_graph::dyndep(&edges).map_err(Failure::new)?;
-    output::write_if_changed(dyndep, text.as_bytes())?;
+    output_files::write_if_changed(dyndep, text.as_bytes())?;
     Ok(())
 }
 
@@ -237,7 +247,7 @@ fn write_final(
     }
     let file = FinalFile::new(session.line.words(), env!("CARGO_PKG_VERSION"), told);
     let text = file.to_text().map_err(Failure::new)?;
-    output::write_if_changed(&with_suffix(&options.list, FINAL_SUFFIX), text.as_bytes())?;
+    output_files::write_if_changed(&with_suffix(&options.list, FINAL_SUFFIX), text.as_bytes())?;
     Ok(())
 }
 
@@ -250,12 +260,12 @@ fn previous(options: &Options) -> BTreeSet<PathBuf> {
 /// Removes what belonged to a module that is not linked any more: nobody would make it anew, and a later link that has a
 /// file of this name again must not find it.
 fn forget(native: &Path, suffix: &str) -> Result<()> {
-    output::remove(native)?;
+    output_files::remove(native)?;
     let name = native.to_string_lossy();
     let stem = name.strip_suffix(suffix).unwrap_or(&name);
     for bitcode in [format!("{stem}.o"), stem.to_owned()] {
         for suffix in [INDEX_SUFFIX, JOB_SUFFIX] {
-            output::remove(Path::new(&format!("{bitcode}{suffix}")))?;
+            output_files::remove(Path::new(&format!("{bitcode}{suffix}")))?;
         }
     }
     Ok(())
@@ -268,7 +278,7 @@ fn regular_part(thin: &ThinLink, planned: &Planned, options: &Options) -> Result
     }
     let path = with_suffix(&options.list, ".regular.o");
     let bytes = std::fs::read(&thin.regular_object).map_err(|error| io("read", &thin.regular_object, &error))?;
-    output::write_if_changed(&path, &bytes)?;
+    output_files::write_if_changed(&path, &bytes)?;
     Ok(Some(path))
 }
 
@@ -296,7 +306,7 @@ fn write_job(session: &Session, job: &Job, files: &ModuleFiles) -> Result<()> {
     let Source::Bytes(bytes) = &job.index else {
         return Err(Failure::new(format_args!("{}: the plan has no index", job.name)));
     };
-    output::write_if_changed(&files.index, bytes)?;
+    output_files::write_if_changed(&files.index, bytes)?;
     let extra = job.action.extra_inputs.iter().zip(&job.extra_inputs);
     let extra = extra.map(|(extra, source)| elsewhere(&extra.path, source)).collect::<Result<Vec<_>>>()?;
     let places = job_file::Places {
@@ -307,6 +317,6 @@ fn write_job(session: &Session, job: &Job, files: &ModuleFiles) -> Result<()> {
         extra_inputs: &extra,
     };
     let file = JobFile::new(&job.action, &places, env!("CARGO_PKG_VERSION")).to_text().map_err(Failure::new)?;
-    output::write_if_changed(&files.job, file.as_bytes())?;
+    output_files::write_if_changed(&files.job, file.as_bytes())?;
     Ok(())
 }

@@ -9,7 +9,7 @@ mod image;
 mod report;
 mod why;
 
-use crate::failure::{Failure, Result, io};
+use thindist_engine::failure::{Failure, Result, io};
 use compare::{Difference, Status};
 use report::{Format, Line, Report};
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
 
 impl Options {
     fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
-        let (mut format, mut suffix) = (Format::Text, crate::link::step_files::NATIVE_SUFFIX.to_owned());
+        let (mut format, mut suffix) = (Format::Text, thindist_engine::step_files::NATIVE_SUFFIX.to_owned());
         let mut paths = Vec::new();
         while let Some(word) = words.next() {
             match word.to_str() {
@@ -117,7 +117,7 @@ fn objects(root: &Path) -> Result<BTreeSet<String>> {
 
 fn is_native(path: &Path) -> Result<bool> {
     let file = std::fs::File::open(path).map_err(|error| io("open", path, &error))?;
-    let kind = crate::link::read_kind(&file).map_err(|error| io("read", path, &error))?;
+    let kind = thindist_engine::kind::read_kind(&file).map_err(|error| io("read", path, &error))?;
     Ok(kind == thindist_core::object::file_kind::FileKind::ElfRelocatable)
 }
 

@@ -6,7 +6,7 @@
 
 use super::compare::{Difference, Status};
 use super::image::Kind;
-use crate::failure::{Failure, Result, io};
+use thindist_engine::failure::{Failure, Result, io};
 use serde::Serialize;
 use std::io::Write as _;
 

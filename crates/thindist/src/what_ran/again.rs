@@ -2,11 +2,14 @@
 //!
 //! Nothing of it was kept: the link's plan is made again, and has the same key as long as the inputs are the same.
 
-use crate::link::what_ran::{Action, Link, Ran};
-use crate::failure::{Failure, Result, io};
-use crate::link::{self, Session, Survey};
-use crate::settings::Settings;
-use crate::stats::Timer;
+use thindist_engine::pipeline;
+use thindist_engine::what_ran::{Action, Link, Ran};
+use thindist_engine::failure::{Failure, Result, io};
+use crate::link;
+use thindist_engine::workspace::Session;
+use thindist_engine::survey::Survey;
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::Timer;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,7 +27,7 @@ pub(super) fn run(rans: &[Ran], wanted: &str) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     // The line has been read already: what it had for us is in the settings that are remembered.
     link.settings.iter().try_for_each(|(name, value)| settings.set(name, value))?;
-    let (session, survey) = link::open(&mut settings, link.words.iter().map(OsString::from).collect())?;
+    let (session, survey) = thindist_engine::open(&mut settings, link.words.iter().map(OsString::from).collect())?;
     let command = lay_out(&session, &survey, &action.key, &target);
     let printed = command.and_then(|command| crate::print(&format!("{command}\n")));
     session.finish(printed)
@@ -48,7 +51,7 @@ fn find<'a>(rans: &'a [Ran], wanted: &str) -> Result<(&'a Link, &'a Action)> {
 /// The action's directory below `target`, and the command for it.
 fn lay_out(session: &Session, survey: &Survey, key: &str, target: &Path) -> Result<String> {
     let inputs = session.digest_inputs(survey.files())?;
-    let (_, planned) = link::plan(session, survey, &inputs, &mut Timer::start()).map_err(link::only_in_process)?;
+    let (_, planned) = pipeline::plan(session, survey, &inputs, &mut Timer::start()).map_err(pipeline::only_in_process)?;
     let job = planned.jobs.iter().find(|job| job.action.key().hex() == key).ok_or_else(|| {
         Failure::new(format_args!("the link has no action {key} any more: its inputs or its tools have changed"))
             .hint("link again, and look at what ran then")

@@ -6,9 +6,9 @@
 mod again;
 mod show;
 
-use crate::failure::Result;
-use crate::link::what_ran::read;
-use crate::settings::Settings;
+use thindist_engine::failure::Result;
+use thindist_engine::what_ran::read;
+use thindist_engine::settings::Settings;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! The actions of a link as a table.
 
-use crate::link::what_ran::{Action, From, Ran};
+use thindist_engine::what_ran::{Action, From, Ran};
 
 const HEADING: [&str; 9] = ["where", "queue", "fetch", "execute", "upload", "up", "down", "key", "module"];
 /// Enough of a key to name it.
@@ -63,7 +63,7 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::link::what_ran::{Link, Took};
+    use thindist_engine::what_ran::{Link, Took};
     use super::*;
 
     #[test]

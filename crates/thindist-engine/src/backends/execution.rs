@@ -1,0 +1,332 @@
+//! Running backends: stores asked, the rest compiled, failures and warnings told as a linker tells them.
+//!
+//! It knows jobs and nothing of the link that they are from.
+
+use crate::session::lld_run;
+use crate::session::workspace::Workspace;
+use crate::parallel::cores;
+use crate::failure::{Failure, Result};
+use crate::session::progress::Progress;
+use crate::session::remote::{self, Tools};
+use crate::session::stats::BackendCounts;
+use crate::backends::what_ran::Line;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+use thindist_core::action_files::LINK_FILE_NAMES;
+use thindist_core::digest::Digest;
+use thindist_core::lld::link_line::Warnings;
+use thindist_core::plan;
+use thindist_exec::{Estimate, Executor, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, Source, WarmCompiler, jobs_from_env, look_up, run_all, scratch};
+use thindist_remote::{Hybrid, IN_FLIGHT, Policy, RemoteExecutor, WAITING};
+
+/// With fewer backends than this to run, a loaded compiler does not pay for its own start.
+const WORTH_WARMING: usize = 4;
+
+/// Jobs that belong together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    pub(crate) workspace: &'a Workspace,
+    pub(crate) compiler: &'a Path,
+    /// At most so many at a time, unless a setting says otherwise.
+    pub(crate) max_jobs: Option<usize>,
+    /// What becomes of the compiler's warnings.
+    pub(crate) warnings: Warnings,
+    pub(crate) jobs: &'a [Job],
+    /// Names of what each job imports, by rank: for diagnostics.
+    pub(crate) imported: &'a [Vec<String>],
+    /// The link, if what ran for it is to be remembered.
+    pub(crate) line: Option<Line<'a>>,
+}
+
+impl<'a> Batch<'a> {
+    fn tools(&self) -> Tools<'a> {
+        let Workspace { settings, state, .. } = self.workspace;
+        Tools { settings, state, compiler: self.compiler }
+    }
+}
+
+/// How each module's backend ended, in the plan's order: found in the stores, or run.
+pub(crate) fn outcomes(batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+    let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
+    let mut found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
+    batch.workspace.remote.look_up(batch.tools(), batch.jobs, &mut found)?;
+    let missing: Vec<usize> =
+        found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect();
+    let jobs: Vec<Job> = missing.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
+    let mut outcomes = execute(batch, &jobs, Place::Anywhere)?.into_iter();
+    let ended = found.into_iter().map(|found| found.map(Outcome::Success).or_else(|| outcomes.next()));
+    Ok(ended.map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect())
+}
+
+/// Runs the backends at `gone` again, whose native objects have gone from the CAS since they were made or found.
+pub(crate) fn build_again(
+    batch: &Batch<'_>,
+    gone: &[usize],
+    natives: &mut [NativeObject],
+    counts: &mut BackendCounts,
+) -> Result<()> {
+    let jobs: Vec<Job> = gone.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
+    let mut failures = Vec::new();
+    for (index, outcome) in gone.iter().zip(execute(batch, &jobs, Place::Anywhere)?) {
+        match (outcome, natives.get_mut(*index)) {
+            (Outcome::Success(native), Some(place)) => {
+                // What was taken from a cache turned out to be none of its hits.
+                if matches!(place.from, Origin::LocalCache | Origin::RemoteCache) {
+                    *count(counts, place.from) -= 1;
+                }
+                *count(counts, native.from) += 1;
+                *place = native;
+            }
+            (outcome, _) => failures.push((*index, Some(outcome))),
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(report_failures(batch, &failures)) }
+}
+
+pub(crate) fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
+    match from {
+        Origin::Executed => &mut counts.executed,
+        Origin::LocalCache => &mut counts.local_cache,
+        Origin::RemoteCache => &mut counts.remote_cache,
+        Origin::RemoteExecuted => &mut counts.remote_executed,
+    }
+}
+
+/// Where backends may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Anywhere,
+    Here,
+}
+
+pub(crate) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<Vec<Outcome>> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let workspace = batch.workspace;
+    let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
+    let estimates = workspace.state.estimates(&names);
+    // Lives as long as the runs; a link that finds everything in the stores makes none.
+    let scratch = scratch::create(workspace.settings.get("scratch_dir").map(Path::new))?;
+    let local = LocalExecutor {
+        compiler: batch.compiler.to_owned(),
+        environment: backend_environment(),
+        work_dir: match &scratch {
+            Some(scratch) => scratch.path().to_owned(),
+            None => workspace.make_directory("work")?,
+        },
+        cas: workspace.cas.clone(),
+        warm: warm_compiler(batch, jobs.len())?,
+    };
+    let remote = if place == Place::Here { None } else { workspace.remote.executor(batch.tools())? };
+    let outcomes = match remote {
+        Some(remote) => run_beside(batch, jobs, &estimates, &local, &remote)?,
+        None => run_here(batch, jobs, &estimates, &local)?,
+    };
+    let runs = names.into_iter().zip(&outcomes).filter_map(|(name, outcome)| match outcome {
+        Outcome::Success(native) => native.estimate.map(|estimate| (name, estimate)),
+        _ => None,
+    });
+    workspace.state.remember_runs(&runs.collect::<Vec<_>>());
+    Ok(outcomes)
+}
+
+/// Compilers of this machine, and how many of them at a time.
+fn places(workspace: &Workspace, line: Option<usize>, jobserver: Option<&MakeJobserver>) -> Result<(usize, usize)> {
+    let settings = &workspace.settings;
+    let slots = settings.count("slots")?.unwrap_or_else(cores);
+    let of_make = if jobserver.is_none() { jobs_from_env() } else { None };
+    let unasked = || of_make.map_or_else(cores, |jobs| jobs.clamp(1, cores()));
+    Ok((slots, settings.count("jobs")?.or(line).unwrap_or_else(unasked)))
+}
+
+/// Backends that run here at a time while an engine works, if it does; `line` is what the link's line says.
+pub(crate) fn places_beside(workspace: &Workspace, line: Option<usize>) -> Result<usize> {
+    if workspace.settings.get("remote_executor").is_none() || workspace.settings.is_on("remote_only") {
+        return Ok(0);
+    }
+    let (slots, jobs) = places(workspace, line, MakeJobserver::from_env().as_ref())?;
+    Ok(slots.min(jobs))
+}
+
+/// The slots of this machine, the make that runs us, and how many places this link may take of both.
+pub(crate) fn lane(workspace: &Workspace, line: Option<usize>) -> Result<(Slots, Option<MakeJobserver>, usize)> {
+    let jobserver = MakeJobserver::from_env();
+    let (slot_count, max_jobs) = places(workspace, line, jobserver.as_ref())?;
+    let slots = Slots::open(workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
+    Ok((slots, jobserver, max_jobs.min(slot_count)))
+}
+
+/// How many of the objects are in the stores, here or in a cache that others share.
+pub(crate) fn stored(batch: &Batch<'_>) -> usize {
+    let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
+    let mut found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
+    // A cache that does not answer has nothing.
+    let _ = batch.workspace.remote.look_up(batch.tools(), batch.jobs, &mut found);
+    found.iter().flatten().count()
+}
+
+/// Leaves what was made here for others, if they may have it.
+pub(crate) fn upload<'a>(batch: &Batch<'_>, natives: impl Iterator<Item = (&'a Job, &'a NativeObject)>) {
+    batch.workspace.remote.upload(batch.tools(), natives);
+}
+
+fn run_here(
+    batch: &Batch<'_>,
+    jobs: &[Job],
+    estimates: &[Option<Estimate>],
+    local: &LocalExecutor,
+) -> Result<Vec<Outcome>> {
+    let jobserver = MakeJobserver::from_env();
+    let (slot_count, max_jobs) = places(batch.workspace, batch.max_jobs, jobserver.as_ref())?;
+    let slots = Slots::open(batch.workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
+    let max_unfinished = Limits::storing(max_jobs);
+    let limits = Limits { max_jobs, max_unfinished, slots: Some(&slots), jobserver, memory: MemoryBudget::Measured };
+    let progress = progress(batch, jobs, estimates, max_jobs.min(slot_count));
+    Ok(run_within(batch, jobs, estimates, local, limits, &progress))
+}
+
+fn progress(batch: &Batch<'_>, jobs: &[Job], estimates: &[Option<Estimate>], at_a_time: usize) -> Progress {
+    Progress::new(batch.jobs.len(), batch.jobs.len() - jobs.len(), estimates, at_a_time)
+}
+
+/// What each module took the last time.
+fn expected(jobs: &[Job], estimates: &[Option<Estimate>]) -> BTreeMap<String, Duration> {
+    let known = jobs.iter().zip(estimates).filter_map(|(job, known)| Some((job, known.as_ref()?)));
+    known.map(|(job, known)| (job.name.clone(), Duration::from_millis(known.duration_ms))).collect()
+}
+
+/// On the engine as many as it is trusted with, and here as many as there are places.
+fn run_beside(
+    batch: &Batch<'_>,
+    jobs: &[Job],
+    estimates: &[Option<Estimate>],
+    local: &LocalExecutor,
+    remote: &RemoteExecutor<'_>,
+) -> Result<Vec<Outcome>> {
+    let Workspace { settings, remote: engine, .. } = batch.workspace;
+    let jobserver = MakeJobserver::from_env();
+    let (slot_count, max_jobs) = places(batch.workspace, batch.max_jobs, jobserver.as_ref())?;
+    let slots = Slots::open(settings.get("slots_dir").map(Path::new), slot_count.min(max_jobs))?;
+    let policy = Policy {
+        beside: !settings.is_on("remote_only"),
+        racing: settings.is_on("remote_racing"),
+        fallback: engine.falls_back(),
+    };
+    let hybrid =
+        Hybrid::new(local, LocalLane { slots: &slots, jobserver }, remote, policy).expecting(expected(jobs, estimates));
+    let in_flight = settings.count("remote_jobs")?.unwrap_or(IN_FLIGHT);
+    let limits = Limits {
+        max_jobs: in_flight.min(WAITING),
+        max_unfinished: in_flight,
+        slots: None,
+        jobserver: None,
+        memory: MemoryBudget::FixedKib(u64::MAX),
+    };
+    let progress = progress(batch, jobs, estimates, in_flight).beside(hybrid.flight());
+    let outcomes = hybrid.while_helping(|| run_within(batch, jobs, estimates, &hybrid, limits, &progress));
+    hybrid.complaint(engine.trouble()).iter().for_each(|complaint| remote::warn(complaint));
+    Ok(outcomes)
+}
+
+fn run_within(
+    batch: &Batch<'_>,
+    jobs: &[Job],
+    estimates: &[Option<Estimate>],
+    executor: &dyn Executor,
+    limits: Limits<'_>,
+    progress: &Progress,
+) -> Vec<Outcome> {
+    let Workspace { action_cache, interrupt, .. } = batch.workspace;
+    let outcomes = run_all(jobs, estimates, executor, action_cache, limits, progress, interrupt.token());
+    progress.close();
+    outcomes
+}
+
+/// The compiler, kept loaded, unless starting it would take longer than it saves.
+fn warm_compiler(batch: &Batch<'_>, jobs: usize) -> Result<Option<WarmCompiler>> {
+    if jobs < WORTH_WARMING || !batch.workspace.settings.is_on("warm") {
+        return Ok(None);
+    }
+    Ok(WarmCompiler::start(batch.compiler, &backend_environment(), &batch.workspace.make_directory("warm")?, jobs))
+}
+
+/// Warnings of the backends are the link's, as they are in-process.
+pub(crate) fn tell_warnings(batch: &Batch<'_>, warnings: &[String]) -> Result<()> {
+    match batch.warnings {
+        Warnings::Silent => return Ok(()),
+        Warnings::Shown | Warnings::Fatal => lld_run::print(warnings),
+    }
+    if batch.warnings == Warnings::Fatal && !warnings.is_empty() {
+        return Err(Failure::new("a backend has warned, and --fatal-warnings makes that an error"));
+    }
+    Ok(())
+}
+
+/// What a compiler may see of our environment: how it is loaded, nothing else.
+fn backend_environment() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+    ["LD_LIBRARY_PATH"].into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect()
+}
+
+/// Warnings of the backends, each once, as in-process lld prints them.
+pub(crate) fn warnings(batch: &Batch<'_>, natives: &[NativeObject]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let jobs = batch.jobs.iter().zip(batch.imported).zip(natives);
+    let lines = jobs.flat_map(|((job, imported), native)| diagnostics(&native.stderr, job, imported));
+    lines.filter(|line| seen.insert(line.clone())).map(|line| format!("thindist: {line}")).collect()
+}
+
+/// The compiler's lines with module identifiers and paths for the action root's names, without its own count of them.
+fn diagnostics(stderr: &[u8], job: &Job, imported: &[String]) -> Vec<String> {
+    let imported: Vec<&str> = imported.iter().map(String::as_str).collect();
+    let extra = job.action.extra_inputs.iter().zip(&job.extra_inputs);
+    let files: Vec<_> = extra.filter_map(|(extra, source)| link_file(&extra.path, source)).collect();
+    lld_run::lines(stderr)
+        .into_iter()
+        .filter(|line| !line.ends_with(" generated."))
+        .map(|line| files.iter().fold(line, |line, (name, path)| line.replace(name, path)))
+        .map(|line| plan::explain_names(&line, &job.name, &imported))
+        .collect()
+}
+
+/// The name of a profile in the action root, and where it is.
+fn link_file<'a>(name: &'a str, source: &Source) -> Option<(&'a str, String)> {
+    match source {
+        Source::File { path, .. } if LINK_FILE_NAMES.contains(&name) => Some((name, path.display().to_string())),
+        Source::File { .. } | Source::Bytes(_) => None,
+    }
+}
+
+/// What to do about a backend that failed with these words.
+fn remedy(stderr: &[u8]) -> &'static str {
+    let is_wrapped = || String::from_utf8_lossy(stderr).contains("unknown argument: '-cc1'");
+    match () {
+        () if lld_run::says_full(stderr) => lld_run::FREE_SPACE,
+        () if is_wrapped() => "a script puts words in front of -cc1; name clang itself with THINDIST_CLANG",
+        () => "nothing of it was stored, and the output was not touched",
+    }
+}
+
+/// Says what failed: the first compiler's own words, or what kept it from running.
+pub(crate) fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outcome>)]) -> Failure {
+    let failed = failures.iter().find_map(|(index, outcome)| {
+        let (job, imported) = (batch.jobs.get(*index)?, batch.imported.get(*index)?);
+        match outcome.as_ref()? {
+            Outcome::CompileFailed { status, stderr } => {
+                let text = diagnostics(stderr, job, imported);
+                text.iter().for_each(|line| eprintln!("thindist: {line}"));
+                let what = format!("the backend of {} failed: {} {status}", job.name, batch.compiler.display());
+                Some(Failure::new(what).hint(remedy(stderr)))
+            }
+            Outcome::InfraFailed { message } => {
+                let full = lld_run::says_full(message.as_bytes());
+                let failure = Failure::new(format_args!("the backend of {} could not be run: {message}", job.name));
+                Some(if full { failure.hint(lld_run::FREE_SPACE) } else { failure })
+            }
+            Outcome::TimedOut => Some(Failure::new(format_args!("the backend of {} took too long", job.name))),
+            Outcome::Success(_) | Outcome::Cancelled => None,
+        }
+    });
+    failed.unwrap_or_else(|| Failure::new("interrupted"))
+}

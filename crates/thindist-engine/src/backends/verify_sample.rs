@@ -1,0 +1,48 @@
+//! `remote_verify_sample`: a share of what engines gave is made here as well, and must be the same.
+//!
+//! A blob's digest tells whether it is what a result names, and not whether the result is that of the action. This does, for
+//! those that are tried; which these are differs from link to link.
+
+use super::execution::{self, Batch, Place};
+use crate::failure::{Failure, Result};
+use std::hash::{BuildHasher as _, RandomState};
+use thindist_exec::{Job, NativeObject, Origin, Outcome};
+
+/// Makes a sample of `natives`, the batch's, here. One that differs is an error.
+pub(crate) fn check(batch: &Batch<'_>, natives: &[NativeObject]) -> Result<()> {
+    let share = batch.workspace.settings.verify_sample()?;
+    let chosen: Vec<(Job, &NativeObject)> = batch
+        .jobs
+        .iter()
+        .zip(natives)
+        .filter(|(_, native)| matches!(native.from, Origin::RemoteCache | Origin::RemoteExecuted))
+        .filter(|_| random_fraction() < share)
+        .map(|(job, native)| (job.clone(), native))
+        .collect();
+    let jobs: Vec<Job> = chosen.iter().map(|(job, _)| job.clone()).collect();
+    for ((job, theirs), ours) in chosen.iter().zip(execution::execute(batch, &jobs, Place::Here)?) {
+        match ours {
+            Outcome::Success(ours) if ours.digest == theirs.digest => {}
+            Outcome::Success(ours) => return Err(differs(job, theirs, &ours)),
+            other => {
+                let index = batch.jobs.iter().position(|known| known.name == job.name).unwrap_or(0);
+                return Err(execution::report_failures(batch, &[(index, Some(other))]));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn differs(job: &Job, theirs: &NativeObject, ours: &NativeObject) -> Failure {
+    Failure::new(format_args!(
+        "the native object of {} from the engine is {}, but made here it is {}",
+        job.name, theirs.digest, ours.digest
+    ))
+    .hint("nothing was linked; do not use that engine, and run `thindist cache clear`: others of its objects are in there")
+}
+
+/// Below 1. The standard library's keys for hash maps are random.
+fn random_fraction() -> f64 {
+    let number = RandomState::new().hash_one(0_u8) >> 32;
+    f64::from(u32::try_from(number).unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
+}

@@ -1,0 +1,192 @@
+//! What ran for a link, as it is recorded: one line of JSON for the link and one for each action.
+//!
+//! They are in a file of the cache that the next link replaces, or at the end of a file that a setting names. A link that is
+//! remembered whole leaves none, as nothing of it ran.
+
+use crate::session::workspace::Workspace;
+use crate::failure::{Failure, Result, io};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use thindist_core::lld::link_line::LinkLine;
+use thindist_exec::{Job, Origin, Outcome, Times, WHAT_RAN};
+
+/// Of the format below; a reader takes no other.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// Settings that decide what is run.
+pub(crate) const DECIDING: [&str; 3] = ["promoted_names", "backend_flags", "compile_commands"];
+
+/// The link that actions are of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub(crate) line: &'a LinkLine,
+    pub(crate) lld: &'a Path,
+    pub(crate) clang: &'a Path,
+}
+
+/// One line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Entry {
+    Link(Link),
+    Action(Box<Action>),
+}
+
+/// A link; its actions follow.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Link {
+    pub(crate) schema: u32,
+    pub(crate) output: String,
+    pub(crate) directory: PathBuf,
+    pub(crate) words: Vec<String>,
+    pub(crate) settings: BTreeMap<String, String>,
+    /// How lld was driven, and why so.
+    #[serde(default)]
+    pub(crate) way: String,
+    #[serde(default)]
+    pub(crate) why: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Action {
+    pub(crate) module: String,
+    pub(crate) key: String,
+    pub(crate) from: From,
+    #[serde(flatten)]
+    pub(crate) took: Took,
+}
+
+/// How the module came by its native object; stats have the same words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum From {
+    Executed,
+    LocalCache,
+    RemoteCache,
+    RemoteExecuted,
+    Failed,
+    NotRun,
+}
+
+/// [`Times`] as they are written.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Took {
+    pub(crate) worker: Option<String>,
+    pub(crate) queue_ms: Option<u64>,
+    pub(crate) fetch_ms: Option<u64>,
+    pub(crate) execute_ms: Option<u64>,
+    pub(crate) upload_ms: Option<u64>,
+    pub(crate) bytes_up: u64,
+    pub(crate) bytes_down: u64,
+}
+
+impl Took {
+    fn of(times: &Times) -> Self {
+        let Times { worker, queue_ms, fetch_ms, execute_ms, upload_ms, bytes_up, bytes_down } = times.clone();
+        Self { worker, queue_ms, fetch_ms, execute_ms, upload_ms, bytes_up, bytes_down }
+    }
+}
+
+/// Remembers how `jobs` of a link have ended. That it cannot be written is worth a warning, not a link.
+pub(crate) fn record(link: Line<'_>, workspace: &Workspace, jobs: &[Job], outcomes: &[Outcome]) {
+    let actions = jobs.iter().zip(outcomes).map(|(job, outcome)| Entry::Action(Box::new(action(job, outcome))));
+    let entries = std::iter::once(Entry::Link(head(link, workspace))).chain(actions);
+    let written = text(entries).and_then(|text| match workspace.settings.get("what_ran") {
+        Some(file) => append(Path::new(file), &text),
+        None => replace(workspace, &text),
+    });
+    if let Err(failure) = written {
+        failure.warn();
+    }
+}
+
+fn head(link: Line<'_>, workspace: &Workspace) -> Link {
+    let settings = &workspace.settings;
+    let chosen = workspace.chosen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let (way, why) = chosen.map(|(way, why)| (way.name().to_owned(), why)).unwrap_or_default();
+    let deciding = DECIDING.iter().filter_map(|name| Some(((*name).to_owned(), settings.get(name)?.to_owned())));
+    let tools = [("lld", link.lld), ("clang", link.clang)];
+    let tools = tools.map(|(name, path)| (name.to_owned(), path.to_string_lossy().into_owned()));
+    Link {
+        schema: SCHEMA,
+        output: link.line.output().to_owned(),
+        directory: std::env::current_dir().unwrap_or_default(),
+        words: link.line.words().map(str::to_owned).collect(),
+        settings: deciding.chain(tools).collect(),
+        way,
+        why,
+    }
+}
+
+fn action(job: &Job, outcome: &Outcome) -> Action {
+    let (from, took) = match outcome {
+        Outcome::Success(native) => (From::of(native.from), Took::of(&native.times)),
+        Outcome::CompileFailed { .. } | Outcome::InfraFailed { .. } | Outcome::TimedOut => {
+            (From::Failed, Took::default())
+        }
+        Outcome::Cancelled => (From::NotRun, Took::default()),
+    };
+    Action { module: job.name.clone(), key: job.action.key().hex(), from, took }
+}
+
+impl From {
+    fn of(origin: Origin) -> Self {
+        match origin {
+            Origin::Executed => Self::Executed,
+            Origin::LocalCache => Self::LocalCache,
+            Origin::RemoteCache => Self::RemoteCache,
+            Origin::RemoteExecuted => Self::RemoteExecuted,
+        }
+    }
+}
+
+fn text(entries: impl Iterator<Item = Entry>) -> Result<String> {
+    let mut text = String::new();
+    for entry in entries {
+        text.push_str(&serde_json::to_string(&entry).map_err(Failure::new)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Written in the link's own directory, so that one which is ended leaves nothing beside it.
+fn replace(workspace: &Workspace, text: &str) -> Result<()> {
+    let (new, path) = (workspace.path("what-ran"), workspace.cache_dir().join(WHAT_RAN));
+    let written = std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path));
+    written.map_err(|error| io("write", &path, &error))
+}
+
+/// In one write, so that links side by side do not mix their lines.
+fn append(path: &Path, text: &str) -> Result<()> {
+    let open = OpenOptions::new().append(true).create(true).open(path);
+    open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| io("write", path, &error))
+}
+
+/// A link as it was read back.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) link: Link,
+    pub(crate) actions: Vec<Action>,
+}
+
+/// The last link that a file tells of.
+pub(crate) fn read(path: &Path) -> Result<Ran> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        io("read", path, &error).hint("link something first: a link that is remembered whole leaves nothing there")
+    })?;
+    let bad = |what: &str| {
+        Failure::new(format_args!("{}: {what}", path.display())).hint("a file that THINDIST_WHAT_RAN named is expected")
+    };
+    let mut last = None;
+    for line in text.lines() {
+        match serde_json::from_str(line).map_err(|error| bad(&error.to_string()))? {
+            Entry::Link(link) if link.schema != SCHEMA => return Err(bad("it is of another version of thindist")),
+            Entry::Link(link) => last = Some(Ran { link, actions: Vec::new() }),
+            Entry::Action(action) => last.as_mut().ok_or_else(|| bad("it has no link"))?.actions.push(*action),
+        }
+    }
+    last.ok_or_else(|| bad("it has no link"))
+}

@@ -1,0 +1,188 @@
+//! What the inputs of a link line are: found, opened, and told apart by their first bytes.
+
+use super::{archives, fat_objects};
+use super::content::{ArchiveContent, Content, Place, Surveyed};
+use super::kind::read_kind;
+use super::scripts::{self, Reading as _};
+use super::search::Search;
+use crate::stop::Stop;
+use crate::failure::{Failure, io};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use thindist_core::object::file_kind::FileKind;
+use thindist_core::lld::link_line::{Input, InputName, LinkLine};
+
+/// Every file of a link that the line tells of.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    /// In the order of the line.
+    pub(crate) inputs: Vec<Surveyed>,
+    /// Scripts and lists beside the inputs.
+    read_files: Vec<PathBuf>,
+}
+
+/// What is known while inputs are looked at.
+struct Look<'a> {
+    search: &'a Search<'a>,
+    line: &'a LinkLine,
+    /// An archive that stands twice on the line is read once.
+    archives: BTreeMap<String, Arc<ArchiveContent>>,
+    /// Scripts that are being read.
+    open_scripts: Vec<String>,
+}
+
+impl Survey {
+    /// Looks at every input. `Err` in the second place is the first input that could not be read: without any bitcode
+    /// it is lld's to report.
+    pub(crate) fn of(line: &LinkLine) -> (Self, std::result::Result<(), Stop>) {
+        let search = Search::of(line);
+        let mut reading = Look { search: &search, line, archives: BTreeMap::new(), open_scripts: Vec::new() };
+        let mut inputs = Vec::new();
+        let mut outcome = Ok(());
+        for input in line.inputs() {
+            match find(&input, &search).and_then(|path| reading.look_at(input.clone(), path)) {
+                Ok(surveyed) => inputs.push(surveyed),
+                Err(stop) => {
+                    // Keeps the positions of `inputs` those of the line.
+                    inputs.push(Surveyed { input, path: String::new(), content: Content::Shared });
+                    outcome = outcome.and(Err(stop));
+                }
+            }
+        }
+        let scripts = line.scripts().map(|(_, name)| search.script(name));
+        let read_files = line.read_files().map(PathBuf::from).chain(scripts).collect();
+        (Self { inputs, read_files }, outcome)
+    }
+
+    pub(crate) fn has_bitcode(&self) -> bool {
+        self.flat().iter().any(|input| input.has_bitcode())
+    }
+
+    /// Every input in lld's order: in place of a script the files that it adds.
+    pub(crate) fn flat(&self) -> Vec<&Surveyed> {
+        let mut flat = Vec::with_capacity(self.inputs.len());
+        self.inputs.iter().for_each(|surveyed| surveyed.flatten_into(&mut flat));
+        flat
+    }
+
+    /// Every bitcode candidate by its identifier, with its name in the trace: an archive that stands twice on the line
+    /// counts once.
+    pub(crate) fn bitcode(&self) -> BTreeMap<&str, (&str, Place)> {
+        let mut modules = BTreeMap::new();
+        for surveyed in self.flat() {
+            match &surveyed.content {
+                Content::Bitcode(place) => {
+                    let path = surveyed.path.as_str();
+                    modules.insert(path, (path, place.clone()));
+                }
+                Content::Archive(archive) => {
+                    let bitcode = archive.members.iter().filter(|member| member.kind == FileKind::Bitcode);
+                    modules.extend(bitcode.map(|member| {
+                        (member.identifier.as_str(), (member.trace_name.as_str(), member.place.clone()))
+                    }));
+                }
+                Content::Native | Content::Binary | Content::Shared | Content::Script(_) => {}
+            }
+        }
+        modules
+    }
+
+    /// Files that are bitcode.
+    pub(crate) fn bitcode_files(&self) -> impl Iterator<Item = PathBuf> {
+        self.bitcode().into_values().filter_map(|(_, place)| match place {
+            Place::File(path) => Some(path),
+            Place::Part { .. } => None,
+        })
+    }
+
+    /// Every file whose content the link depends on, as far as the line tells.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut files = self.read_files.clone();
+        let scripts = self.inputs.iter().filter(|surveyed| matches!(surveyed.content, Content::Script(_)));
+        for surveyed in scripts.chain(self.flat()).filter(|surveyed| !surveyed.path.is_empty()) {
+            files.push(PathBuf::from(&surveyed.path));
+            let Content::Archive(archive) = &surveyed.content else { continue };
+            files.extend(archive.members.iter().filter_map(|member| match &member.place {
+                Place::File(path) => Some(path.clone()),
+                // Of a thin archive's FatLTO object.
+                Place::Part { file, .. } if file.as_os_str() != surveyed.path.as_str() => Some(file.clone()),
+                Place::Part { .. } => None,
+            }));
+        }
+        files
+    }
+}
+
+/// The path of an input, as lld would find it.
+fn find(input: &Input, search: &Search<'_>) -> std::result::Result<String, Stop> {
+    match &input.name {
+        InputName::Path(path) => Ok(path.clone()),
+        InputName::Library(library) => search.library(library),
+    }
+}
+
+impl scripts::Reading for Look<'_> {
+    fn search(&self) -> &Search<'_> {
+        self.search
+    }
+
+    fn sysroot(&self) -> &str {
+        self.line.sysroot()
+    }
+
+    fn open_scripts(&mut self) -> &mut Vec<String> {
+        &mut self.open_scripts
+    }
+
+    fn look_at(&mut self, input: Input, path: String) -> std::result::Result<Surveyed, Stop> {
+        let content = self.content(&input, &path)?;
+        Ok(Surveyed { input, path, content })
+    }
+}
+
+impl Look<'_> {
+    fn content(&mut self, input: &Input, path: &str) -> std::result::Result<Content, Stop> {
+        let cannot_open = |error| io("open", path, &error);
+        let file = File::open(path).map_err(cannot_open)?;
+        let metadata = file.metadata().map_err(cannot_open)?;
+        if metadata.is_dir() {
+            return Err(Failure::new(format_args!("cannot open {path}: Is a directory"))
+                .hint("name an object, an archive or a linker script")
+                .into());
+        }
+        if input.binary {
+            return Ok(Content::Binary);
+        }
+        let fat = self.line.reads_fat_objects();
+        let place = || Place::File(PathBuf::from(path));
+        Ok(match read_kind(&file).map_err(|error| io("read", path, &error))? {
+            FileKind::Bitcode => Content::Bitcode(place()),
+            FileKind::ElfRelocatable => match fat_objects::bitcode_of(FileKind::ElfRelocatable, &place(), fat)? {
+                Some(bitcode) => Content::Bitcode(bitcode),
+                None => Content::Native,
+            },
+            FileKind::Archive | FileKind::ThinArchive => {
+                Content::Archive(self.archive(path, &file, metadata.len(), fat)?)
+            }
+            FileKind::Other => Content::Script(Arc::new(scripts::read(self, input, path)?)),
+            FileKind::ElfShared | FileKind::ElfOther => Content::Shared,
+        })
+    }
+
+    fn archive(
+        &mut self,
+        path: &str,
+        file: &File,
+        size: u64,
+        fat: bool,
+    ) -> std::result::Result<Arc<ArchiveContent>, Stop> {
+        if let Some(known) = self.archives.get(path) {
+            return Ok(known.clone());
+        }
+        let content = Arc::new(archives::read(path, file, size, fat)?);
+        self.archives.insert(path.to_owned(), content.clone());
+        Ok(content)
+    }
+}

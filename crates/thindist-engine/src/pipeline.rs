@@ -1,0 +1,155 @@
+//! One link through separate backends: thin link -> plan -> look up -> execute -> final link.
+//!
+//! Each step is a file elsewhere; this one puts them in a row.
+
+use crate::plan::planning::{self, Planned};
+use crate::session::doubts::Doubts;
+use crate::backends::{execution, kept};
+use crate::finish::final_link::{self, Linked};
+use crate::finish::parts::Parts;
+use crate::backends::native_objects::{self, NativeObjects};
+use crate::session::workspace::{InputDigests, Session};
+use super::stop::Stop;
+use crate::inputs::survey::Survey;
+use crate::thin::thin_link::{self, ThinLink};
+use crate::failure::{Failure, Result};
+use crate::session::remote::Tools;
+use crate::session::stats::{Stats, Timer};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use thindist_core::flags::backend_flags::LinkFlags;
+use thindist_core::lld::link_line::Warnings;
+use thindist_exec::Job;
+
+/// What a distributed link gives, for comparison.
+#[derive(Debug)]
+pub(crate) struct Distributed {
+    /// Each module's identifier and native object, in the thin link's order.
+    pub(crate) natives: Vec<(String, PathBuf)>,
+    /// The regular-LTO object, where some bitcode takes part in regular LTO.
+    pub(crate) regular_object: Option<PathBuf>,
+    /// The output, not in its place; `None` if it is no regular file.
+    pub(crate) output: Option<PathBuf>,
+    /// What suffixes of promoted names in-process are here, where names are stable.
+    pub(crate) new_suffixes: BTreeMap<String, String>,
+}
+
+/// The link without its memo and without putting the output in place.
+pub(crate) fn distribute(
+    session: &Session,
+    survey: &Survey,
+    stats: &mut Stats,
+    timer: &mut Timer,
+) -> std::result::Result<Distributed, Stop> {
+    let inputs = session.digest_inputs(survey.files())?;
+    let (planned, linked, natives) = build(session, survey, &inputs, Doubts::Shown, stats, timer)?;
+    let names = planned.jobs.iter().map(|job| job.name.clone());
+    Ok(Distributed {
+        natives: names.zip(natives.files.into_iter().map(|file| file.path)).collect(),
+        regular_object: planned.has_regular_part.then(|| session.path("thin/regular.o")),
+        output: linked.file,
+        new_suffixes: planned.new_suffixes,
+    })
+}
+
+/// Thin link and plan.
+pub(crate) fn plan(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+    timer: &mut Timer,
+) -> std::result::Result<(ThinLink, Planned), Stop> {
+    plan_telling(session, survey, inputs, timer, &mut |_| {})
+}
+
+/// The same; `planned` hears of each job as soon as it is made.
+fn plan_telling(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+    timer: &mut Timer,
+    planned: &mut dyn FnMut(&Job),
+) -> std::result::Result<(ThinLink, Planned), Stop> {
+    let flags = LinkFlags::of(&session.line).map_err(Stop::Refused)?;
+    let candidates = planning::read_candidates(session, survey, inputs)?;
+    timer.phase("plan");
+    let thin = thin_link::run(session, survey)?;
+    timer.phase("thin_link");
+    let planned = planning::plan(session, &flags, candidates, &thin, planned)?;
+    timer.phase("plan");
+    Ok((thin, planned))
+}
+
+/// Why separate backends cannot do a link, as an error.
+pub(crate) fn only_in_process(stop: Stop) -> Failure {
+    match stop {
+        Stop::Refused(refusal) => {
+            Failure::new(refusal).hint("such a link is done in-process: there are no backends of it")
+        }
+        Stop::Failed(failure) => failure,
+    }
+}
+
+/// The plan of a link that lld does meanwhile, or why there is none. Says nothing, and needs nobody.
+pub(crate) fn plan_beside(session: &Session, survey: &Survey, inputs: &InputDigests) -> Result<(ThinLink, Planned)> {
+    let refused = |stop: Stop| match stop {
+        Stop::Refused(refusal) => Failure::new(refusal),
+        Stop::Failed(failure) => failure,
+    };
+    let flags = LinkFlags::of(&session.line).map_err(Failure::new)?;
+    let candidates = planning::read_candidates(session, survey, inputs)?;
+    if candidates.iter().any(planning::Candidate::has_regular_part) {
+        return Err(Failure::new("regular LTO would be done once more"));
+    }
+    let thin = thin_link::run_silently(session, survey).map_err(refused)?;
+    let planned = planning::plan(session, &flags, candidates, &thin, &mut |_| {}).map_err(refused)?;
+    Ok((thin, planned))
+}
+
+/// Thin link, plan, backends, final link.
+pub(crate) fn build(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+    doubts: Doubts,
+    stats: &mut Stats,
+    timer: &mut Timer,
+) -> std::result::Result<(Planned, Linked, NativeObjects), Stop> {
+    let places = execution::places_beside(session, session.line.jobs())?;
+    let tools = Tools { settings: &session.settings, state: &session.state, compiler: &session.clang.path };
+    let (thin, planned) = session
+        .remote
+        .while_planning(tools, places, |planned| plan_telling(session, survey, inputs, timer, planned))?;
+    let (linked, natives) = finish(session, survey, &thin, &planned, doubts, stats, timer)?;
+    Ok((planned, linked, natives))
+}
+
+/// Backends and final link.
+pub(crate) fn finish(
+    session: &Session,
+    survey: &Survey,
+    thin: &ThinLink,
+    planned: &Planned,
+    doubts: Doubts,
+    stats: &mut Stats,
+    timer: &mut Timer,
+) -> std::result::Result<(Linked, NativeObjects), Stop> {
+    stats.modules = planned.len();
+    let natives = native_objects::build(session, planned, &mut stats.backends)?;
+    kept::keep(session, planned, &natives.objects)?;
+    timer.phase("backends");
+    let parts = Parts {
+        trace: &thin.trace,
+        bitcode: &planned.bitcode,
+        regular_object: planned.has_regular_part.then_some(thin.regular_object.as_path()),
+        natives: &natives.files,
+        said: &thin.diagnostics,
+        doubts,
+    };
+    let mut linked = final_link::run(session, survey, &parts)?;
+    if session.line.warnings() != Warnings::Silent {
+        linked.diagnostics.extend(execution::warnings(&planned.batch(session), &natives.objects));
+    }
+    timer.phase("final_link");
+    Ok((linked, natives))
+}

@@ -1,0 +1,412 @@
+//! From bitcode and indexes to jobs: candidates read, plan made, and where content is on this host.
+
+use crate::inputs::content::{Content, Member, Place};
+use crate::backends::execution::Batch;
+use super::extra_inputs::NamedFiles;
+use crate::plan::{imported, recorded};
+use crate::parallel;
+use crate::session::workspace::{InputDigests, Session, Workspace};
+use crate::stop::Stop;
+use crate::inputs::survey::Survey;
+use crate::thin::thin_link::{self, ThinLink};
+use crate::failure::{Failure, Result, io};
+use crate::session::tools::Tool;
+use crate::backends::what_ran::Line;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use thindist_core::bitcode::asm_inputs::AsmInput;
+use thindist_core::flags::backend_flags::LinkFlags;
+use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
+use thindist_core::digest::Digest;
+use thindist_core::bitcode::definitions::Definitions;
+use thindist_core::plan::dso_local::DsoLocal;
+use thindist_core::import_facts::ImportFacts;
+use thindist_core::bitcode::ir_symbols::{self, BitcodeSymbols, IrSymbols};
+use thindist_core::lld::link_line::Refusal;
+use thindist_core::paths;
+use thindist_core::plan::{self, Backend, Imports, Module, Plan};
+use thindist_core::lld::symbol_order::Definition;
+use thindist_core::flags::targets;
+use thindist_exec::{Job, Source, State};
+
+/// A bitcode input that the thin link may select.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    module: Module,
+    source: Source,
+    /// How lld's trace names it.
+    trace_name: String,
+    symbols: Option<IrSymbols>,
+}
+
+/// Everything that the executor and the final link need of the plan.
+#[derive(Debug, Default)]
+pub(crate) struct Planned {
+    pub(crate) jobs: Vec<Job>,
+    /// Regular LTO's object belongs into the final link.
+    pub(crate) has_regular_part: bool,
+    /// What lld sees of the candidates.
+    pub(crate) bitcode: BitcodeSymbols,
+    /// Files that assembly named.
+    pub(crate) named_files: Vec<PathBuf>,
+    /// What suffixes of promoted names in-process are here, where names are stable.
+    pub(crate) new_suffixes: BTreeMap<String, String>,
+    /// Imported identifiers of each job, by rank: for diagnostics.
+    imported: Vec<Vec<String>>,
+    /// The path of each job's module, the same in every checkout, and those of its imports.
+    pub(crate) paths: Vec<(String, Vec<String>)>,
+}
+
+impl Candidate {
+    /// It takes part in regular LTO, which each run of lld does again.
+    pub(crate) fn has_regular_part(&self) -> bool {
+        self.module.facts.has_regular_part
+    }
+}
+
+impl Planned {
+    /// Each module with those that it imports from.
+    pub(crate) fn imports(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.jobs.iter().map(|job| job.name.as_str()).zip(self.imported.iter().map(Vec::as_slice))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Its backends, to be run as the line says.
+    pub(crate) fn batch<'a>(&'a self, session: &'a Session) -> Batch<'a> {
+        Batch {
+            workspace: session,
+            compiler: &session.clang.path,
+            max_jobs: session.line.jobs(),
+            warnings: session.line.warnings(),
+            jobs: &self.jobs,
+            imported: &self.imported,
+            line: Some(Line { line: &session.line, lld: &session.lld.path, clang: &session.clang.path }),
+        }
+    }
+}
+
+/// Reads every bitcode input, so that a bad one is named before any tool meets it.
+pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &InputDigests) -> Result<Vec<Candidate>> {
+    check_member_names(survey)?;
+    let places: Vec<(&str, (&str, Place))> = survey.bitcode().into_iter().collect();
+    session.make_directory("members")?;
+    let read = |(number, (identifier, (trace_name, place))): &(usize, (&str, (&str, Place)))| {
+        read_candidate(session, inputs, *number, identifier, trace_name, place)
+    };
+    let numbered: Vec<_> = places.into_iter().enumerate().collect();
+    let candidates = parallel::map(&numbered, read)?;
+    targets::check_machines(candidates.iter().map(|candidate| candidate.module.target())).map_err(mixed_targets)?;
+    Ok(candidates)
+}
+
+pub(crate) fn mixed_targets(error: targets::MixedTriples) -> Failure {
+    Failure::new(error).hint("compile every file of a link for one target")
+}
+
+fn read_candidate(
+    session: &Session,
+    inputs: &InputDigests,
+    number: usize,
+    identifier: &str,
+    trace_name: &str,
+    place: &Place,
+) -> Result<Candidate> {
+    let bytes = place.read()?;
+    let facts = read_facts(&session.lld, identifier, &bytes)?;
+    let (digest, source) = match place {
+        Place::File(path) => {
+            let (digest, stamp) = inputs
+                .get(path)
+                .copied()
+                .ok_or_else(|| Failure::new(format_args!("{} was not hashed", path.display())))?;
+            let path = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
+            (digest, Source::File { path, stamp: Some(stamp) })
+        }
+        Place::Part { .. } => {
+            let path = session.path(format!("members/{number}.bc"));
+            std::fs::write(&path, &bytes).map_err(|error| io("write", &path, &error))?;
+            (Digest::of(&bytes), Source::File { path, stamp: None })
+        }
+    };
+    Ok(Candidate {
+        module: Module {
+            identifier: identifier.to_owned(),
+            facts,
+            bitcode: digest,
+            path: stable_path(place, trace_name),
+            recorded: None,
+        },
+        source,
+        trace_name: trace_name.to_owned(),
+        symbols: ir_symbols::read(&bytes),
+    })
+}
+
+/// A module's path as it is in every checkout: of a file, or of an archive with the member's name.
+fn stable_path(place: &Place, trace_name: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = match place {
+        Place::File(path) => path.to_string_lossy(),
+        Place::Part { .. } => trace_name.into(),
+    };
+    paths::relative(&path, &here.to_string_lossy())
+}
+
+/// What a module's bitcode says, which `reader` has to understand.
+pub(crate) fn read_facts(reader: &Tool, identifier: &str, bytes: &[u8]) -> Result<ModuleFacts> {
+    let facts = bitcode::read_module(bytes).map_err(|error| {
+        Failure::new(format_args!("{identifier}: {error}")).hint("the file is damaged or cut short; compile it again")
+    })?;
+    match facts.llvm_major {
+        Some(major) if major > reader.major => Err(Failure::new(format_args!(
+            "{identifier}: bitcode of LLVM {major} ({}), but {} is of LLVM {}",
+            facts.producer,
+            reader.path.display(),
+            reader.major
+        ))
+        .hint(format_args!(
+            "link with lld {major} (THINDIST_LLD=ld.lld-{major}), or compile with clang {}",
+            reader.major
+        ))),
+        _ => Ok(facts),
+    }
+}
+
+/// Its content is in the archive itself.
+fn is_within(member: &Member, archive: &str) -> bool {
+    matches!(&member.place, Place::Part { file, .. } if file.as_os_str() == archive)
+}
+
+/// A regular archive's member is no path. One that is could lead anywhere.
+fn check_member_names(survey: &Survey) -> Result<()> {
+    for surveyed in survey.flat() {
+        let Content::Archive(archive) = &surveyed.content else { continue };
+        for member in archive.members.iter().filter(|member| is_within(member, &surveyed.path)) {
+            let climbs = member.name.split('/').any(|component| component == "..");
+            if climbs || member.name.starts_with('/') {
+                return Err(Failure::new(format_args!(
+                    "{}: the member `{}` has a path for a name that leads out of the archive",
+                    surveyed.path, member.name
+                ))
+                .hint("make the archive again from plain file names"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the plan; `planned` hears of each job as soon as it is made.
+pub(crate) fn plan(
+    session: &Session,
+    flags: &LinkFlags,
+    mut candidates: Vec<Candidate>,
+    thin: &ThinLink,
+    planned: &mut dyn FnMut(&Job),
+) -> std::result::Result<Planned, Stop> {
+    let trace: BTreeSet<&str> = thin.trace.iter().map(String::as_str).collect();
+    let linked = || candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
+    let has_regular_part = linked().any(|candidate| candidate.module.facts.has_regular_part);
+    let regular: Vec<Definitions> = linked().map(|candidate| candidate.module.facts.regular.clone()).collect();
+    let yielding = linked().flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
+    check_wrapped(session, &candidates, &trace)?;
+    check_nothing_is_lost(thin, &candidates, &trace)?;
+    let symbols =
+        candidates.iter_mut().map(|candidate| (candidate.module.identifier.clone(), candidate.symbols.take()));
+    let bitcode = BitcodeSymbols { candidates: symbols.collect(), yielding };
+    let (mut modules, sources) = select(candidates, thin)?;
+    targets::check_triples(modules.iter().map(Module::target)).map_err(mixed_targets)?;
+    let records = recorded::add(session, flags, &mut modules)?;
+    let check = |module: &Module| flags.check_target(&module.facts.triple, module.recorded.is_some());
+    modules.iter().try_for_each(check).map_err(Stop::Refused)?;
+    let plan = Plan::new(&modules, session.settings.promoted_names()?);
+    let common = Common { compiler: session.clang.identity, flags, named: &[], regular: &regular };
+    let indexes = thin_indexes(thin)?;
+    let PlannedJobs { jobs, mut named_files, imported, new_suffixes, paths } =
+        plan_jobs(session, &plan, &modules, &sources, indexes, &common, planned)?;
+    named_files.extend(records);
+    Ok(Planned { jobs, has_regular_part, bitcode, named_files, imported, new_suffixes, paths })
+}
+
+/// The jobs of a plan.
+#[derive(Debug, Default)]
+pub(crate) struct PlannedJobs {
+    pub(crate) jobs: Vec<Job>,
+    /// Files that assembly named.
+    pub(crate) named_files: Vec<PathBuf>,
+    /// Imported identifiers of each job, by rank: for diagnostics.
+    pub(crate) imported: Vec<Vec<String>>,
+    /// Of promoted names in-process: ours, where they are others.
+    pub(crate) new_suffixes: BTreeMap<String, String>,
+    /// The path of each job's module, the same in every checkout, and those of its imports.
+    pub(crate) paths: Vec<(String, Vec<String>)>,
+}
+
+/// What all backends of a link have in common.
+#[derive(Debug)]
+pub(crate) struct Common<'a> {
+    /// The compiler's identity.
+    pub(crate) compiler: Digest,
+    pub(crate) flags: &'a LinkFlags,
+    /// Files that every backend reads, by the names that the compiler is given.
+    pub(crate) named: &'a [AsmInput],
+    /// What regular LTO defines beside the modules.
+    pub(crate) regular: &'a [Definitions],
+}
+
+/// A job for each of `indexes`, which is that of the module at the position with it; `on_job` hears of each.
+pub(crate) fn plan_jobs(
+    workspace: &Workspace,
+    plan: &Plan<'_>,
+    modules: &[Module],
+    sources: &[Source],
+    indexes: Vec<(usize, Vec<u8>)>,
+    common: &Common<'_>,
+    on_job: &mut dyn FnMut(&Job),
+) -> std::result::Result<PlannedJobs, Stop> {
+    let (indexes, facts) = read_indexes(&workspace.state, plan, indexes, modules, sources)?;
+    let mut planned = PlannedJobs {
+        new_suffixes: plan.new_suffixes(indexes.iter().map(|(imports, _)| imports)),
+        ..PlannedJobs::default()
+    };
+    let mut named = NamedFiles::default();
+    let declared = named.declare(&workspace.state, common.flags.files())?;
+    let dso_local = DsoLocal::of(indexes.iter().map(|(imports, _)| imports.own.as_ref()), common.regular.iter());
+    let drafts = parallel::map(&indexes, |(imports, index)| Ok(plan.draft(imports, index, &facts, &dso_local)))?;
+    for draft in drafts {
+        let mut draft = draft.map_err(stop)?;
+        draft.named_files.extend_from_slice(common.named);
+        let Some(own) = modules.get(draft.module) else { continue };
+        let mut extra_inputs = named.resolve(&workspace.state, &own.identifier, &draft.named_files)?;
+        extra_inputs.extend_from_slice(&declared);
+        let arguments = common.flags.arguments(&own.facts, own.recorded.as_ref());
+        let backend = plan.backend(draft, extra_inputs, common.compiler, arguments).map_err(stop)?;
+        planned.imported.push(identifiers(modules, &backend.imports));
+        planned.paths.push((own.path.clone(), names(modules, &backend.imports, |module| &module.path)));
+        let job = job(&own.identifier, backend, sources, &named)?;
+        on_job(&job);
+        planned.jobs.push(job);
+    }
+    planned.named_files = named.paths().collect();
+    Ok(planned)
+}
+
+/// The modules that lld has selected, in its order, and where each is.
+pub(crate) fn select(
+    candidates: Vec<Candidate>,
+    thin: &ThinLink,
+) -> std::result::Result<(Vec<Module>, Vec<Source>), Stop> {
+    let mut by_identifier: BTreeMap<String, Candidate> =
+        candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
+    let selected = thin.modules.iter().map(|selected| {
+        let candidate = by_identifier
+            .remove(&selected.identifier)
+            .ok_or_else(|| Stop::Refused(thin_link::unknown_module(&selected.identifier)))?;
+        Ok((candidate.module, candidate.source))
+    });
+    selected.collect()
+}
+
+/// What each index says of imports, with the index as lld wrote it.
+pub(crate) type ReadIndexes = Vec<(Imports, Vec<u8>)>;
+
+/// The indexes of the thin link as lld wrote them, with the position of the module that each is of.
+pub(crate) fn thin_indexes(thin: &ThinLink) -> Result<Vec<(usize, Vec<u8>)>> {
+    let read = |(position, selected): (usize, &thin_link::ThinModule)| {
+        let bytes = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
+        Ok((position, bytes))
+    };
+    thin.modules.iter().enumerate().map(read).collect()
+}
+
+/// What `indexes` say, and the facts of every module that is imported from.
+pub(crate) fn read_indexes(
+    state: &State,
+    plan: &Plan<'_>,
+    indexes: Vec<(usize, Vec<u8>)>,
+    modules: &[Module],
+    sources: &[Source],
+) -> std::result::Result<(ReadIndexes, BTreeMap<usize, ImportFacts>), Stop> {
+    let imports = parallel::map(&indexes, |(position, bytes)| Ok(plan.imports(*position, bytes)))?;
+    let with_bytes = imports.into_iter().zip(indexes).map(|(imports, (_, bytes))| Ok((imports.map_err(stop)?, bytes)));
+    let indexes = with_bytes.collect::<std::result::Result<Vec<_>, Stop>>()?;
+    let facts = imported::of_plan(state, indexes.iter().map(|(imports, _)| imports), modules, sources)?;
+    Ok((indexes, facts))
+}
+
+/// What `--wrap` renames LTO defines weakly. In-process the symbol then is weak in the output; in the final link it is global.
+fn check_wrapped(session: &Session, candidates: &[Candidate], trace: &BTreeSet<&str>) -> std::result::Result<(), Stop> {
+    let wrapped: BTreeSet<&str> = session.line.values(&["wrap"]).collect();
+    let linked = candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
+    let mut symbols = linked.filter_map(|candidate| candidate.symbols.as_ref()).flat_map(|known| &known.symbols);
+    match symbols.find(|symbol| symbol.definition != Definition::Undefined && wrapped.contains(symbol.name.as_str())) {
+        None => Ok(()),
+        Some(symbol) => Err(Stop::Refused(Refusal {
+            option: format!("--wrap={}", symbol.name),
+            reason: "bitcode defines it, and it is weak in-process only".to_owned(),
+        })),
+    }
+}
+
+/// A module that lld has loaded and not listed would be in no object: lld has taken the file for something else than we.
+fn check_nothing_is_lost(
+    thin: &ThinLink,
+    candidates: &[Candidate],
+    trace: &BTreeSet<&str>,
+) -> std::result::Result<(), Stop> {
+    let selected: BTreeSet<&str> = thin.modules.iter().map(|module| module.identifier.as_str()).collect();
+    let mut not_listed = candidates.iter().filter(|candidate| !selected.contains(candidate.module.identifier.as_str()));
+    let loaded = |candidate: &&Candidate| {
+        candidate.module.facts.kind == LtoKind::Thin && trace.contains(candidate.trace_name.as_str())
+    };
+    // Of members with one name some may be loaded and some not.
+    let listed =
+        |name: &str| thin.modules.iter().any(|module| module.identifier.starts_with(name.trim_end_matches(')')));
+    match not_listed.find(|candidate| loaded(candidate) && !listed(&candidate.trace_name)) {
+        None => Ok(()),
+        Some(candidate) => Err(Stop::Refused(Refusal {
+            option: candidate.trace_name.clone(),
+            reason: "lld has loaded this bitcode, but not as a module of ThinLTO".to_owned(),
+        })),
+    }
+}
+
+pub(crate) fn stop(error: plan::PlanError) -> Stop {
+    match error {
+        plan::PlanError::Refused(refusal) => Stop::Refused(refusal),
+        other => Stop::Failed(Failure::new(other).hint("link again; if that gives the same, please report it")),
+    }
+}
+
+pub(crate) fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
+    names(modules, positions, |module| &module.identifier)
+}
+
+fn names(modules: &[Module], positions: &[usize], name: impl Fn(&Module) -> &String) -> Vec<String> {
+    positions.iter().filter_map(|position| modules.get(*position)).map(|module| name(module).clone()).collect()
+}
+
+/// Adds to an action where its inputs are on this host.
+pub(crate) fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFiles) -> Result<Job> {
+    let source = |position: &usize| {
+        sources
+            .get(*position)
+            .cloned()
+            .ok_or_else(|| Failure::new(format_args!("{identifier}: no source of module {position}")))
+    };
+    let extra = |path: &str| {
+        let absolute = std::path::absolute(named.place(path)).map_err(|error| io("find", path, &error))?;
+        Ok::<_, Failure>(Source::File { path: absolute, stamp: named.stamp(path) })
+    };
+    Ok(Job {
+        name: identifier.to_owned(),
+        module: source(&backend.module)?,
+        index: Source::Bytes(Arc::from(backend.index)),
+        imports: backend.imports.iter().map(source).collect::<Result<_>>()?,
+        extra_inputs: backend.action.extra_inputs.iter().map(|input| extra(&input.path)).collect::<Result<_>>()?,
+        action: backend.action,
+    })
+}

@@ -1,0 +1,124 @@
+//! Running lld as a step of a link: its words in a response file, its environment ours, its end ours as well.
+
+use crate::session::workspace::Session;
+use crate::failure::{Failure, Result, io};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::Path;
+use thindist_core::lld::link_line::response_file;
+use thindist_exec::CancelToken;
+use thindist_exec::process::{Finished, Invocation, Status, Usage, run};
+
+/// A run of lld that has ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+    pub(crate) usage: Usage,
+    status: Status,
+}
+
+/// Runs the real lld on `words`, through a response file in the link's directory.
+pub(crate) fn lld(session: &Session, response_name: &str, words: &[String]) -> Result<Run> {
+    lld_until(session, response_name, words, session.interrupt.token())
+}
+
+/// The same until `token` is cancelled.
+pub(crate) fn lld_until(session: &Session, response_name: &str, words: &[String], token: &CancelToken) -> Result<Run> {
+    let path = session.text_path(response_name)?;
+    std::fs::write(&path, response_file::join(words)).map_err(|error| io("write", &path, &error))?;
+    start(session, vec![format!("@{path}").into()], token)
+}
+
+/// Runs it on these very arguments, until `token` is cancelled.
+pub(crate) fn start(session: &Session, arguments: Vec<OsString>, token: &CancelToken) -> Result<Run> {
+    let invocation = Invocation {
+        program: session.lld.path.clone(),
+        arguments,
+        environment: std::env::vars_os().collect(),
+        directory: None,
+    };
+    let Finished { status, stdout, stderr, usage } = run(&invocation, None, token).map_err(Failure::new)?;
+    Ok(Run { stdout, stderr, usage, status })
+}
+
+impl Run {
+    pub(crate) fn success(&self) -> bool {
+        self.status == Status::Exited(0)
+    }
+
+    /// Passes lld's own words on, each on the stream that it came on.
+    pub(crate) fn pass_on(&self) -> Result<()> {
+        write_stdout(&self.stdout)?;
+        std::io::stderr().lock().write_all(&self.stderr).map_err(|error| io("write", "the standard error", &error))
+    }
+
+    /// It has not ended by itself.
+    pub(crate) fn was_killed(&self) -> bool {
+        matches!(self.status, Status::Signaled(_)) && !says_full(&self.stderr)
+    }
+
+    /// lld has said on stderr what is wrong, unless a signal ended it.
+    pub(crate) fn failure(&self, lld: &Path) -> Failure {
+        let ended = || Failure::new(format_args!("{}: {}", lld.display(), self.status));
+        match self.status {
+            // Any status: two threads that end lld at once, each for its own full file, may crash instead.
+            _ if says_full(&self.stderr) => ended().hint(FREE_SPACE),
+            // lld maps its output: on a full file system a store into the map ends it.
+            Status::Signaled(libc::SIGBUS) => ended().hint(FREE_SPACE),
+            Status::Exited(code) => Failure::reported(u8::try_from(code).unwrap_or(1)),
+            Status::Signaled(_) => ended(),
+        }
+    }
+}
+
+/// lld's standard output, as it came.
+pub(crate) fn write_stdout(bytes: &[u8]) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written.map_err(|error| io("write", "the standard output", &error))
+}
+
+/// What to do about a full file system.
+pub(crate) const FREE_SPACE: &str =
+    "free some space for temporary files, or name another place with THINDIST_CACHE_DIR";
+
+/// A tool has met a full file system.
+pub(crate) fn says_full(stderr: &[u8]) -> bool {
+    String::from_utf8_lossy(stderr).contains("No space left on device")
+}
+
+/// Output as lines.
+pub(crate) fn lines(output: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
+}
+
+/// Prints a tool's diagnostics as they came.
+pub(crate) fn print(diagnostics: &[String]) {
+    diagnostics.iter().for_each(|line| eprintln!("{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[track_caller]
+    fn check(status: Status, stderr: &str, full: bool) {
+        let usage = Usage { elapsed: Duration::ZERO, cpu: Duration::ZERO, peak_rss_kib: 0 };
+        let run = Run { stdout: Vec::new(), stderr: stderr.into(), usage, status };
+        let failure = format!("{:?}", run.failure(Path::new("ld.lld")));
+        assert_eq!(failure.contains(FREE_SPACE), full, "{status}: {failure}");
+    }
+
+    #[test]
+    fn a_full_disk_is_one_however_lld_ends() {
+        let full = "LLVM ERROR: IO failure on output stream: No space left on device\n";
+        let signals = [libc::SIGSEGV, libc::SIGABRT, libc::SIGBUS, libc::SIGILL, libc::SIGTRAP].map(Status::Signaled);
+        for status in signals.into_iter().chain([1, 70, 134, 139].map(Status::Exited)) {
+            check(status, full, true);
+            check(status, &format!("error: odd\n{full}{full}"), true);
+            check(status, "error: undefined symbol: f\n", status == Status::Signaled(libc::SIGBUS));
+        }
+    }
+}

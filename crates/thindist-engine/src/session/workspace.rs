@@ -1,0 +1,205 @@
+//! What one run has at hand: its stores, its place for temporaries, and how it is cancelled; and what a link has beside
+//! that: its line and its tools.
+
+use super::way::Way;
+use crate::failure::{Failure, Result, io};
+use crate::session::interrupt::Interrupt;
+use crate::session::remote::{self, Remote};
+use crate::settings::Settings;
+use crate::session::stats::{Stats, Timer};
+use crate::session::tools::{self, Tool};
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use tempfile::TempDir;
+use thindist_core::digest::Digest;
+use thindist_core::lld::link_line::LinkLine;
+use thindist_exec::{ActionCache, Cas, FileStamp, LinkDirectory, State};
+
+/// One link's surroundings.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) line: LinkLine,
+    pub(crate) lld: Tool,
+    pub(crate) clang: Tool,
+    workspace: Workspace,
+}
+
+/// What a run that compiles has, whether it links or not.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) settings: Settings,
+    pub(crate) state: State,
+    pub(crate) cas: Cas,
+    pub(crate) action_cache: ActionCache,
+    pub(crate) remote: Remote,
+    pub(crate) interrupt: Interrupt,
+    /// How lld is driven and why, in a link whose way was chosen.
+    pub(crate) chosen: Mutex<Option<(Way, String)>>,
+    cache_dir: PathBuf,
+    directory: LinkDirectory,
+    /// The stores are those of this run alone.
+    passing: Option<TempDir>,
+}
+
+/// A link is a run with a line: whoever has the one has the other.
+impl Deref for Session {
+    type Target = Workspace;
+
+    fn deref(&self) -> &Workspace {
+        &self.workspace
+    }
+}
+
+/// Content and stamp of each file that the line names.
+pub(crate) type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
+
+/// Where results and temporaries are.
+struct Stores {
+    cache_dir: PathBuf,
+    cas: Cas,
+    action_cache: ActionCache,
+    directory: LinkDirectory,
+    passing: Option<TempDir>,
+}
+
+impl Stores {
+    /// No place to keep anything (no HOME, a read-only disk) costs a warning and not the run: it has stores of its own, which go with it.
+    fn open(settings: &Settings) -> Result<Self> {
+        let failure = match settings.cache_dir().and_then(|cache_dir| Self::at(cache_dir, None)) {
+            Ok(stores) => return Ok(stores),
+            Err(failure) => failure,
+        };
+        let temporary = std::env::temp_dir();
+        let passing = tempfile::Builder::new().prefix("thindist-cache-").tempdir_in(&temporary);
+        let Ok(passing) = passing else { return Err(failure) };
+        eprintln!("thindist: warning: {failure}; nothing is kept for later");
+        Self::at(passing.path().to_owned(), Some(passing))
+    }
+
+    fn at(cache_dir: PathBuf, passing: Option<TempDir>) -> Result<Self> {
+        let cas = Cas::open(&cache_dir)?;
+        let action_cache = ActionCache::open(&cache_dir)?;
+        // lld cleans the names of objects that it is given, and in what it shows they are looked for.
+        let cache_dir = cache_dir.canonicalize().map_err(|error| io("find", &cache_dir, &error))?;
+        let directory = LinkDirectory::create(&cache_dir)?;
+        Ok(Self { cache_dir, cas, action_cache, directory, passing })
+    }
+}
+
+impl Session {
+    pub(crate) fn open(settings: Settings, line: LinkLine, lld: &Path) -> Result<Self> {
+        let workspace = Workspace::open(settings)?;
+        let lld = Tool::examine(lld, &workspace.state)?;
+        let clang = tools::find_clang(&workspace.settings, &lld, &workspace.state)?;
+        Ok(Self { line, lld, clang, workspace })
+    }
+
+    /// Digests every file that the line names: inputs, thin archives' members, scripts.
+    pub(crate) fn digest_inputs(&self, mut files: Vec<PathBuf>) -> Result<InputDigests> {
+        files.sort_unstable();
+        files.dedup();
+        self.digest(files)
+    }
+
+    /// Ends the link; see [`Workspace::finish`].
+    pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
+        self.workspace.finish(outcome)
+    }
+}
+
+impl Workspace {
+    pub(crate) fn open(settings: Settings) -> Result<Self> {
+        settings.check()?;
+        Way::forced(&settings)?;
+        let options = remote::options(&settings)?;
+        let interrupt = Interrupt::watch()?;
+        let Stores { cache_dir, cas, action_cache, directory, passing } = Stores::open(&settings)?;
+        let state = State::open(&cache_dir);
+        let remote = Remote::new(options, &cas, &action_cache, &cache_dir);
+        let chosen = Mutex::default();
+        Ok(Self { settings, state, cas, action_cache, remote, interrupt, chosen, cache_dir, directory, passing })
+    }
+
+    /// Nothing is kept after this run.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.passing.is_some()
+    }
+
+    /// Where the stores are.
+    pub(crate) fn cache_dir(&self) -> &Path {
+        &self.cache_dir
+    }
+
+    /// A path in the link's own directory.
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The same as text for a command line.
+    pub(crate) fn text_path(&self, name: impl AsRef<Path>) -> Result<String> {
+        let path = self.path(name);
+        path.to_str().map(str::to_owned).ok_or_else(|| {
+            Failure::new(format_args!("the cache's path is no UTF-8: {}", path.display()))
+                .hint("name another place with THINDIST_CACHE_DIR")
+        })
+    }
+
+    /// Creates a directory in the link's own.
+    pub(crate) fn make_directory(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
+        let path = self.path(name);
+        std::fs::create_dir_all(&path).map_err(|error| io("create", &path, &error))?;
+        Ok(path)
+    }
+
+    pub(crate) fn digest(&self, files: Vec<PathBuf>) -> Result<InputDigests> {
+        let digests = self.state.digest_files(&files, cores());
+        files.into_iter().zip(digests).map(|(file, digest)| Ok((file, digest?))).collect()
+    }
+
+    /// Writes the link's figures, and keeps the stores within their bound.
+    ///
+    /// The output is in its place by then, so that nothing here can fail the link.
+    pub(crate) fn record(&self, mut stats: Stats, timer: &Timer) {
+        stats.finish(timer);
+        if let Some(path) = self.settings.get("stats") {
+            warn(stats.append_to(Path::new(path)));
+        }
+        // What was added is all that can have brought the stores over their bound.
+        if stats.backends.executed + stats.backends.remote_cache > 0 {
+            let collected = self.settings.cache_size().and_then(|size| {
+                thindist_exec::maintenance::gc_now_and_then(&self.cache_dir, size).map_err(Failure::from)
+            });
+            warn(collected);
+        }
+    }
+
+    /// Leaves the link's files in place if that is wanted.
+    fn close(&self) {
+        if self.settings.is_on("keep") && !self.is_passing() {
+            let kept = self.cache_dir.join("kept").join(self.directory.path().file_name().unwrap_or_default());
+            let moved = kept.parent().map_or(Ok(()), std::fs::create_dir_all);
+            if moved.and_then(|()| std::fs::rename(self.directory.path(), &kept)).is_ok() {
+                eprintln!("thindist: note: the link's files are in {}", kept.display());
+            }
+        }
+    }
+
+    /// Ends the link: temporaries go, and a signal that ended it is passed on, so that make sees how it ended.
+    pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
+        self.close();
+        let Self { interrupt, directory, passing, .. } = self;
+        drop(directory);
+        drop(passing);
+        interrupt.pass_on();
+        outcome
+    }
+}
+
+fn warn<T>(outcome: Result<T>) {
+    if let Err(failure) = outcome {
+        failure.warn();
+    }
+}

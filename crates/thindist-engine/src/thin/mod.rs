@@ -1,0 +1,3 @@
+//! The thin link.
+
+pub mod thin_link;

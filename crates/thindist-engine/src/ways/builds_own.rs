@@ -1,0 +1,107 @@
+//! A thin link that a build asks for by itself (`--thinlto-index-only=LIST`), to run the backends on its own: kernel 7.2's mode.
+//!
+//! lld writes every index anew at each thin link, and an index holds the hash of every module that it imports from. A build
+//! system that compares times then runs each backend after any edit (all 1,027 of a kernel). Here lld writes into the
+//! link's own directory; beside the modules go the same indexes without what no native object depends on, and only those
+//! that have changed. Any compiler takes them for lld's, and makes the same objects.
+
+use crate::session::workspace::Session;
+use crate::stop::Stop;
+use crate::inputs::survey::Survey;
+use crate::thin::thin_link::{self, ThinLink};
+use crate::inputs::words::ForLld;
+use crate::plan::planning;
+use crate::ways::hand_over;
+use crate::failure::{Result, io};
+use crate::session::output_files;
+use crate::settings::Settings;
+use crate::session::stats::{Stats, Timer};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use thindist_core::lld::link_line::LinkLine;
+use thindist_core::plan::Plan;
+use thindist_core::index::promoted_names::PromotedNames;
+
+const INDEX: &str = ".thinlto.bc";
+const IMPORTS: &str = ".imports";
+
+/// Does the thin link of `line`, which [`LinkLine::index_only`] is of.
+pub(crate) fn run(settings: Settings, line: LinkLine, survey: &Survey, lld: &Path, words: &ForLld) -> Result<ExitCode> {
+    // An index has room for one hash, and that has to tell of what is imported.
+    settings.reject_beyond_in_process("a thin link for a build's own backends")?;
+    let session = Session::open(settings.clone(), line, lld)?;
+    match write(&session, survey) {
+        Err(Stop::Refused(refusal)) => {
+            // lld takes this process over: nothing of ours is cleaned up after that.
+            session.finish(Ok(ExitCode::SUCCESS))?;
+            hand_over::leave_to_lld(&settings, lld, words, &refusal, "lld writes the indexes")
+        }
+        Err(Stop::Failed(failure)) => session.finish(Err(failure)),
+        Ok(()) => session.finish(Ok(ExitCode::SUCCESS)),
+    }
+}
+
+fn write(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
+    let mut timer = Timer::start();
+    let inputs = session.digest_inputs(survey.files())?;
+    let candidates = planning::read_candidates(session, survey, &inputs)?;
+    timer.phase("plan");
+    let thin = thin_link::run(session, survey)?;
+    timer.phase("thin_link");
+    let (modules, sources) = planning::select(candidates, &thin)?;
+    let plan = Plan::new(&modules, PromotedNames::Hash);
+    let indexes = planning::thin_indexes(&thin)?;
+    let (indexes, facts) = planning::read_indexes(&session.state, &plan, indexes, &modules, &sources)?;
+    for (module, (imports, bytes)) in modules.iter().zip(&indexes) {
+        let stable = plan.stable_index(imports, bytes, &facts).map_err(planning::stop)?;
+        let path = beside(&module.identifier, INDEX);
+        if stable.names_files {
+            // Only its time can tell that such a file may have changed.
+            output_files::write(&path, &stable.index)?;
+        } else {
+            output_files::write_if_changed(&path, &stable.index)?;
+        }
+    }
+    write_the_rest(session, survey, &thin)?;
+    write_list(session, &thin)?;
+    timer.phase("plan");
+    let mut stats = Stats::of(session.line.index_only().flatten().unwrap_or_default());
+    stats.modules = modules.len();
+    session.record(stats, &timer);
+    Ok(())
+}
+
+/// Lists of imports, and the empty indexes of modules that are not selected.
+fn write_the_rest(session: &Session, survey: &Survey, thin: &ThinLink) -> Result<()> {
+    let selected: BTreeSet<&str> = thin.modules.iter().map(|module| module.identifier.as_str()).collect();
+    for identifier in survey.bitcode().keys() {
+        if !selected.contains(identifier) {
+            copy(thin, identifier, INDEX)?;
+        }
+        if session.line.emits_imports() {
+            copy(thin, identifier, IMPORTS)?;
+        }
+    }
+    Ok(())
+}
+
+fn copy(thin: &ThinLink, identifier: &str, suffix: &str) -> Result<()> {
+    let from = thin.beside(identifier, suffix);
+    match std::fs::read(&from) {
+        Ok(bytes) => output_files::write_if_changed(&beside(identifier, suffix), &bytes).map(drop),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io("read", &from, &error)),
+    }
+}
+
+/// Last, and always: its time says that all of this was done.
+fn write_list(session: &Session, thin: &ThinLink) -> Result<()> {
+    let Some(list) = session.line.index_only().flatten() else { return Ok(()) };
+    let lines: String = thin.modules.iter().map(|module| format!("{}\n", module.identifier)).collect();
+    output_files::write(Path::new(list), lines.as_bytes())
+}
+
+fn beside(identifier: &str, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{identifier}{suffix}"))
+}

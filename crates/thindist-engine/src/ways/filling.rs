@@ -1,0 +1,159 @@
+//! One run of lld that compiles: on a private cache, with as many threads as it may have, and what is kept of it afterwards.
+
+use super::harvest::{self, Harvest};
+use super::history::{Changes, History, Now, Said};
+use super::private_cache;
+use crate::failure::{Failure, Result};
+use crate::plan::planning::Planned;
+use crate::backends::execution;
+use crate::session::lld_run::{self, Run};
+use crate::session::workspace::{InputDigests, Session};
+use crate::thin::thin_link::ThinLink;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use thindist_exec::{FileStamp, LldCache, LocalLane, Permit};
+
+/// What is in the cache is ours to remove.
+const NEVER_PRUNE: &str = "--thinlto-cache-policy=prune_after=0s:cache_size=0%:cache_size_bytes=0:cache_size_files=0";
+
+/// lld's private cache, before lld has run on it.
+pub(crate) struct Filling<'a> {
+    session: &'a Session,
+    inputs: &'a InputDigests,
+    now: &'a Now,
+    cache: LldCache,
+    before: BTreeSet<String>,
+}
+
+/// What was kept.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// Modules that lld has linked.
+    pub(crate) modules: usize,
+    /// Backends that it has run.
+    pub(crate) executed: usize,
+    /// Why nothing was harvested although there was a plan.
+    pub(crate) unharvested: Option<String>,
+}
+
+impl<'a> Filling<'a> {
+    /// `None`: the line may not have such a cache, or there is trouble with it, which costs time and not the link.
+    pub(crate) fn open(
+        session: &'a Session,
+        inputs: &'a InputDigests,
+        history: &mut History,
+        now: &'a Now,
+    ) -> Option<Self> {
+        if private_cache::refusal(&session.line).is_some() {
+            return None;
+        }
+        Self::try_open(session, inputs, history, now).inspect_err(Failure::warn).ok()
+    }
+
+    fn try_open(session: &'a Session, inputs: &'a InputDigests, history: &mut History, now: &'a Now) -> Result<Self> {
+        let changes = history.changes(now);
+        let mut cache = private_cache::open(session, history, now)?;
+        forget_what_spoke(&mut cache, history, &changes)?;
+        let before = cache.keys()?.into_iter().collect();
+        Ok(Self { session, inputs, now, cache, before })
+    }
+
+    /// Objects that lld may answer with.
+    pub(crate) fn entries(&self) -> usize {
+        self.before.len()
+    }
+
+    /// What lld is told beside the line.
+    pub(crate) fn words(&self) -> [String; 2] {
+        [format!("--thinlto-cache-dir={}", self.cache.directory().display()), NEVER_PRUNE.to_owned()]
+    }
+
+    /// After a run that has linked: its objects go into the stores if there is a plan, and the history says what lld knows.
+    pub(crate) fn keep(
+        mut self,
+        history: &mut History,
+        plan: Option<(&ThinLink, &Planned)>,
+        named_files: Option<&[PathBuf]>,
+        run: &Run,
+    ) -> Result<Kept> {
+        let new = self.new_keys()?;
+        let is_cold = self.before.is_empty();
+        if is_cold {
+            history.cold_cpu_ms = u64::try_from(run.usage.cpu.as_millis()).unwrap_or(u64::MAX);
+            history.cold_rss_kib = run.usage.peak_rss_kib;
+        }
+        let mut kept = Kept { modules: self.now.len(), executed: new.len(), unharvested: None };
+        let has_unknown_lines = match plan {
+            Some((thin, planned)) => {
+                kept.modules = planned.len();
+                kept.executed = if is_cold { planned.len() } else { kept.executed };
+                let harvest = if self.is_unchanged() {
+                    harvest::run(self.session, self.now, &mut self.cache, &history.said, (thin, planned), run)?
+                } else {
+                    Harvest::nothing("an input has changed during the link")
+                };
+                let Harvest { said, has_unknown_lines, nothing } = harvest;
+                history.said.extend(said);
+                history.is_stored = nothing.is_none();
+                kept.unharvested = nothing;
+                history.set_modules(self.now, &|_| false);
+                history.set_imports(self.now, planned.imports());
+                has_unknown_lines
+            }
+            None => {
+                history.set_modules(self.now, &|_| false);
+                // Of which module it is nobody has found out.
+                let lines = lld_run::lines(&run.stderr);
+                !new.is_empty() && lines.iter().any(|line| !harvest::is_of_the_link(line))
+            }
+        };
+        history.spoke = has_unknown_lines;
+        if has_unknown_lines || named_files.is_none() {
+            self.cache.remove(new)?;
+        }
+        history.named_files = named_files.unwrap_or_default().to_vec();
+        private_cache::close(self.session, history, self.cache)?;
+        Ok(kept)
+    }
+
+    /// After a run that has not linked. What was compiled without a word may stay.
+    pub(crate) fn abandon(mut self, new_ones_stay: bool) -> Result<()> {
+        if !new_ones_stay {
+            let new = self.new_keys()?;
+            self.cache.remove(new)?;
+        }
+        Ok(self.cache.note()?)
+    }
+
+    /// lld has read what the plan was made of, archives as well.
+    fn is_unchanged(&self) -> bool {
+        self.inputs.iter().all(|(path, (_, stamp))| FileStamp::of(path).is_ok_and(|now| now == *stamp))
+    }
+
+    fn new_keys(&self) -> Result<Vec<String>> {
+        Ok(self.cache.keys()?.into_iter().filter(|key| !self.before.contains(key)).collect())
+    }
+}
+
+/// Modules that had warnings and may be compiled again are compiled again, so that lld says what is true now.
+fn forget_what_spoke(cache: &mut LldCache, history: &mut History, changes: &Changes) -> Result<()> {
+    let again = |name: &String| changes.changed.contains(name) || changes.repeated.contains(name);
+    let (again, rest) = std::mem::take(&mut history.said).into_iter().partition(|(name, _)| again(name));
+    history.said = rest;
+    let again: BTreeMap<String, Said> = again;
+    Ok(cache.remove(again.into_values().map(|said| said.key))?)
+}
+
+/// At most one thread of lld's for each slot of the machine and token of make's.
+pub(crate) fn permits(session: &Session) -> Result<Vec<Permit>> {
+    let (slots, jobserver, most) = execution::lane(session, session.line.jobs())?;
+    let lane = LocalLane { slots: &slots, jobserver };
+    let first = lane.permit(session.interrupt.token()).ok_or_else(|| Failure::new("interrupted"))?;
+    let others = std::iter::repeat_with(|| lane.try_permit()).take(most.saturating_sub(1)).map_while(|permit| permit);
+    Ok(std::iter::once(first).chain(others).collect())
+}
+
+/// The threads that they stand for.
+pub(crate) fn threads(permits: &[Permit]) -> String {
+    format!("--thinlto-jobs={}", permits.len())
+}

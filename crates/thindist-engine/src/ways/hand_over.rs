@@ -1,0 +1,89 @@
+//! Leaving the link to lld: because there is nothing to distribute, or because separate backends cannot do it.
+
+use crate::inputs::words::ForLld;
+use crate::failure::{Failure, Result, io};
+use crate::settings::Settings;
+use crate::session::stats::Stats;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use thindist_core::lld::link_line::{Refusal, response_file};
+
+/// Becomes lld. Comes back only if it cannot be run.
+pub(crate) fn exec(lld: &Path, words: &ForLld) -> Failure {
+    let mut command = Command::new(lld);
+    match words {
+        ForLld::AsGiven(words) => {
+            command.args(words);
+        }
+        ForLld::Expanded(words) => match without_name(words) {
+            // The only way to hand over a file that nobody is left to remove.
+            Ok(file) => {
+                command.arg("@/dev/stdin").stdin(file);
+            }
+            Err(failure) => return failure,
+        },
+    }
+    io("run", lld, &command.exec())
+}
+
+/// A response file without a name.
+fn without_name(words: &[String]) -> Result<File> {
+    let write = || {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(response_file::join(words).as_bytes())?;
+        file.rewind()?;
+        Ok(file)
+    };
+    write().map_err(|error| io("write a response file in", std::env::temp_dir(), &error))
+}
+
+/// Does the link in-process with one warning, or refuses to. `stats` say of it what can be said before lld takes over.
+pub(crate) fn fall_back(
+    settings: &Settings,
+    lld: &Path,
+    words: &ForLld,
+    refusal: &Refusal,
+    stats: &Stats,
+) -> Result<ExitCode> {
+    if let (Some(path), false) = (settings.get("stats"), settings.never_falls_back()?) {
+        stats.append_to(Path::new(path))?;
+    }
+    leave_to_lld(settings, lld, words, refusal, &instead(settings)?)
+}
+
+/// Says once that a line's backends cannot be separate, or that this is an error.
+pub(crate) fn warn(settings: &Settings, refusal: &Refusal) -> Result<()> {
+    warn_of(settings, refusal, &instead(settings)?)
+}
+
+fn warn_of(settings: &Settings, refusal: &Refusal, instead: &str) -> Result<()> {
+    if settings.never_falls_back()? {
+        return Err(
+            Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
+        );
+    }
+    eprintln!("thindist: warning: {refusal}; {instead}");
+    Ok(())
+}
+
+fn instead(settings: &Settings) -> Result<String> {
+    Ok(match settings.beyond_in_process()? {
+        nothing if nothing.is_empty() => "linking in-process".to_owned(),
+        something => format!("linking in-process without {something}"),
+    })
+}
+
+/// Has lld do what it was called for, with one warning that says so, or refuses to.
+pub(crate) fn leave_to_lld(
+    settings: &Settings,
+    lld: &Path,
+    words: &ForLld,
+    refusal: &Refusal,
+    instead: &str,
+) -> Result<ExitCode> {
+    warn_of(settings, refusal, instead)?;
+    Err(exec(lld, words))
+}

@@ -1,0 +1,326 @@
+//! The first way: lld does the whole link as it was called, with a private cache of its own behind it.
+//!
+//! Beside it runs what a harvest needs: an index-only thin link and the plan, half a second of one core. If the plan shows that
+//! the stores have most of the objects already, lld is ended before it has written anything, and they are linked instead.
+
+use super::ahead::is_stored;
+use super::filling::{self, Filling};
+use super::history::{Changes, History, Now};
+use super::private_cache;
+use crate::failure::{Failure, Result};
+use crate::plan::extra_inputs::NamedFiles;
+use crate::finish::final_link::read_dependencies;
+use crate::session::lld_run::{self, Run};
+use crate::memo::Remembered;
+use crate::session::workspace::{InputDigests, Session};
+use crate::stop::Stop;
+use crate::inputs::survey::Survey;
+use crate::thin::thin_link::ThinLink;
+use crate::inputs::words::ForLld;
+use crate::plan::planning::{self, Planned};
+use crate::pipeline::plan_beside;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use thindist_core::lld::link_line::response_file;
+use thindist_exec::{FileStamp, Permit};
+
+/// Modules of fewer bytes than this on average compile in a few milliseconds: planning and storing them would take a tenth of that
+/// and more, and lld's own cache does as well.
+const WORTH_HARVESTING: u64 = 8 << 10;
+/// A link of no more modules than this is harvested whatever their size: it takes milliseconds.
+const FEW: usize = 200;
+/// Of a warm link no more than a share of the work is lld's: its new objects stay in its cache.
+const MOSTLY_COLD: usize = 4;
+
+/// One link of this way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Link<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) survey: &'a Survey,
+    pub(crate) inputs: &'a InputDigests,
+    pub(crate) words: &'a ForLld,
+    pub(crate) now: &'a Now,
+    /// Backends of it can be separate.
+    pub(crate) is_carried: bool,
+    /// Objects that are stored already may be linked by a separate way instead.
+    pub(crate) may_divert: bool,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// With lld's output.
+    Linked(Box<Linked>),
+    /// The stores have the objects.
+    Diverted(Box<(ThinLink, Planned)>),
+    /// Something killed lld.
+    Killed(Failure),
+}
+
+/// A link that lld has done.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    /// `None`: what it is made of is not known well enough to remember it whole.
+    pub(crate) remembered: Option<Remembered>,
+    pub(crate) modules: usize,
+    /// Backends that lld has run.
+    pub(crate) executed: usize,
+    /// Why nothing was harvested although there was a plan.
+    pub(crate) unharvested: Option<String>,
+}
+
+/// What is found out while lld runs.
+struct Beside {
+    /// Files that assembly names; `None`: they cannot be told.
+    named_files: Option<Vec<PathBuf>>,
+    plan: Option<(ThinLink, Planned)>,
+    /// Why there is no plan although there should be one.
+    why_none: Option<String>,
+}
+
+/// Links. `Stop::Failed` has lld's own words behind it.
+pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result<Ended, Stop> {
+    let session = link.session;
+    let changes = history.changes(link.now);
+    let mut looked = looks_first(link, history).then(|| look(link));
+    if let Some(beside) = &mut looked
+        && let Some(plan) = beside.plan.take_if(|(_, planned)| is_stored(session, planned))
+    {
+        return Ok(Ended::Diverted(Box::new(plan)));
+    }
+    let filling = Filling::open(session, link.inputs, history, link.now);
+    let entries = filling.as_ref().map_or(0, Filling::entries);
+    let dependencies = session.text_path("in-process.d")?;
+    let output = PathBuf::from(session.line.output());
+    let stamp = FileStamp::of(&output).ok();
+    let temporaries = Temporaries::beside(&output);
+    let permits = filling::permits(session)?;
+    let words = extra_words(link, filling.as_ref(), &permits, &dependencies);
+    let invocation = match link.words {
+        ForLld::AsGiven(given) => given.iter().cloned().chain(words.iter().map(Into::into)).collect(),
+        ForLld::Expanded(expanded) => {
+            let path = session.text_path("in-process.rsp")?;
+            let text = response_file::join(&[expanded.clone(), words].concat());
+            std::fs::write(&path, text).map_err(|error| crate::failure::io("write", &path, &error))?;
+            vec![format!("@{path}").into()]
+        }
+    };
+    let token = session.interrupt.token().dependent();
+    let ended = AtomicBool::new(false);
+    let (run, beside) = std::thread::scope(|scope| {
+        let lld = scope.spawn(|| {
+            let run = lld_run::start(session, invocation, &token);
+            ended.store(true, Ordering::Release);
+            run
+        });
+        let is_first = looked.is_none();
+        let beside = looked.unwrap_or_else(|| look_beside(link, history, &changes, entries));
+        if link.may_divert
+            && is_first
+            && beside.plan.as_ref().is_some_and(|(_, plan)| is_stored(session, plan))
+            && !ended.load(Ordering::Acquire)
+        {
+            token.cancel();
+        }
+        (lld.join(), beside)
+    });
+    drop(permits);
+    let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
+    if !run.success() && filling.is_some() && lld_run::says_full(&run.stderr) {
+        return without_cache(link, &run);
+    }
+    if !run.success() {
+        let failed = Failed { link, run: &run, is_given_up: token.is_cancelled(), temporaries };
+        return failed.conclude(filling, beside);
+    }
+    run.pass_on()?;
+    let mut ended = Linked { remembered: None, modules: link.now.len(), executed: 0, unharvested: None };
+    // What lld said when it compiled a module its cache does not repeat.
+    let mut diagnostics = lld_run::lines(&run.stderr);
+    let repeated = history.said_before(&diagnostics);
+    lld_run::print(&repeated);
+    diagnostics.extend(repeated);
+    // lld has linked: nothing that goes wrong from here on is the link's.
+    let named_files = keep(link.now, history, filling, beside, &run, &mut ended).unwrap_or_else(|failure| {
+        failure.warn();
+        *history = History::default();
+        None
+    });
+    let read = if writes_its_own(session) { Ok(Vec::new()) } else { read_dependencies(session, &dependencies) };
+    let is_new = FileStamp::of(&output).ok().filter(|new| Some(*new) != stamp).is_some();
+    if let (true, Some(named_files), Ok(read)) = (is_new, named_files, read) {
+        ended.remembered = Some(Remembered { output, diagnostics, read, named_files, modules: ended.modules });
+    }
+    Ok(Ended::Linked(Box::new(ended)))
+}
+
+/// The file system of the cache is full: lld links without one.
+fn without_cache(link: &Link<'_>, full: &Run) -> std::result::Result<Ended, Stop> {
+    let session = link.session;
+    let failure = full.failure(&session.lld.path);
+    eprintln!("thindist: warning: lld's private cache is on a full file system; linking without one");
+    let arguments = match link.words {
+        ForLld::AsGiven(given) => given.clone(),
+        // There is no place for a response file either.
+        ForLld::Expanded(_) => return Err(failure.into()),
+    };
+    let run = lld_run::start(session, arguments, session.interrupt.token())?;
+    run.pass_on()?;
+    if !run.success() {
+        return Err(run.failure(&session.lld.path).into());
+    }
+    let modules = link.now.len();
+    Ok(Ended::Linked(Box::new(Linked { remembered: None, modules, executed: modules, unharvested: None })))
+}
+
+/// Everything that a link leaves behind it but its output. Gives the files that assembly names.
+fn keep(
+    now: &Now,
+    history: &mut History,
+    filling: Option<Filling<'_>>,
+    beside: Beside,
+    run: &Run,
+    ended: &mut Linked,
+) -> Result<Option<Vec<PathBuf>>> {
+    let Beside { named_files, plan, why_none } = beside;
+    ended.unharvested = why_none;
+    let Some(filling) = filling else {
+        ended.executed = ended.modules;
+        history.set_modules(now, &|_| true);
+        return Ok(named_files);
+    };
+    let plan = plan.as_ref().map(|(thin, planned)| (thin, planned));
+    let kept = filling.keep(history, plan, named_files.as_deref(), run)?;
+    (ended.modules, ended.executed) = (kept.modules, kept.executed);
+    ended.unharvested = kept.unharvested.or(ended.unharvested.take());
+    Ok(named_files)
+}
+
+fn extra_words(link: &Link<'_>, filling: Option<&Filling<'_>>, permits: &[Permit], dependencies: &str) -> Vec<String> {
+    let mut words = vec![filling::threads(permits)];
+    if !writes_its_own(link.session) {
+        words.push(format!("--dependency-file={dependencies}"));
+    }
+    words.extend(filling.into_iter().flat_map(Filling::words));
+    words
+}
+
+/// The user has lld list what it reads; such a link is not remembered whole.
+fn writes_its_own(session: &Session) -> bool {
+    session.line.has_option("dependency-file")
+}
+
+/// What there is to be found out of the line while lld links it. Whatever goes wrong here is no matter of the link's.
+fn look_beside(link: &Link<'_>, history: &History, changes: &Changes, entries: usize) -> Beside {
+    let compiled = changes.changed.len() + changes.repeated.len();
+    if entries > 0 && compiled * MOSTLY_COLD < link.now.len() {
+        let named = named_by(link, |module| changes.changed.contains(module));
+        let all = named.map(|named| history.named_files.iter().cloned().chain(named).collect::<BTreeSet<_>>());
+        return Beside { named_files: all.map(|all| all.into_iter().collect()), plan: None, why_none: None };
+    }
+    let is_worth = link.now.len() <= FEW || link.now.bytes() / (link.now.len().max(1) as u64) >= WORTH_HARVESTING;
+    if link.is_carried && is_worth {
+        return look(link);
+    }
+    Beside { named_files: named_by(link, |_| true), plan: None, why_none: None }
+}
+
+/// lld would have linked a few modules before it is known that their objects are stored, so that is found out before.
+fn looks_first(link: &Link<'_>, history: &History) -> bool {
+    let Link { session, now, .. } = link;
+    let may_be_stored = !session.action_cache.is_empty() || session.remote.is_named();
+    link.is_carried && link.may_divert && may_be_stored && history.is_new() && now.len() <= FEW
+}
+
+/// The plan, or as much of it as there can be.
+fn look(link: &Link<'_>) -> Beside {
+    match plan_beside(link.session, link.survey, link.inputs) {
+        Ok((thin, planned)) => {
+            Beside { named_files: Some(planned.named_files.clone()), plan: Some((thin, planned)), why_none: None }
+        }
+        Err(failure) => {
+            Beside { named_files: named_by(link, |_| true), plan: None, why_none: Some(failure.to_string()) }
+        }
+    }
+}
+
+/// The files that assembly in some modules names, without a plan; `None`: that cannot be told.
+fn named_by(link: &Link<'_>, wanted: impl Fn(&String) -> bool) -> Option<Vec<PathBuf>> {
+    let session = link.session;
+    let mut named = NamedFiles::default();
+    for (identifier, (_, place)) in link.survey.bitcode() {
+        if wanted(&link.now.name(identifier)) {
+            let facts = planning::read_facts(&session.lld, identifier, &place.read().ok()?).ok()?;
+            named.resolve(&session.state, identifier, &facts.asm_inputs).ok()?;
+        }
+    }
+    Some(named.paths().chain(private_cache::option_files(&session.line)).collect())
+}
+
+/// lld has not linked.
+struct Failed<'a> {
+    link: &'a Link<'a>,
+    run: &'a Run,
+    /// It was ended by us.
+    is_given_up: bool,
+    temporaries: Temporaries,
+}
+
+impl Failed<'_> {
+    fn conclude(self, filling: Option<Filling<'_>>, beside: Beside) -> std::result::Result<Ended, Stop> {
+        let Self { link, run, is_given_up, temporaries } = self;
+        let session = link.session;
+        let was_interrupted = session.interrupt.token().is_cancelled();
+        if let Some(filling) = filling {
+            filling.abandon((was_interrupted || is_given_up) && run.stderr.is_empty())?;
+        }
+        if was_interrupted {
+            return Err(Failure::new("interrupted").into());
+        }
+        if let (true, Some(plan)) = (is_given_up, beside.plan) {
+            temporaries.remove_new();
+            return Ok(Ended::Diverted(Box::new(plan)));
+        }
+        if run.was_killed() && link.may_divert {
+            return Ok(Ended::Killed(run.failure(&session.lld.path)));
+        }
+        run.pass_on()?;
+        Err(run.failure(&session.lld.path).into())
+    }
+}
+
+/// lld's temporary files beside its output: `NAME.tmp` and seven hexadecimal digits. It removes its own when a signal ends it,
+/// unless that comes in the moment in which it makes one.
+struct Temporaries {
+    prefix: PathBuf,
+    before: BTreeSet<PathBuf>,
+}
+
+impl Temporaries {
+    fn beside(output: &Path) -> Self {
+        let mut prefix = output.as_os_str().to_owned();
+        prefix.push(".tmp");
+        let mut this = Self { prefix: PathBuf::from(prefix), before: BTreeSet::new() };
+        this.before = this.now();
+        this
+    }
+
+    fn now(&self) -> BTreeSet<PathBuf> {
+        let directory = self.prefix.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let start = self.prefix.file_name().unwrap_or_default().as_encoded_bytes();
+        let is_one = |name: &std::ffi::OsStr| {
+            let random = name.as_encoded_bytes().strip_prefix(start);
+            random.is_some_and(|random| random.len() == 7 && random.iter().all(u8::is_ascii_hexdigit))
+        };
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        entries.filter(|entry| is_one(&entry.file_name())).map(|entry| entry.path()).collect()
+    }
+
+    fn remove_new(&self) {
+        for path in self.now().difference(&self.before) {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

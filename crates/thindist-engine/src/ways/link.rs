@@ -1,0 +1,306 @@
+//! One link by the way that the rule has chosen, and what is remembered of it.
+
+use crate::pipeline;
+use super::distributor::{self, Distributed};
+use super::history::{History, Now};
+use super::in_process::{self, Ended};
+use super::listed::not_listed;
+use super::{Chosen, Last, Situation, Way, choose, private_cache};
+use crate::failure::{Failure, Result};
+use crate::memo::{Memo, Remembered};
+use crate::session::workspace::{InputDigests, Session};
+use crate::parallel::cores;
+use crate::stop::Stop;
+use crate::inputs::survey::Survey;
+use crate::thin::thin_link::ThinLink;
+use crate::inputs::words::ForLld;
+use thindist::link;
+use crate::session::doubts::Doubts;
+use crate::finish::final_link::Linked;
+use crate::plan::planning::Planned;
+use crate::session::lld_run;
+use crate::session::stats::{Stats, Timer};
+use std::sync::PoisonError;
+use thindist_core::lld::link_line::Refusal;
+
+/// What thin link, plan and final link of separate backends take beside one run of lld: so many modules a millisecond. (Kernel
+/// 6.12, 1,005 modules: 0.93 to 1.15 s against 0.46 s.)
+const MODULES_A_MS: usize = 2;
+
+/// A line that is to be linked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) survey: &'a Survey,
+    pub(crate) inputs: &'a InputDigests,
+    pub(crate) words: &'a ForLld,
+    /// Why its backends cannot be separate, if they cannot; that has been said.
+    pub(crate) uncarried: Option<&'a Refusal>,
+    pub(crate) memo: &'a Memo,
+}
+
+/// Links it, and puts the output into its place.
+pub(crate) fn link(line: &Line<'_>, stats: &mut Stats, timer: &mut Timer) -> std::result::Result<(), Stop> {
+    let now = Now::of(line.survey, line.inputs)?;
+    let known = History::load(line.session);
+    let situation = situation(line, &now, known.as_ref())?;
+    let chosen = choose(&situation);
+    falls_short(line, &chosen)?;
+    let mut history = known.unwrap_or_default();
+    let is_asked_for = situation.asks_for_separate();
+    let mut this =
+        Linking { line, now: &now, history: &mut history, separate: situation.separate, is_asked_for, stats, timer };
+    match chosen.way {
+        Way::InProcess => {
+            this.go(Way::InProcess, chosen.why);
+            this.in_process()?;
+        }
+        way => this.separately(way, chosen.why)?,
+    }
+    history.store(line.session);
+    Ok(())
+}
+
+fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situation> {
+    let Line { session, survey, uncarried, .. } = line;
+    let settings = &session.settings;
+    let beyond = settings.beyond_in_process()?;
+    let keeps = settings.get("keep_native").map(|_| "each native object is to be kept");
+    let forced = Way::forced(settings)?;
+    // An output that in-process cannot give is held against none.
+    let is_held_to_list = Doubts::of(session)? == Doubts::Refused;
+    let index_only = || match not_listed(&session.line, survey).filter(|_| is_held_to_list) {
+        None => Ok(Way::IndexOnly),
+        Some(reason) => Err(reason),
+    };
+    let by_distributor = || match distributor::refusal(&session.line, session.lld.major, survey) {
+        None if beyond.is_empty() && keeps.is_none() => Ok(Way::Distributor),
+        None => Err("a distributor has no part in that".to_owned()),
+        Some(reason) => Err(reason),
+    };
+    let separate = match (uncarried, forced) {
+        (Some(refusal), _) => Err(refusal.to_string()),
+        (None, None) if private_cache::is_users_own(&session.line) => Err("the line names a cache of lld's".to_owned()),
+        (None, Some(Way::IndexOnly)) => index_only(),
+        (None, Some(Way::Distributor)) => by_distributor(),
+        (None, _) => by_distributor().or_else(|_| index_only()),
+    };
+    Ok(Situation {
+        forced,
+        needs_separate: Some(beyond).filter(|beyond| !beyond.is_empty()).or_else(|| keeps.map(str::to_owned)),
+        has_engine: settings.get("remote_executor").is_some(),
+        separate,
+        last: known.map(|known| last(session, now, known)),
+    })
+}
+
+fn last(session: &Session, now: &Now, known: &History) -> Last {
+    let changes = known.changes(now);
+    let repeats = known.estimate_ms(now, changes.repeated.iter());
+    Last {
+        lld_repeats_ms: repeats / cores().max(1) as u64,
+        separate_ms: (now.len() / MODULES_A_MS) as u64,
+        is_warm: private_cache::is_there(session, known, now),
+        is_stored: known.is_stored,
+        spoke: known.spoke,
+        too_large: known.was_too_large(),
+    }
+}
+
+/// Something was asked for that this line does not get.
+fn falls_short(line: &Line<'_>, chosen: &Chosen) -> Result<()> {
+    if !chosen.falls_short || line.uncarried.is_some() {
+        return Ok(());
+    }
+    let (why, settings) = (&chosen.why, &line.session.settings);
+    if settings.never_falls_back()? {
+        return Err(Failure::new(why).hint("change the line, or allow in-process ThinLTO with THINDIST_FALLBACK=warn"));
+    }
+    eprintln!("thindist: warning: {why}; linking in-process");
+    Ok(())
+}
+
+struct Linking<'a> {
+    line: &'a Line<'a>,
+    now: &'a Now,
+    history: &'a mut History,
+    separate: std::result::Result<Way, String>,
+    /// That backends are not separate is worth a warning.
+    is_asked_for: bool,
+    stats: &'a mut Stats,
+    timer: &'a mut Timer,
+}
+
+impl<'a> Linking<'a> {
+    /// Says which way is taken now.
+    fn go(&mut self, way: Way, why: String) {
+        self.stats.way = Some(way.name());
+        self.stats.why.clone_from(&why);
+        let mut chosen = self.line.session.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        *chosen = Some((way, why));
+    }
+
+    fn of_lld(&self) -> in_process::Link<'a> {
+        let Line { session, survey, inputs, words, uncarried, .. } = *self.line;
+        let is_carried = uncarried.is_none();
+        in_process::Link {
+            session,
+            survey,
+            inputs,
+            words,
+            now: self.now,
+            is_carried,
+            may_divert: self.separate.is_ok(),
+        }
+    }
+
+    fn in_process(&mut self) -> std::result::Result<(), Stop> {
+        match in_process::run(&self.of_lld(), self.history)? {
+            Ended::Linked(linked) => self.note(*linked),
+            Ended::Diverted(plan) => {
+                let (thin, planned) = *plan;
+                self.diverted(&thin, &planned)
+            }
+            Ended::Killed(failure) => match self.separate.clone() {
+                Ok(way) => {
+                    eprintln!("thindist: warning: {failure}; running the backends apart");
+                    self.separately(way, failure.to_string())
+                }
+                Err(_) => Err(failure.into()),
+            },
+        }
+    }
+
+    /// What lld has linked.
+    fn note(&mut self, linked: in_process::Linked) -> std::result::Result<(), Stop> {
+        let stats = &mut *self.stats;
+        stats.modules = linked.modules;
+        let falls_short = self.is_asked_for && self.separate.is_err();
+        if self.line.uncarried.is_some() || falls_short {
+            stats.backends.fallback = linked.modules;
+        } else {
+            stats.backends.executed = linked.executed;
+            stats.backends.local_cache = linked.modules.saturating_sub(linked.executed);
+        }
+        if let Some(why) = linked.unharvested {
+            stats.why = format!("{}; nothing was harvested: {why}", stats.why);
+        }
+        self.timer.phase("backends");
+        // A link that has not got what was asked for has to say so again.
+        if let (Some(remembered), false) = (&linked.remembered, falls_short) {
+            // lld's output is in its place.
+            let _ = self.line.memo.store(self.line.session, remembered).inspect_err(Failure::warn);
+        }
+        self.timer.phase("final_link");
+        Ok(())
+    }
+
+    /// The plan is there already: what is stored is linked, what is missing runs. A distributor has to begin anew: lld plans.
+    fn diverted(&mut self, thin: &ThinLink, planned: &Planned) -> std::result::Result<(), Stop> {
+        let Line { session, survey, .. } = *self.line;
+        let why = "most objects of the plan are in the stores".to_owned();
+        if self.separate == Ok(Way::Distributor) {
+            return self.separately(Way::Distributor, why);
+        }
+        self.go(Way::IndexOnly, why);
+        self.timer.phase("plan");
+        let ended = pipeline::finish(session, survey, thin, planned, Doubts::of(session)?, self.stats, self.timer);
+        match self.or_in_process(ended)? {
+            Some((linked, _)) => {
+                lld_run::print(&thin.diagnostics);
+                self.conclude(planned, &linked)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What the index-only way gives, or nothing, where it has found out that lld has to do it: then lld has.
+    fn or_in_process<T>(&mut self, ended: std::result::Result<T, Stop>) -> std::result::Result<Option<T>, Stop> {
+        match ended {
+            Ok(done) => Ok(Some(done)),
+            Err(Stop::Refused(refusal)) => {
+                if self.is_asked_for {
+                    link::in_process::warn(&self.line.session.settings, &refusal)?;
+                }
+                self.separate = Err(refusal.to_string());
+                self.go(Way::InProcess, refusal.to_string());
+                self.stats.backends = Default::default();
+                self.in_process().map(|()| None)
+            }
+            Err(failed) => Err(failed),
+        }
+    }
+
+    fn separately(&mut self, way: Way, why: String) -> std::result::Result<(), Stop> {
+        let Line { session, survey, inputs, .. } = *self.line;
+        self.go(way, why);
+        if way == Way::IndexOnly {
+            let ended = pipeline::build(session, survey, inputs, Doubts::of(session)?, self.stats, self.timer);
+            let Some((planned, linked, _)) = self.or_in_process(ended)? else { return Ok(()) };
+            return self.conclude(&planned, &linked);
+        }
+        self.distributed()
+    }
+
+    fn distributed(&mut self) -> std::result::Result<(), Stop> {
+        let ended = distributor::run(&self.of_lld(), &mut self.stats.backends, self.timer);
+        // One that is refused has printed and written nothing.
+        if let Err(Stop::Refused(refusal)) = &ended
+            && self.is_asked_for
+            && not_listed(&self.line.session.line, self.line.survey).is_none()
+        {
+            return self.separately(Way::IndexOnly, refusal.to_string());
+        }
+        match self.or_in_process(ended)? {
+            Some(distributed) => self.conclude_distributed(&distributed),
+            None => Ok(()),
+        }
+    }
+
+    fn conclude_distributed(&mut self, distributed: &Distributed) -> std::result::Result<(), Stop> {
+        let session = self.line.session;
+        let Distributed { remembered, planned, .. } = distributed;
+        self.stats.modules = planned.jobs.len();
+        self.line.memo.store(session, remembered)?;
+        distributed.install(session)?;
+        let imports = planned.jobs.iter().map(|job| job.name.as_str()).zip(planned.imported.iter().map(Vec::as_slice));
+        self.remember(imports, &planned.named_files);
+        self.timer.phase("final_link");
+        Ok(())
+    }
+
+    /// What separate backends were linked into by our own final link.
+    fn conclude(&mut self, planned: &Planned, linked: &Linked) -> std::result::Result<(), Stop> {
+        let session = self.line.session;
+        // What regular LTO's assembly reads inside the thin link nobody tells.
+        if let (Some(output), false) = (&linked.file, planned.has_regular_part) {
+            let remembered = Remembered {
+                output: output.clone(),
+                diagnostics: linked.diagnostics.clone(),
+                read: linked.read.clone(),
+                named_files: planned.named_files.clone(),
+                modules: planned.len(),
+            };
+            self.line.memo.store(session, &remembered)?;
+        }
+        linked.install(session)?;
+        self.remember(planned.imports(), &planned.named_files);
+        self.timer.phase("final_link");
+        Ok(())
+    }
+
+    /// All objects are in the stores; lld's private cache has what it had.
+    fn remember<'b>(
+        &mut self,
+        imports: impl Iterator<Item = (&'b str, &'b [String])>,
+        named_files: &[std::path::PathBuf],
+    ) {
+        let changes = self.history.changes(self.now);
+        let is_cold = |name: &str| changes.changed.contains(name) || changes.repeated.contains(name);
+        self.history.set_modules(self.now, &is_cold);
+        self.history.set_imports(self.now, imports);
+        self.history.named_files = named_files.to_vec();
+        self.history.is_stored = true;
+        self.history.spoke = false;
+    }
+}
