@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         .and_then(|name| Some(Path::new(&name).file_name()?.to_string_lossy().into_owned()))
         .unwrap_or_else(|| "thindist".to_owned());
     let words: Vec<OsString> = words.collect();
-    let outcome = if tools::is_linker_name(&called_as) { link::run(&called_as, words) } else { command(words) };
+    let outcome = if thindist_engine::tools::is_linker_name(&called_as) { thindist_engine::run(&called_as, words) } else { command(words) };
     outcome.unwrap_or_else(|failure| failure.report())
 }
 
@@ -63,13 +63,13 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
     let mut words = words.into_iter();
     let name = words.next().unwrap_or_default();
     match name.to_str().unwrap_or_default() {
-        "ld" => link::run("ld.thindist", after_dashes(words)),
+        "ld" => thindist_engine::run("ld.thindist", after_dashes(words)),
         "verify" => verify::run(after_dashes(words)),
         "compare" => compare::run(words),
-        "distribute" => distribute::run(words),
+        "distribute" => thindist_engine::distribute(words),
         // lld calls a distributor without arguments of its own so.
-        job_file if job_file.ends_with(".dist-file.json") => distribute::run([name].into_iter().chain(words)),
-        link::MESSENGER => link::tell_linker(words),
+        job_file if job_file.ends_with(".dist-file.json") => thindist_engine::distribute([name].into_iter().chain(words)),
+        thindist_engine::MESSENGER => thindist_engine::tell(words),
         "diff" => verify::diff(&words.collect::<Vec<_>>()),
         "thin-link" => steps::thin_link(words),
         "backend" => steps::backend(words),
@@ -81,7 +81,7 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "cargo" => cargo::run(words),
         "cache" => cache_command::run(&words.collect::<Vec<_>>()),
         "doctor" => doctor::run(),
-        "help" if words.next().is_some_and(|topic| topic == "settings") => print(&settings::help()),
+        "help" if words.next().is_some_and(|topic| topic == "settings") => print(&thindist_engine::settings::help()),
         "help" | "--help" | "-h" => print(HELP),
         "--version" | "-V" => print(&format!("thindist {}\n", env!("CARGO_PKG_VERSION"))),
         "" => Err(Failure::new("no command").hint("`thindist help` lists them")),
