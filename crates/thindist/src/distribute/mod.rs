@@ -23,6 +23,7 @@ use crate::what_ran::Line;
 use linker::Linker;
 pub(crate) use modules::KnownFacts;
 use modules::Modules;
+use outputs::Outputs;
 use plain::Plain;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -247,9 +248,8 @@ impl Distribution<'_> {
             imported: &planned.imported,
             line: self.line,
         };
-        let mut natives = link::run_backends(&batch, counts)?;
         let keep = self.linker.is_none_or(Linker::keeps_natives);
-        outputs::install(&batch, &self.jobs.jobs, keep, &mut natives, counts)?;
+        Outputs { batch: &batch, jobs: &self.jobs.jobs, copy: keep }.make(counts)?;
         if workspace.settings.is_on("verify") { self.plain().verify(workspace, planned) } else { Ok(()) }
     }
 

@@ -54,9 +54,18 @@ impl<'a> Batch<'a> {
 
 /// The native object of every module, in the plan's order.
 pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
+    build_while(batch, counts, |_| ())
+}
+
+/// The same; `meanwhile` has what the stores had, while the rest is compiled.
+pub(crate) fn build_while(
+    batch: &Batch<'_>,
+    counts: &mut BackendCounts,
+    meanwhile: impl FnOnce(&[Option<NativeObject>]),
+) -> Result<Vec<NativeObject>> {
     let mut natives = Vec::with_capacity(batch.jobs.len());
     let mut failures = Vec::new();
-    let outcomes = outcomes(batch)?;
+    let outcomes = outcomes_while(batch, meanwhile)?;
     if let Some(line) = batch.line {
         what_ran::record(line, batch.workspace, batch.jobs, &outcomes);
     }
@@ -87,13 +96,23 @@ pub(crate) fn settle(batch: &Batch<'_>, natives: &[NativeObject]) -> Result<()> 
 
 /// How each module's backend ended, in the plan's order: found in the stores, or run.
 pub(crate) fn outcomes(batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+    outcomes_while(batch, |_| ())
+}
+
+fn outcomes_while(batch: &Batch<'_>, meanwhile: impl FnOnce(&[Option<NativeObject>])) -> Result<Vec<Outcome>> {
     let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
     let mut found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
     batch.workspace.remote.look_up(batch.tools(), batch.jobs, &mut found)?;
     let missing: Vec<usize> =
         found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect();
     let jobs: Vec<Job> = missing.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
-    let mut outcomes = execute(batch, &jobs, Place::Anywhere)?.into_iter();
+    let outcomes = std::thread::scope(|scope| {
+        let running = scope.spawn(|| execute(batch, &jobs, Place::Anywhere));
+        meanwhile(&found);
+        running.join()
+    });
+    let panicked = |_| Err(Failure::new("the thread that runs the backends has panicked; please report it"));
+    let mut outcomes = outcomes.unwrap_or_else(panicked)?.into_iter();
     let ended = found.into_iter().map(|found| found.map(Outcome::Success).or_else(|| outcomes.next()));
     Ok(ended.map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect())
 }
@@ -147,7 +166,7 @@ pub(super) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<V
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let estimates = workspace.state.estimates(&names);
     // Lives as long as the runs; a link that finds everything in the stores makes none.
-    let scratch = scratch::create(workspace.settings.get("scratch_dir").map(Path::new))?;
+    let scratch = scratch::create(workspace.settings.get("scratch_dir").map(Path::new), 0)?;
     let local = LocalExecutor {
         compiler: batch.compiler.to_owned(),
         environment: backend_environment(),

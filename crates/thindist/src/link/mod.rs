@@ -54,7 +54,7 @@ use thindist_exec::Job;
 pub(crate) use archives::Place;
 pub(crate) use backends::{Common, Planned, PlannedJobs, identifiers, job, mixed_targets, plan_jobs, read_facts};
 pub(crate) use execution::{
-    Batch, build as run_backends, build_again, count, outcomes, places_beside, report_failures, settle,
+    Batch, build as run_backends, build_again, build_while, count, outcomes, places_beside, report_failures, settle,
 };
 pub(crate) use extra_inputs::NamedFiles;
 pub(crate) use final_step::{Linked, Parts, run as final_link};
