@@ -16,7 +16,7 @@ const STAGES: &[&[&str]] = &[
 const FUZZ_SECONDS: u32 = 5;
 
 /// Random links for each LLVM and each way: a quarter of a second each. `cargo xtask fuzz links` takes any number.
-const LINKS: u32 = 20;
+const LINKS: u32 = 60;
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();

@@ -58,7 +58,7 @@ pub(crate) const REGISTRY: &[Setting] = &[
     Setting { name: "slots_dir", help: "where the machine-wide slots are (default: /tmp/thindist-slots-UID)" },
     Setting {
         name: "scratch_dir",
-        help: "where backends run (default: /dev/shm if it has 1 GiB free, else the cache)",
+        help: "where backends run and a link's small files are (default: /dev/shm if it has 1 GiB and 4 times the bitcode free, else the cache)",
     },
     Setting {
         name: "warm",

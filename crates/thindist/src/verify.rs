@@ -3,8 +3,7 @@
 //! Neither way touches the output that the line names. The memo of whole links is left out: it would show an old
 //! output where the objects are the question.
 
-use thindist_engine::lld_run;
-use thindist_engine::pipeline;
+use thindist_engine::{lld_run, pipeline};
 use thindist_engine::failure::{Failure, Result, io};
 use crate::link;
 use thindist_engine::workspace::Session;

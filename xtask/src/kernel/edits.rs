@@ -67,7 +67,7 @@ impl Edited {
     /// Appends a function. Another `number` makes another object, which no cache has seen.
     pub(crate) fn append(&self, number: u64) -> Result<()> {
         let text = files::read(&self.path)?;
-        files::write(&self.path, original(&text).to_string() + MARKER + &function(number))
+        files::write(&self.path, original(&text).to_string() + MARKER + &function(self.object, number))
     }
 
     /// The file as it was; left alone, time and all, when it is.
@@ -89,9 +89,10 @@ fn original(text: &str) -> &str {
     text.split_once(MARKER).map_or(text, |(before, _)| before)
 }
 
-/// Declared first, because the kernel warns of a function without a prototype.
-fn function(number: u64) -> String {
-    let signature = format!("unsigned long thindist_kept_{number}(unsigned long value)");
+/// Declared first, because the kernel warns of a function without a prototype. Two files may get the same number.
+fn function(object: &str, number: u64) -> String {
+    let file: String = object.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    let signature = format!("unsigned long thindist_kept_{file}_{number}(unsigned long value)");
     format!("{signature};\n__used {signature}\n{{\n\treturn value * {number}UL + 1;\n}}\n")
 }
 
@@ -101,9 +102,10 @@ mod tests {
 
     #[test]
     fn an_edit_can_be_repeated_and_undone() {
-        let once = format!("int a;\n{MARKER}{}", function(3));
+        let once = format!("int a;\n{MARKER}{}", function("lib/a.o", 3));
         assert_eq!(original(&once), "int a;\n");
         assert_eq!(original("int a;\n"), "int a;\n");
+        assert!(once.contains("thindist_kept_lib_a_o_3("));
         assert!(once.ends_with("{\n\treturn value * 3UL + 1;\n}\n"));
     }
 }

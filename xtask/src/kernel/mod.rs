@@ -87,10 +87,14 @@ const STEPS: &[Task] = &[
         help: "a second directory, the same cache; --full compiles all [--llvm N]",
         run: second_step,
     },
-    Task { name: "dist", help: "the option of kbuild/, from what `build` has built [--llvm N]", run: dist_step },
+    Task {
+        name: "dist",
+        help: "the option of kbuild/, from what `build` has built; --full cleans and compiles again [--llvm N]",
+        run: dist_step,
+    },
     Task {
         name: "dist-small",
-        help: "its second half alone: a small kernel from nothing [--llvm N]",
+        help: "its second half alone: a small kernel from nothing [--full] [--llvm N]",
         run: dist_small_step,
     },
     Task { name: "names", help: "stable names of promoted values: boot, edits, verify [--llvm N]", run: names_step },
@@ -168,14 +172,18 @@ fn second_step(arguments: &[String]) -> Result<()> {
 }
 
 fn dist_step(arguments: &[String]) -> Result<()> {
-    let (mut suite, kernel) = start_suite(arguments.to_vec())?;
-    dist::check(&mut suite, &kernel);
+    let mut arguments = arguments.to_vec();
+    let full = arguments::take_flag(&mut arguments, "--full");
+    let (mut suite, kernel) = start_suite(arguments)?;
+    dist::check(&mut suite, &kernel, full);
     suite.checks.finish()
 }
 
 fn dist_small_step(arguments: &[String]) -> Result<()> {
-    let (mut suite, kernel) = start_suite(arguments.to_vec())?;
-    dist::small_kernel(&mut suite, &kernel);
+    let mut arguments = arguments.to_vec();
+    let full = arguments::take_flag(&mut arguments, "--full");
+    let (mut suite, kernel) = start_suite(arguments)?;
+    dist::small_kernel(&mut suite, &kernel, full);
     suite.checks.finish()
 }
 

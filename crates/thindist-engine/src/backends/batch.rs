@@ -9,9 +9,18 @@ use thindist_exec::{NativeObject, Outcome};
 
 /// The native object of every module, in the plan's order.
 pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
+    build_while(batch, counts, |_| ())
+}
+
+/// The same; `meanwhile` has what the stores had, while the rest is compiled.
+pub(crate) fn build_while(
+    batch: &Batch<'_>,
+    counts: &mut BackendCounts,
+    meanwhile: impl FnOnce(&[Option<NativeObject>]),
+) -> Result<Vec<NativeObject>> {
     let mut natives = Vec::with_capacity(batch.jobs.len());
     let mut failures = Vec::new();
-    let outcomes = execution::outcomes(batch)?;
+    let outcomes = execution::outcomes_while(batch, meanwhile)?;
     if let Some(line) = batch.line {
         what_ran::record(line, batch.workspace, batch.jobs, &outcomes);
     }

@@ -48,13 +48,23 @@ impl<'a> Batch<'a> {
 
 /// How each module's backend ended, in the plan's order: found in the stores, or run.
 pub(crate) fn outcomes(batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+    outcomes_while(batch, |_| ())
+}
+
+pub(crate) fn outcomes_while(batch: &Batch<'_>, meanwhile: impl FnOnce(&[Option<NativeObject>])) -> Result<Vec<Outcome>> {
     let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
     let mut found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
     batch.workspace.remote.look_up(batch.tools(), batch.jobs, &mut found)?;
     let missing: Vec<usize> =
         found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect();
     let jobs: Vec<Job> = missing.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
-    let mut outcomes = execute(batch, &jobs, Place::Anywhere)?.into_iter();
+    let outcomes = std::thread::scope(|scope| {
+        let running = scope.spawn(|| execute(batch, &jobs, Place::Anywhere));
+        meanwhile(&found);
+        running.join()
+    });
+    let panicked = |_| Err(Failure::new("the thread that runs the backends has panicked; please report it"));
+    let mut outcomes = outcomes.unwrap_or_else(panicked)?.into_iter();
     let ended = found.into_iter().map(|found| found.map(Outcome::Success).or_else(|| outcomes.next()));
     Ok(ended.map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect())
 }
@@ -108,7 +118,7 @@ pub(crate) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<V
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let estimates = workspace.state.estimates(&names);
     // Lives as long as the runs; a link that finds everything in the stores makes none.
-    let scratch = scratch::create(workspace.settings.get("scratch_dir").map(Path::new))?;
+    let scratch = scratch::create(workspace.settings.get("scratch_dir").map(Path::new), 0)?;
     let local = LocalExecutor {
         compiler: batch.compiler.to_owned(),
         environment: backend_environment(),

@@ -33,6 +33,7 @@ const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [optio
 
 pub(crate) use modules::KnownFacts;
 use modules::Modules;
+use outputs::Outputs;
 use plain::Plain;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -253,9 +254,8 @@ impl Distribution<'_> {
             imported: &planned.imported,
             line: self.line,
         };
-        let mut natives = batch::build(&batch, counts)?;
         let keep = self.linker.is_none_or(Linker::keeps_natives);
-        outputs::install(&batch, &self.jobs.jobs, keep, &mut natives, counts)?;
+        Outputs { batch: &batch, jobs: &self.jobs.jobs, copy: keep }.make(counts)?;
         if workspace.settings.is_on("verify") { self.plain().verify(workspace, planned) } else { Ok(()) }
     }
 

@@ -1,10 +1,10 @@
 //! Native objects where lld expects them.
 
-use crate::backends::native_objects;
+use crate::backends::{batch, native_objects};
 use crate::backends::execution::{self, Batch};
 use super::linker::LLDS_FILE;
 use crate::failure::{Failure, Result, io};
-use thindist::link;
+use std::collections::BTreeSet;
 use crate::session::stats::BackendCounts;
 use std::path::Path;
 use thindist_core::formats::dtlto::DtltoJob;
@@ -27,62 +27,98 @@ pub(crate) fn check_places(job_file: &Path, jobs: &[DtltoJob]) -> Result<()> {
     }
 }
 
-/// Puts all of them there, or none. With `copy` they are the user's own files; else lld reads and removes them.
-pub(crate) fn install(
-    batch: &Batch<'_>,
-    jobs: &[DtltoJob],
-    copy: bool,
-    natives: &mut [NativeObject],
-    counts: &mut BackendCounts,
-) -> Result<()> {
-    let outcome = place_all(batch, jobs, copy, natives, counts).and_then(|()| {
-        // lld has removed what was there when it ended; what came later would stay.
-        if batch.workspace.interrupt.token().is_cancelled() { Err(Failure::new("interrupted")) } else { Ok(()) }
-    });
-    if outcome.is_err() {
-        jobs.iter().try_for_each(|job| remove(&job.output))?;
-    }
-    outcome
+/// Where lld wants the native objects of a batch.
+#[derive(Clone, Copy)]
+pub(super) struct Outputs<'a> {
+    pub(super) batch: &'a Batch<'a>,
+    pub(super) jobs: &'a [DtltoJob],
+    /// They are the user's own files; else lld reads and removes them.
+    pub(super) copy: bool,
 }
 
-fn place_all(
-    batch: &Batch<'_>,
-    jobs: &[DtltoJob],
-    copy: bool,
-    natives: &mut [NativeObject],
-    counts: &mut BackendCounts,
-) -> Result<()> {
-    let all: Vec<usize> = (0..jobs.len()).collect();
-    let gone = place(batch, jobs, copy, natives, &all)?;
-    if gone.is_empty() {
-        return Ok(());
-    }
-    execution::build_again(batch, &gone, natives, counts)?;
-    let gone = place(batch, jobs, copy, natives, &gone)?;
-    gone.first().and_then(|index| jobs.get(*index)).map_or(Ok(()), |job| Err(native_objects::gone_again(&job.bitcode)))
-}
-
-/// Places those `wanted`, and gives those that the CAS does not have any more.
-fn place(
-    batch: &Batch<'_>,
-    jobs: &[DtltoJob],
-    copy: bool,
-    natives: &[NativeObject],
-    wanted: &[usize],
-) -> Result<Vec<usize>> {
-    let mut gone = Vec::new();
-    let cas = &batch.workspace.cas;
-    for &index in wanted {
-        let (Some(job), Some(native)) = (jobs.get(index), natives.get(index)) else { continue };
-        let output = Path::new(&job.output);
-        remove(&job.output)?;
-        let is_placed =
-            if copy { cas.copy_to(&native.digest, output)? } else { cas.link_verified(&native.digest, output)? };
-        if !is_placed {
-            gone.push(index);
+impl Outputs<'_> {
+    /// Makes all of them, or leaves none.
+    pub(super) fn make(self, counts: &mut BackendCounts) -> Result<()> {
+        let outcome = self.place_all(counts).and_then(|()| {
+            // lld has removed what was there when it ended; what came later would stay.
+            if self.batch.workspace.interrupt.token().is_cancelled() {
+                Err(Failure::new("interrupted"))
+            } else {
+                Ok(())
+            }
+        });
+        if outcome.is_err() {
+            self.jobs.iter().try_for_each(|job| remove(&job.output))?;
         }
+        outcome
     }
-    Ok(gone)
+
+    /// What the stores have is placed while the rest is compiled.
+    fn place_all(self, counts: &mut BackendCounts) -> Result<()> {
+        let mut placed = Ok(BTreeSet::new());
+        let mut natives = batch::build_while(self.batch, counts, |found| placed = self.place_found(found))?;
+        let placed = placed?;
+        let rest: Vec<usize> = (0..natives.len()).filter(|index| !placed.contains(index)).collect();
+        let gone = self.place(&natives, &rest)?;
+        if gone.is_empty() {
+            return Ok(());
+        }
+        execution::build_again(self.batch, &gone, &mut natives, counts)?;
+        let gone = self.place(&natives, &gone)?;
+        gone.first().and_then(|index| self.jobs.get(*index)).map_or(Ok(()), |job| Err(native_objects::gone_again(&job.bitcode)))
+    }
+
+    fn place_found(self, found: &[Option<NativeObject>]) -> Result<BTreeSet<usize>> {
+        let mut placed = BTreeSet::new();
+        for (index, native) in found.iter().enumerate() {
+            if let Some(native) = native
+                && self.place_one(index, native)?
+            {
+                placed.insert(index);
+            }
+        }
+        Ok(placed)
+    }
+
+    /// Places those `wanted`, and gives those that the CAS does not have any more.
+    fn place(self, natives: &[NativeObject], wanted: &[usize]) -> Result<Vec<usize>> {
+        let mut gone = Vec::new();
+        for &index in wanted {
+            let native = natives.get(index).ok_or_else(|| missing(index))?;
+            if !self.place_one(index, native)? {
+                gone.push(index);
+            }
+        }
+        Ok(gone)
+    }
+
+    /// `false`: the CAS does not have it any more.
+    fn place_one(self, index: usize, native: &NativeObject) -> Result<bool> {
+        let job = self.jobs.get(index).ok_or_else(|| missing(index))?;
+        let (output, cas) = (Path::new(&job.output), &self.batch.workspace.cas);
+        remove(&job.output)?;
+        if self.copy { Ok(cas.copy_to(&native.digest, output)?) } else { link(self.batch, index, native, output) }
+    }
+}
+
+fn missing(index: usize) -> Failure {
+    Failure::new(format_args!("internal error: there is no backend {index} among those that lld has asked for"))
+}
+
+/// What lld reads and removes. In memory no hard link can be made: there it is a symbolic one to a hard link, so that nobody
+/// who clears the cache takes the object away.
+fn link(batch: &Batch<'_>, index: usize, native: &NativeObject, output: &Path) -> Result<bool> {
+    let Batch { workspace, .. } = batch;
+    if !workspace.is_in_memory(output) {
+        return Ok(workspace.cas.link_verified(&native.digest, output)?);
+    }
+    let kept = workspace.make_directory("native")?.join(index.to_string());
+    remove(&kept.to_string_lossy())?;
+    let is_there = workspace.cas.link_verified(&native.digest, &kept)?;
+    if is_there {
+        std::os::unix::fs::symlink(&kept, output).map_err(|error| io("create", output, &error))?;
+    }
+    Ok(is_there)
 }
 
 /// A file of that name is left over from an lld of the same process number.

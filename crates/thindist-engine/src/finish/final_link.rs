@@ -145,11 +145,7 @@ pub(crate) fn read_dependencies(session: &Session, path: &str) -> Result<Vec<Pat
     let text = std::fs::read_to_string(path).map_err(|error| io("read", path, &error))?;
     let rule = text.split("\n\n").next().unwrap_or_default();
     let files = rule.lines().skip(1).map(|line| unescape(line.trim_end_matches('\\').trim()));
-    Ok(files
-        .filter(|file| !file.is_empty())
-        .map(PathBuf::from)
-        .filter(|file| !file.starts_with(session.path("")))
-        .collect())
+    Ok(files.filter(|file| !file.is_empty()).map(PathBuf::from).filter(|file| !session.is_own(file)).collect())
 }
 
 fn unescape(word: &str) -> String {

@@ -97,6 +97,15 @@ impl Survey {
         })
     }
 
+    /// The size of all bitcode. What cannot be read now is complained of when it is needed.
+    pub(crate) fn bitcode_bytes(&self) -> u64 {
+        let size = |(_, place): (&str, Place)| match place {
+            Place::File(path) => path.metadata().map_or(0, |metadata| metadata.len()),
+            Place::Part { size, .. } => size,
+        };
+        self.bitcode().into_values().map(size).sum()
+    }
+
     /// Every file whose content the link depends on, as far as the line tells.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = self.read_files.clone();

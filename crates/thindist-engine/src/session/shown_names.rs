@@ -7,27 +7,28 @@ use crate::session::workspace::Session;
 use std::collections::BTreeMap;
 use std::ops::Bound::{Included, Unbounded};
 
-/// Names in-process for paths in the link's own directory.
+/// Names in-process for paths in the link's own directories.
 #[derive(Debug)]
 pub(crate) struct ShownNames {
-    /// The directory, with a slash at its end.
-    own: String,
-    /// By path below it.
+    /// The directories, each with a slash at its end.
+    own: Vec<String>,
+    /// By path.
     names: BTreeMap<String, String>,
 }
 
 impl ShownNames {
     pub(crate) fn of(session: &Session) -> Self {
-        Self::below(&session.path("").to_string_lossy())
+        Self::below(session.own_directories().map(|directory| directory.to_string_lossy()))
     }
 
-    fn below(directory: &str) -> Self {
-        Self { own: format!("{}/", directory.trim_end_matches('/')), names: BTreeMap::new() }
+    fn below<Directory: AsRef<str>>(directories: impl Iterator<Item = Directory>) -> Self {
+        let own = directories.map(|directory| format!("{}/", directory.as_ref().trim_end_matches('/'))).collect();
+        Self { own, names: BTreeMap::new() }
     }
 
-    /// `path` is in the link's own directory.
+    /// Does nothing for a path that is in none of the link's own directories.
     pub(crate) fn add(&mut self, path: &str, shown: &str) {
-        if let Some(path) = path.strip_prefix(&self.own) {
+        if self.own.iter().any(|own| path.starts_with(own)) {
             self.names.insert(path.to_owned(), shown.to_owned());
         }
     }
@@ -36,20 +37,18 @@ impl ShownNames {
     pub(crate) fn show(&self, text: &str) -> String {
         let mut shown = String::with_capacity(text.len());
         let mut rest = text;
-        while let Some((before, after)) = rest.split_once(&self.own) {
+        while let Some((at, own)) = self.first_own(rest) {
+            let (before, from) = rest.split_at(at);
             shown.push_str(before);
-            match self.longest_in_front_of(after) {
-                Some((path, name)) => {
-                    shown.push_str(name);
-                    rest = after.get(path.len()..).unwrap_or_default();
-                }
-                None => {
-                    shown.push_str(&self.own);
-                    rest = after;
-                }
-            }
+            let (path, name) = self.longest_in_front_of(from).unwrap_or((own, own));
+            shown.push_str(name);
+            rest = from.get(path.len()..).unwrap_or_default();
         }
         shown + rest
+    }
+
+    fn first_own(&self, text: &str) -> Option<(usize, &str)> {
+        self.own.iter().filter_map(|own| Some((text.find(own.as_str())?, own.as_str()))).min()
     }
 
     /// The same for a file, in which symbols may be no UTF-8: such lines name none of ours.
@@ -84,7 +83,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expect: &str) {
-        let mut names = ShownNames::below("/c/link-1");
+        let mut names = ShownNames::below(["/c/link-1", "/dev/shm/link-2"].iter());
         for (path, shown) in [
             ("native/0/p.lto.a.o", "x/p.lto.a.o"),
             ("native/0/p.lto.a.o.o", "y/p.lto.a.o.o"),
@@ -94,6 +93,7 @@ mod tests {
         ] {
             names.add(&format!("/c/link-1/{path}"), shown);
         }
+        names.add("/dev/shm/link-2/out/p.lto.a.o", "x/p.lto.a.o");
         assert_eq!(names.show(text), expect);
         assert_eq!(names.show_bytes(format!("{text}\n{text}").as_bytes()), format!("{expect}\n{expect}").as_bytes());
     }
@@ -105,12 +105,14 @@ mod tests {
         check("/c/link-1/native/0/p.lto.a.oz", "x/p.lto.a.oz");
         check("/c/link-1/native/1/p.lto.a.o /c/link-1/loaded/0/lib.a(m.o)", "z/p.lto.a.o d/lib.a(m.o)");
         check("/c/link-1/thin.rsp and /c/link-1/", "/c/link-1/thin.rsp and /c/link-1/");
+        check("/dev/shm/link-2/out/p.lto.a.o and /c/link-1/native/0/p.lto.b.o", "x/p.lto.a.o and p.lto.b.o");
+        check("/dev/shm/link-2/other /c/link-1/native/0/p.lto.b.o", "/dev/shm/link-2/other p.lto.b.o");
         check("nothing", "nothing");
     }
 
     #[test]
     fn a_line_that_is_no_text_stays_as_it_is() {
-        let names = ShownNames::below("/c/link-1");
+        let names = ShownNames::below(["/c/link-1"].iter());
         assert_eq!(names.show_bytes(b"\xff /c/link-1/x\n"), b"\xff /c/link-1/x\n");
     }
 }

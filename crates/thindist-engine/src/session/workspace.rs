@@ -12,11 +12,15 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use tempfile::TempDir;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::LinkLine;
-use thindist_exec::{ActionCache, Cas, FileStamp, LinkDirectory, State};
+use thindist_exec::{ActionCache, Cas, FileStamp, LinkDirectory, State, scratch};
+
+/// Indexes, markers and an output are together a part of the bitcode. With debug information objects may be more.
+const ROOM: u64 = 4;
 
 /// One link's surroundings.
 #[derive(Debug)]
@@ -40,8 +44,18 @@ pub(crate) struct Workspace {
     pub(crate) chosen: Mutex<Option<(Way, String)>>,
     cache_dir: PathBuf,
     directory: LinkDirectory,
+    memory: Memory,
     /// The stores are those of this run alone.
     passing: Option<TempDir>,
+}
+
+/// The part of a link's own files that is in memory.
+#[derive(Debug, Default)]
+struct Memory {
+    /// `None` inside: there is no room.
+    directory: OnceLock<Option<LinkDirectory>>,
+    /// It has turned out to be too small.
+    is_full: AtomicBool,
 }
 
 /// A link is a run with a line: whoever has the one has the other.
@@ -119,8 +133,20 @@ impl Workspace {
         let Stores { cache_dir, cas, action_cache, directory, passing } = Stores::open(&settings)?;
         let state = State::open(&cache_dir);
         let remote = Remote::new(options, &cas, &action_cache, &cache_dir);
-        let chosen = Mutex::default();
-        Ok(Self { settings, state, cas, action_cache, remote, interrupt, chosen, cache_dir, directory, passing })
+        let (chosen, memory) = (Mutex::default(), Memory::default());
+        Ok(Self {
+            settings,
+            state,
+            cas,
+            action_cache,
+            remote,
+            interrupt,
+            chosen,
+            cache_dir,
+            directory,
+            memory,
+            passing,
+        })
     }
 
     /// Nothing is kept after this run.
@@ -140,11 +166,7 @@ impl Workspace {
 
     /// The same as text for a command line.
     pub(crate) fn text_path(&self, name: impl AsRef<Path>) -> Result<String> {
-        let path = self.path(name);
-        path.to_str().map(str::to_owned).ok_or_else(|| {
-            Failure::new(format_args!("the cache's path is no UTF-8: {}", path.display()))
-                .hint("name another place with THINDIST_CACHE_DIR")
-        })
+        text(&self.path(name))
     }
 
     /// Creates a directory in the link's own.
@@ -152,6 +174,52 @@ impl Workspace {
         let path = self.path(name);
         std::fs::create_dir_all(&path).map_err(|error| io("create", &path, &error))?;
         Ok(path)
+    }
+
+    /// Creates a directory for many files that go with the link: in memory, if that has room for a multiple of the link's
+    /// bitcode, else in the link's own.
+    pub(crate) fn make_scratch(&self, name: &str, bitcode: impl FnOnce() -> u64) -> Result<PathBuf> {
+        let Some(memory) = self.memory(bitcode)? else { return self.make_directory(name) };
+        let path = memory.path().join(name);
+        std::fs::create_dir_all(&path).map_err(|error| io("create", &path, &error))?;
+        Ok(path)
+    }
+
+    fn memory(&self, bitcode: impl FnOnce() -> u64) -> Result<Option<&LinkDirectory>> {
+        if self.memory.is_full.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let directory = match self.memory.directory.get() {
+            Some(directory) => directory,
+            None => {
+                let place = self.settings.get("scratch_dir").map(Path::new);
+                let made = scratch::create(place, bitcode().saturating_mul(ROOM))?;
+                self.memory.directory.get_or_init(|| made)
+            }
+        };
+        Ok(directory.as_ref())
+    }
+
+    /// Memory has no room for what a tool has to write: the next try is on disk. `false`: the last one was.
+    pub(crate) fn leave_memory(&self) -> bool {
+        matches!(self.memory.directory.get(), Some(Some(_))) && !self.memory.is_full.swap(true, Ordering::Relaxed)
+    }
+
+    /// The directories of the link's own files, in memory and on disk.
+    pub(crate) fn own_directories(&self) -> impl Iterator<Item = &Path> {
+        let memory = self.memory.directory.get().and_then(Option::as_ref);
+        [Some(&self.directory), memory].into_iter().flatten().map(LinkDirectory::path)
+    }
+
+    /// Whether a file is one of those in memory.
+    pub(crate) fn is_in_memory(&self, path: &Path) -> bool {
+        let memory = self.memory.directory.get().and_then(Option::as_ref);
+        memory.is_some_and(|memory| path.starts_with(memory.path()))
+    }
+
+    /// Whether a file is one of the link's own.
+    pub(crate) fn is_own(&self, path: &Path) -> bool {
+        self.own_directories().any(|own| path.starts_with(own))
     }
 
     pub(crate) fn digest(&self, files: Vec<PathBuf>) -> Result<InputDigests> {
@@ -190,12 +258,21 @@ impl Workspace {
     /// Ends the link: temporaries go, and a signal that ended it is passed on, so that make sees how it ended.
     pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
         self.close();
-        let Self { interrupt, directory, passing, .. } = self;
+        let Self { interrupt, directory, memory, passing, .. } = self;
         drop(directory);
+        drop(memory);
         drop(passing);
         interrupt.pass_on();
         outcome
     }
+}
+
+/// A path of our own as text for a command line.
+pub(crate) fn text(path: &Path) -> Result<String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        Failure::new(format_args!("the path of the cache or of the scratch directory is no UTF-8: {}", path.display()))
+            .hint("name other places with THINDIST_CACHE_DIR and THINDIST_SCRATCH_DIR")
+    })
 }
 
 fn warn<T>(outcome: Result<T>) {

@@ -1,11 +1,11 @@
 //! The thin link: the real lld in index-only mode.
 
-use crate::session::lld_run;
+use crate::session::lld_run::{self, Run};
 use crate::backends::lto_object::lto_object_path;
-use crate::session::workspace::Session;
+use crate::session::workspace::{Session, text};
 use crate::inputs::survey::Survey;
 use crate::failure::{Failure, Result, io};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thindist_core::lld::final_line::{self, ThinLinkPaths};
 use thindist_core::lld::link_line::Refusal;
 
@@ -49,34 +49,55 @@ pub(crate) fn run_silently(session: &Session, survey: &Survey) -> std::result::R
 }
 
 fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::Result<ThinLink, crate::stop::Stop> {
-    session.make_directory("thin")?;
-    let index_prefix = format!("{}/", session.text_path(format!("thin/index{}", "/d".repeat(levels_above(survey))))?);
-    if let Some(refusal) = too_long(session, survey, &index_prefix) {
-        return Err(crate::stop::Stop::Refused(refusal));
+    let place = || session.make_scratch("thin", || survey.bitcode_bytes());
+    let mut written = write(session, survey, &place()?)?;
+    if !written.run.success() && lld_run::says_full(&written.run.stderr) && session.leave_memory() {
+        written = write(session, survey, &place()?)?;
     }
-    let paths = ThinLinkPaths {
-        list: &session.text_path("thin/list")?,
-        index_prefix: &index_prefix,
-        regular_object: &session.text_path("thin/regular.o")?,
-        output: &session.text_path("thin/none")?,
-    };
-    let words = final_line::thin_link(&session.line, &paths);
-    let output = lld_run::lld(session, "thin.rsp", &words)?;
-    let diagnostics = lld_run::lines(&output.stderr);
+    let Written { run, list, index_prefix, regular_object } = written;
+    let diagnostics = lld_run::lines(&run.stderr);
     if tells {
         lld_run::print(&diagnostics);
     }
-    if !output.success() {
-        return Err(output.failure(&session.lld.path).into());
+    if !run.success() {
+        return Err(run.failure(&session.lld.path).into());
     }
-    let list = std::fs::read_to_string(paths.list).map_err(|error| io("read", paths.list, &error))?;
+    let list = std::fs::read_to_string(&list).map_err(|error| io("read", &list, &error))?;
     let modules = list.lines().map(|line| selected(line, &index_prefix)).collect::<Result<_>>()?;
-    let trace = lld_run::lines(&output.stdout);
+    let trace = lld_run::lines(&run.stdout);
     if tells && session.line.options().any(|(spec, _)| matches!(spec.name, "t" | "trace")) {
-        trace.iter().for_each(|line| crate::say::say!("{line}"));
+        let text: String = trace.iter().map(|line| format!("{line}\n")).collect();
+        lld_run::write_stdout(text.as_bytes())?;
     }
-    let regular_object = PathBuf::from(paths.regular_object);
-    Ok(ThinLink { modules, trace, regular_object, diagnostics, index_prefix })
+    Ok(ThinLink { modules, trace, regular_object: PathBuf::from(regular_object), diagnostics, index_prefix })
+}
+
+/// What lld has written below a directory, if it has succeeded.
+struct Written {
+    run: Run,
+    list: String,
+    index_prefix: String,
+    regular_object: String,
+}
+
+fn write(session: &Session, survey: &Survey, place: &Path) -> std::result::Result<Written, crate::stop::Stop> {
+    let below = |name: &str| text(&place.join(name));
+    let index_prefix = format!("{}/", below(&format!("index{}", "/d".repeat(levels_above(survey))))?);
+    if let Some(refusal) = too_long(session, survey, &index_prefix) {
+        return Err(crate::stop::Stop::Refused(refusal));
+    }
+    session.make_directory("thin")?;
+    // As large as an output: not in memory.
+    let regular_object = session.text_path("thin/regular.o")?;
+    let list = below("list")?;
+    let paths = ThinLinkPaths {
+        list: &list,
+        index_prefix: &index_prefix,
+        regular_object: &regular_object,
+        output: &below("none")?,
+    };
+    let run = lld_run::lld(session, "thin.rsp", &final_line::thin_link(&session.line, &paths))?;
+    Ok(Written { run, list, index_prefix, regular_object })
 }
 
 fn selected(line: &str, prefix: &str) -> Result<ThinModule> {

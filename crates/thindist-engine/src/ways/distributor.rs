@@ -87,7 +87,7 @@ pub(crate) fn run(
 ) -> std::result::Result<Distributed, Stop> {
     let session = link.session;
     let socket = Socket::bind()?;
-    let file = private_output(session)?;
+    let file = private_output(link)?;
     let dependencies = session.text_path("distributor.d")?;
     let words = words(session, &socket.path, file.as_deref(), &dependencies)?;
     let token = session.interrupt.token().dependent();
@@ -114,6 +114,10 @@ pub(crate) fn run(
         (lld.join(), answered)
     });
     let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
+    if !run.success() && lld_run::says_full(&run.stderr) && session.leave_memory() {
+        *counts = BackendCounts::default();
+        return self::run(link, counts, timer);
+    }
     // `None`: no backend was to be run, or lld has refused the line.
     let answer = answered?.unwrap_or_default();
     let names = names_in_process(session, &answer, file.as_deref());
@@ -153,9 +157,8 @@ fn names_in_process(session: &Session, answer: &Answer, private: Option<&Path>) 
 /// line asks lld to show, one cannot be told from the object of such a file on the line.
 fn check_names(session: &Session, answer: &Answer) -> std::result::Result<(), Stop> {
     let Some((shows, _)) = session.line.options().find(|(spec, _)| shows_objects(spec.role)) else { return Ok(()) };
-    let own = session.path("");
     let is_other = |(job, module): &(&Job, &String)| {
-        !Path::new(module).starts_with(&own) && lto_object_path("", &job.name) != lto_object_path("", module)
+        !session.is_own(Path::new(module)) && lto_object_path("", &job.name) != lto_object_path("", module)
     };
     match answer.planned.jobs.iter().zip(&answer.modules).find(is_other) {
         None => Ok(()),
@@ -229,12 +232,14 @@ fn has_private_output(line: &LinkLine) -> bool {
 }
 
 /// lld's temporaries are beside its output. `None`: it has to write to the user's path itself.
-fn private_output(session: &Session) -> Result<Option<PathBuf>> {
+fn private_output(link: &Link<'_>) -> Result<Option<PathBuf>> {
+    let session = link.session;
     if !has_private_output(&session.line) {
         return Ok(None);
     }
     let output = Path::new(session.line.output());
-    Ok(Some(session.make_directory("out")?.join(output.file_name().unwrap_or_default())))
+    let directory = session.make_scratch("out", || link.survey.bitcode_bytes())?;
+    Ok(Some(directory.join(output.file_name().unwrap_or_default())))
 }
 
 fn words(session: &Session, socket: &Path, file: Option<&Path>, dependencies: &str) -> Result<Vec<String>> {

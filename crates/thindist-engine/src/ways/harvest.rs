@@ -74,7 +74,7 @@ pub(crate) fn run(
     let nothing = |why: String, lines: Vec<String>| {
         Ok(Harvest { has_unknown_lines: !lines.is_empty(), nothing: Some(why), ..Harvest::default() })
     };
-    let asked = Asked::of(session, cache)?;
+    let asked = Asked::of(session, now, cache)?;
     let lines = lines(&asked.said);
     let keys = match asked.keys_of(session, planned) {
         Ok(keys) => keys,
@@ -120,11 +120,11 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(session: &Session, cache: &LldCache) -> Result<Self> {
+    fn of(session: &Session, now: &Now, cache: &LldCache) -> Result<Self> {
         let keys = cache.keys()?;
-        let directory = session.make_directory("markers")?;
-        let output =
-            session.make_directory("asked")?.join(Path::new(session.line.output()).file_name().unwrap_or_default());
+        let scratch = |name| session.make_scratch(name, || now.bytes());
+        let directory = scratch("markers")?;
+        let output = scratch("asked")?.join(Path::new(session.line.output()).file_name().unwrap_or_default());
         let output = output.to_string_lossy().into_owned();
         let like = keys.first().map(|key| read(&cache.file(key))).transpose()?.unwrap_or_default();
         for (number, key) in (0_u32..).zip(&keys) {

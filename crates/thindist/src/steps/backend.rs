@@ -3,15 +3,13 @@
 //! A job file says what its thin link saw of other modules. If these are not so any more, the build system has run the
 //! steps in a wrong order, and an object made now would be of neither state: that is an error.
 
-use thindist_engine::imported;
-use thindist_engine::batch;
+use thindist_engine::{batch, imported, output_files};
 use super::{unknown, value};
 use thindist_engine::step_files::{JOB_SUFFIX, NATIVE_SUFFIX, native_path};
 use thindist_engine::failure::{Failure, Result, io};
 use crate::link;
 use thindist_engine::execution::Batch;
 use thindist_engine::workspace::Workspace;
-use thindist_engine::output_files;
 use thindist_engine::settings::Settings;
 use thindist_engine::stats::{Stats, Timer};
 use thindist_engine::tools::{self, Tool};

@@ -8,15 +8,13 @@
 //! What the compiler says is the user's: its words, with the names of the line. If it fails, it is run as it was called, so
 //! that also its exit code is its own.
 
-use thindist_engine::{imported, planning};
+use thindist_engine::{batch, imported, output_files, planning};
 use thindist_engine::execution::{self, Batch};
-use thindist_engine::batch;
 use thindist_engine::failure::{Failure, Result, io};
 use crate::link;
 use thindist_engine::extra_inputs::NamedFiles;
 use thindist_engine::stop::Stop;
 use thindist_engine::workspace::Workspace;
-use thindist_engine::output_files;
 use thindist_engine::settings::Settings;
 use thindist_engine::stats::{Stats, Timer};
 use thindist_engine::tools::{self, Tool};

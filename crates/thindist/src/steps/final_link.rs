@@ -3,10 +3,8 @@
 //! The line is the thin link's. What it read has to be as the thin link saw it. Of bitcode only that it is bitcode is looked
 //! at: the thin link has left what is needed of its symbols. The output is written only if it changes.
 
-use thindist_engine::{doubts, output_files};
-use thindist_engine::pipeline;
+use thindist_engine::{doubts, native_objects, output_files, pipeline};
 use thindist_engine::final_link::{self, Linked};
-use thindist_engine::native_objects;
 use super::{FINAL_SUFFIX, unknown, value, with_suffix};
 use thindist_engine::failure::{Failure, Result, io};
 use crate::link;

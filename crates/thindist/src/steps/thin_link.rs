@@ -6,9 +6,7 @@
 //! archives and the bitcode of FatLTO objects are unpacked into `FILE.members`.
 
 use thindist_engine::ahead::{self, Ahead};
-use thindist_engine::pipeline;
-use thindist_engine::loaded;
-use thindist_engine::native_side;
+use thindist_engine::{loaded, native_side, output_files, pipeline};
 use super::places::{self, ModuleFiles, Places};
 use super::{FINAL_SUFFIX, emit, text, unknown, value, with_suffix};
 use thindist_engine::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX};
@@ -20,7 +18,6 @@ use thindist_engine::stop::Stop;
 use thindist_engine::survey::Survey;
 use thindist_engine::thin_link::ThinLink;
 use thindist_engine::way::Way;
-use thindist_engine::output_files;
 use thindist_engine::settings::Settings;
 use thindist_engine::stats::{Stats, Timer};
 use std::collections::{BTreeMap, BTreeSet};

@@ -27,13 +27,14 @@ const SUFFIX: &str = ".thinlto-native.o";
 const LEAST_LOADED: usize = 20;
 
 /// All checks of the option. `built` must have been built.
-pub(crate) fn check(suite: &mut Suite, built: &Kernel) {
+pub(crate) fn check(suite: &mut Suite, built: &Kernel, full: bool) {
     large_kernel(suite, built);
-    small_kernel(suite, built);
+    small_kernel(suite, built, full);
 }
 
 /// Those of the kernel that is built whole. Each step continues what the one before it has built, so the first failure ends them.
-pub(crate) fn small_kernel(suite: &mut Suite, usual: &Kernel) {
+/// `full` compiles its sources once more.
+pub(crate) fn small_kernel(suite: &mut Suite, usual: &Kernel, full: bool) {
     let mut small = match small::Small::prepare(usual.llvm, &suite.home, &suite.linker) {
         Ok(small) => small,
         Err(error) => {
@@ -41,7 +42,8 @@ pub(crate) fn small_kernel(suite: &mut Suite, usual: &Kernel) {
             return;
         }
     };
-    for (name, step) in small::STEPS {
+    let steps = small::STEPS.iter().chain(small::FULL_STEPS.iter().filter(|_| full));
+    for (name, step) in steps {
         let outcome = step(&mut small);
         if !record(suite, usual, &format!("small kernel: {name}"), outcome) {
             return;
