@@ -33,3 +33,14 @@ pub const LINK_FILE_NAMES: [&str; 3] = [SAMPLE_PROFILE_NAME, CS_PROFILE_NAME, BL
 pub fn import_name(rank: usize) -> String {
     format!("import-{rank:06}.bc")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_imports_sort_as_their_ranks() {
+        let names: Vec<_> = [0, 9, 10, 99, 100, 99_999, 100_000].map(import_name).into();
+        assert!(names.is_sorted());
+    }
+}

@@ -1,25 +1,25 @@
 //! The linker entrance: link line -> survey -> (memo) -> a way of driving lld.
 
-use crate::ways::{builds_own, hand_over};
 use super::memo::Memo;
 use super::pipeline::only_in_process;
-use crate::session::workspace::{InputDigests, Session};
 use super::stop::Stop;
-use crate::inputs::survey::Survey;
-use crate::session::way::Way;
 use super::ways;
-use crate::inputs::words::{ForLld, Words};
 use crate::failure::{Failure, Result};
-use crate::settings::Settings;
+use crate::inputs::survey::Survey;
+use crate::inputs::words::{ForLld, Words};
 use crate::session::stats::{Stats, Timer};
 use crate::session::tools::find_lld;
+use crate::session::way::Way;
+use crate::session::workspace::{InputDigests, Session};
+use crate::settings::Settings;
+use crate::ways::{builds_own, hand_over};
 use std::ffi::OsString;
 use std::process::ExitCode;
 use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::lld::link_line::{LinkLine, Refusal};
 
 /// The linker entrance: `words` are the arguments after the name `called_as`.
-pub(crate) fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
+pub fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let words = Words::read(&mut settings, words)?;
     let lld = find_lld(&settings, called_as)?;
@@ -99,7 +99,7 @@ fn link(
 }
 
 /// A link of which something else than its output is wanted. One that separate backends cannot do is an error here.
-pub(crate) fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
+pub fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
     let words = Words::read(settings, words)?;
     let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is no UTF-8"))?;
     let line = LinkLine::parse(&expanded).map_err(Failure::new)?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// Why the program ends without success.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     message: String,
     hint: Option<String>,
     code: u8,
@@ -13,11 +13,11 @@ pub(crate) struct Failure {
     silent: bool,
 }
 
-pub(crate) type Result<T> = std::result::Result<T, Failure>;
+pub type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
     /// A failure with exit code 1 and this message, which names the file concerned.
-    pub(crate) fn new(message: impl Display) -> Self {
+    pub fn new(message: impl Display) -> Self {
         Self { message: message.to_string(), hint: None, code: 1, silent: false }
     }
 
@@ -27,24 +27,24 @@ impl Failure {
     }
 
     /// Says what to do about it.
-    pub(crate) fn hint(mut self, hint: impl Display) -> Self {
+    pub fn hint(mut self, hint: impl Display) -> Self {
         self.hint = Some(hint.to_string());
         self
     }
 
     /// Ends with another exit code than 1.
-    pub(crate) fn code(mut self, code: u8) -> Self {
+    pub fn code(mut self, code: u8) -> Self {
         self.code = code;
         self
     }
 
     /// Prints it as a warning: what it keeps from being done is not what was asked for.
-    pub(crate) fn warn(&self) {
+    pub fn warn(&self) {
         eprintln!("thindist: warning: {}", self.message);
     }
 
     /// Prints it in a linker's format and gives the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
+    pub fn report(&self) -> ExitCode {
         if !self.silent {
             eprintln!("thindist: error: {}", self.message);
             if let Some(hint) = &self.hint {
@@ -63,7 +63,7 @@ impl Display for Failure {
 }
 
 /// A file operation failed.
-pub(crate) fn io(action: &str, path: impl AsRef<std::path::Path>, error: &std::io::Error) -> Failure {
+pub fn io(action: &str, path: impl AsRef<std::path::Path>, error: &std::io::Error) -> Failure {
     let failure = Failure::new(format_args!("cannot {action} {}: {}", path.as_ref().display(), describe(error)));
     match error.kind() {
         std::io::ErrorKind::StorageFull => failure.hint("free some space on that file system and link again"),

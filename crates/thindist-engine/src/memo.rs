@@ -4,10 +4,10 @@
 //! key covers what the line tells and leads to a manifest of the rest; the second adds the content of that rest and
 //! leads to the output. Both are entries of the action cache.
 
+use crate::failure::{Result, io};
 use crate::finish::final_link;
 use crate::session::lld_run;
 use crate::session::workspace::{InputDigests, Session};
-use crate::failure::{Result, io};
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};

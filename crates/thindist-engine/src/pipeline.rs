@@ -2,19 +2,19 @@
 //!
 //! Each step is a file elsewhere; this one puts them in a row.
 
-use crate::plan::planning::{self, Planned};
-use crate::session::doubts::Doubts;
+use super::stop::Stop;
+use crate::backends::native_objects::{self, NativeObjects};
 use crate::backends::{execution, kept};
+use crate::failure::{Failure, Result};
 use crate::finish::final_link::{self, Linked};
 use crate::finish::parts::Parts;
-use crate::backends::native_objects::{self, NativeObjects};
-use crate::session::workspace::{InputDigests, Session};
-use super::stop::Stop;
 use crate::inputs::survey::Survey;
-use crate::thin::thin_link::{self, ThinLink};
-use crate::failure::{Failure, Result};
+use crate::plan::planning::{self, Planned};
+use crate::session::doubts::Doubts;
 use crate::session::remote::Tools;
 use crate::session::stats::{Stats, Timer};
+use crate::session::workspace::{InputDigests, Session};
+use crate::thin::thin_link::{self, ThinLink};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use thindist_core::flags::backend_flags::LinkFlags;
@@ -23,19 +23,19 @@ use thindist_exec::Job;
 
 /// What a distributed link gives, for comparison.
 #[derive(Debug)]
-pub(crate) struct Distributed {
+pub struct Distributed {
     /// Each module's identifier and native object, in the thin link's order.
-    pub(crate) natives: Vec<(String, PathBuf)>,
+    pub natives: Vec<(String, PathBuf)>,
     /// The regular-LTO object, where some bitcode takes part in regular LTO.
-    pub(crate) regular_object: Option<PathBuf>,
+    pub regular_object: Option<PathBuf>,
     /// The output, not in its place; `None` if it is no regular file.
-    pub(crate) output: Option<PathBuf>,
+    pub output: Option<PathBuf>,
     /// What suffixes of promoted names in-process are here, where names are stable.
-    pub(crate) new_suffixes: BTreeMap<String, String>,
+    pub new_suffixes: BTreeMap<String, String>,
 }
 
 /// The link without its memo and without putting the output in place.
-pub(crate) fn distribute(
+pub fn distribute(
     session: &Session,
     survey: &Survey,
     stats: &mut Stats,
@@ -53,7 +53,7 @@ pub(crate) fn distribute(
 }
 
 /// Thin link and plan.
-pub(crate) fn plan(
+pub fn plan(
     session: &Session,
     survey: &Survey,
     inputs: &InputDigests,
@@ -81,7 +81,7 @@ fn plan_telling(
 }
 
 /// Why separate backends cannot do a link, as an error.
-pub(crate) fn only_in_process(stop: Stop) -> Failure {
+pub fn only_in_process(stop: Stop) -> Failure {
     match stop {
         Stop::Refused(refusal) => {
             Failure::new(refusal).hint("such a link is done in-process: there are no backends of it")

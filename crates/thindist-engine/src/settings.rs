@@ -151,13 +151,13 @@ pub(crate) fn is_flag(word: &str) -> bool {
 
 /// The settings of one run.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Settings {
+pub struct Settings {
     values: BTreeMap<&'static str, String>,
 }
 
 impl Settings {
     /// Reads the file and the environment.
-    pub(crate) fn load() -> Result<Self> {
+    pub fn load() -> Result<Self> {
         let mut settings = Self::default();
         if let Some(path) = configuration_file() {
             settings.read_file(&path)?;
@@ -228,25 +228,25 @@ impl Settings {
     }
 
     /// Gives a setting a value if it has none.
-    pub(crate) fn set_default(&mut self, name: &'static str, value: &str) {
+    pub fn set_default(&mut self, name: &'static str, value: &str) {
         self.values.entry(name).or_insert_with(|| value.to_owned());
     }
 
     /// Gives the setting of this name a value.
-    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<()> {
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let known = REGISTRY.iter().find(|setting| setting.name == name);
         let setting = known.ok_or_else(|| Failure::new(format_args!("unknown setting `{name}`")))?;
         self.values.insert(setting.name, value.to_owned());
         Ok(())
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         debug_assert!(REGISTRY.iter().any(|setting| setting.name == name), "{name} is not in the registry");
         self.values.get(name).map(String::as_str)
     }
 
     /// Every setting as an environment variable, for a thindist that we start.
-    pub(crate) fn as_environment(&self) -> impl Iterator<Item = (String, &str)> {
+    pub fn as_environment(&self) -> impl Iterator<Item = (String, &str)> {
         self.values.iter().map(|(name, value)| (variable(name), value.as_str()))
     }
 
@@ -278,7 +278,7 @@ impl Settings {
         }
     }
 
-    pub(crate) fn cache_dir(&self) -> Result<PathBuf> {
+    pub fn cache_dir(&self) -> Result<PathBuf> {
         if let Some(directory) = self.get("cache_dir") {
             return std::path::absolute(directory).map_err(|error| io("find", directory, &error));
         }
@@ -290,7 +290,7 @@ impl Settings {
     }
 
     /// The bound of the stores in bytes.
-    pub(crate) fn cache_size(&self) -> Result<u64> {
+    pub fn cache_size(&self) -> Result<u64> {
         let Some(text) = self.get("cache_size") else { return Ok(20 << 30) };
         parse_size(text).ok_or_else(|| {
             Failure::new(format_args!(
@@ -320,7 +320,7 @@ impl Settings {
     }
 
     /// Each backend heeds the flags of its own file.
-    pub(crate) fn has_flags_per_module(&self) -> Result<bool> {
+    pub fn has_flags_per_module(&self) -> Result<bool> {
         match self.get("backend_flags") {
             None | Some("parity") => Ok(false),
             Some("per-module") => Ok(true),
@@ -348,7 +348,7 @@ impl Settings {
     }
 
     /// For `what`, which is in-process' in every part that is not ours.
-    pub(crate) fn reject_beyond_in_process(&self, what: &str) -> Result<()> {
+    pub fn reject_beyond_in_process(&self, what: &str) -> Result<()> {
         match self.beyond_in_process()? {
             nothing if nothing.is_empty() => Ok(()),
             something => Err(Failure::new(format_args!("{something}: not possible in {what}"))
@@ -357,7 +357,7 @@ impl Settings {
     }
 
     /// A link that cannot be carried is an error.
-    pub(crate) fn never_falls_back(&self) -> Result<bool> {
+    pub fn never_falls_back(&self) -> Result<bool> {
         match self.get("fallback") {
             None | Some("warn") => Ok(false),
             Some("never") => Ok(true),
@@ -401,7 +401,7 @@ fn parse_size(text: &str) -> Option<u64> {
 }
 
 /// The text of `thindist help settings`.
-pub(crate) fn help() -> String {
+pub fn help() -> String {
     let mut text = String::from("Settings: flag (on a linker's line), environment variable, key in thindist.toml\n\n");
     for setting in REGISTRY {
         let flag = format!("--thindist-{}", setting.name.replace('_', "-"));

@@ -14,7 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
-use thindist_exec::{ActionCache, CachedOutput, CachedResult, Cas, Job, NativeObject, Origin, StoreError, Times, object_check};
+use thindist_exec::{
+    ActionCache, CachedOutput, CachedResult, Cas, Job, NativeObject, Origin, StoreError, Times, object_check,
+};
 use tokio::task::JoinSet;
 
 /// A cache of an engine in front of the local stores.

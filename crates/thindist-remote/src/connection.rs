@@ -3,10 +3,10 @@
 //! A call that has been repeated as often as it may be, or has had no answer in time, closes the connection for good: a link
 //! waits for an engine that is down once, not once a module.
 
+use crate::address::Address;
 use crate::error::{RemoteError, describe};
 use crate::options::Options;
 use crate::pool::{Lease, Pool};
-use crate::address::Address;
 use crate::{api, retry};
 use prost::Message as _;
 use std::fmt;

@@ -2,11 +2,11 @@
 //!
 //! What it breaks is no error of a link: each of these is met with care elsewhere. But a user should know of it.
 
-use crate::{api, results, retry};
 use crate::blobs::{self, Fetched, Upload};
 use crate::client::Client;
 use crate::engine::Engine;
 use crate::error::RemoteError;
+use crate::{api, results, retry};
 use api::action_cache_client::ActionCacheClient;
 use api::content_addressable_storage_client::ContentAddressableStorageClient;
 use std::collections::BTreeSet;

@@ -1,8 +1,8 @@
 //! Results of actions: what an action cache says, before and after it is believed.
 
 use crate::api;
-use crate::engine::Engine;
 use crate::connection::MAX_MESSAGE;
+use crate::engine::Engine;
 use crate::error::RemoteError;
 use api::action_cache_client::ActionCacheClient;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! `thindist cache stats|gc|verify|clear`.
 
-use thindist_engine::failure::{Failure, Result};
-use thindist_engine::settings::Settings;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use thindist_engine::failure::{Failure, Result};
+use thindist_engine::settings::Settings;
 use thindist_exec::maintenance;
 
 pub(crate) fn run(words: &[OsString]) -> Result<ExitCode> {

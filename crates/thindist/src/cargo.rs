@@ -4,13 +4,13 @@
 //! It sets environment variables and becomes cargo. What it knows of Rust is which LLVM rustc has, because the linker must be
 //! of the same. docs/build-systems.md has the same settings for `.cargo/config.toml`.
 
-use thindist_engine::failure::{Failure, Result, io};
-use thindist_engine::settings::Settings;
-use thindist_engine::tools::{self, Tool};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::settings::Settings;
+use thindist_engine::tools::{self, Tool};
 use thindist_exec::State;
 
 const USAGE: &str = "usage: thindist cargo [--with-c] build --release";

@@ -11,10 +11,10 @@ mod verify;
 mod what_changed;
 mod what_ran;
 
-use thindist_engine::failure::{Failure, Result};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use thindist_engine::failure::{Failure, Result};
 
 const HELP: &str = "\
 thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
@@ -55,7 +55,11 @@ fn main() -> ExitCode {
         .and_then(|name| Some(Path::new(&name).file_name()?.to_string_lossy().into_owned()))
         .unwrap_or_else(|| "thindist".to_owned());
     let words: Vec<OsString> = words.collect();
-    let outcome = if thindist_engine::tools::is_linker_name(&called_as) { thindist_engine::run(&called_as, words) } else { command(words) };
+    let outcome = if thindist_engine::tools::is_linker_name(&called_as) {
+        thindist_engine::run(&called_as, words)
+    } else {
+        command(words)
+    };
     outcome.unwrap_or_else(|failure| failure.report())
 }
 
@@ -68,7 +72,9 @@ fn command(words: Vec<OsString>) -> Result<ExitCode> {
         "compare" => compare::run(words),
         "distribute" => thindist_engine::distribute(words),
         // lld calls a distributor without arguments of its own so.
-        job_file if job_file.ends_with(".dist-file.json") => thindist_engine::distribute([name].into_iter().chain(words)),
+        job_file if job_file.ends_with(".dist-file.json") => {
+            thindist_engine::distribute([name].into_iter().chain(words))
+        }
         thindist_engine::MESSENGER => thindist_engine::tell(words),
         "diff" => verify::diff(&words.collect::<Vec<_>>()),
         "thin-link" => steps::thin_link(words),

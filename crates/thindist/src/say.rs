@@ -1,7 +1,7 @@
 //! What commands say on the standard output, whose reader may have gone.
 
-use thindist_engine::failure::io;
 use std::io::Write as _;
+use thindist_engine::failure::io;
 
 /// Prints a line on the standard output, as `println!` does; a reader that has gone (`| head`) has seen what it wanted.
 macro_rules! say {

@@ -3,18 +3,17 @@
 //! Neither way touches the output that the line names. The memo of whole links is left out: it would show an old
 //! output where the objects are the question.
 
-use thindist_engine::{lld_run, pipeline};
-use thindist_engine::failure::{Failure, Result, io};
-use crate::link;
-use thindist_engine::workspace::Session;
-use thindist_engine::survey::Survey;
 use crate::object_diff::{self, Difference, NewSuffixes};
-use thindist_engine::private_line::{file_name, plain_words, to, with_output};
-use thindist_engine::settings::Settings;
-use thindist_engine::stats::{Stats, Timer};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::private_line::{file_name, plain_words, to, with_output};
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::{Stats, Timer};
+use thindist_engine::survey::Survey;
+use thindist_engine::workspace::Session;
+use thindist_engine::{lld_run, pipeline};
 
 /// Exit code 2: the comparison could not be made.
 const COULD_NOT_RUN: u8 = 2;
@@ -59,7 +58,8 @@ fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Su
 
 fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
     let (mut stats, mut timer) = (Stats::of(session.line.output()), Timer::start());
-    let distributed = pipeline::distribute(session, survey, &mut stats, &mut timer).map_err(pipeline::only_in_process)?;
+    let distributed =
+        pipeline::distribute(session, survey, &mut stats, &mut timer).map_err(pipeline::only_in_process)?;
     let in_process = InProcess::link(session)?;
     let mut report = Report { renamed: distributed.new_suffixes, ..Report::default() };
     for (number, (name, path)) in distributed.natives.iter().enumerate() {
@@ -202,7 +202,8 @@ impl Report {
             self.sections
         );
         if let Some(session) = session {
-            let carried = thindist_core::flags::backend_flags::LinkFlags::of(&session.line).map(|flags| flags.summary());
+            let carried =
+                thindist_core::flags::backend_flags::LinkFlags::of(&session.line).map(|flags| flags.summary());
             crate::say::say!("LTO options of this link: {}", carried.unwrap_or_default());
         }
         ExitCode::FAILURE

@@ -55,7 +55,8 @@ impl Host {
     }
 
     fn serve(self: &Arc<Self>, runtime: &Runtime, listener: TcpListener, tls: Option<ServerTlsConfig>) {
-        let service = Service { store: Arc::clone(&self.store), host: Arc::downgrade(&(Arc::clone(self) as Arc<dyn Power>)) };
+        let service =
+            Service { store: Arc::clone(&self.store), host: Arc::downgrade(&(Arc::clone(self) as Arc<dyn Power>)) };
         let mut builder = Server::builder().max_concurrent_streams(STREAMS);
         if let Some(tls) = tls {
             builder = builder.tls_config(tls).unwrap_or_else(|error| panic!("{error}"));

@@ -9,7 +9,7 @@ mod asm_lexer;
 pub mod bitstream;
 pub mod bitstream_writer;
 pub mod definitions;
-mod guid;
+pub(crate) mod guid;
 pub mod ir_symbols;
 pub mod module_flags;
 pub mod written_by;

@@ -12,9 +12,9 @@
 //! whole), `extra_inputs` (path, where it is if not there, digest), `working_directory_depth`, `elf_machine`. A reader
 //! refuses another schema or version: the file is made anew by the next thin link, and is no place to keep anything.
 
-use crate::plan::action::{Action, ExtraInput, ImportedModule};
-use crate::digest::Digest;
 use crate::bitcode::written_by::{self, OtherWriter};
+use crate::digest::Digest;
+use crate::plan::action::{Action, ExtraInput, ImportedModule};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a key changes its meaning.

@@ -32,8 +32,8 @@ mod sink;
 mod tables;
 mod types;
 
-use crate::bitcode::guid::{guid, local_guid};
 use crate::bitcode::bitstream::{self, Block, BlockInfo, Extent, Item, Record};
+use crate::bitcode::guid::{guid, local_guid};
 pub use facts::ImportFacts;
 use facts::{Content, OWN_NODE};
 use globals::{Kind, Names};

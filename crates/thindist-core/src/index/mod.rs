@@ -10,8 +10,8 @@ mod summaries;
 use crate::bitcode::bitstream::{self, BitstreamError, Block, BlockInfo, Extent, Item, Record};
 use crate::bitcode::bitstream_writer::BlockWriter;
 use promoted_names::ModuleHash;
-use summaries::Declared;
 use std::collections::{BTreeMap, BTreeSet};
+use summaries::Declared;
 
 const MODULE_BLOCK: u32 = 8;
 const MODULE_STRTAB_BLOCK: u32 = 19;

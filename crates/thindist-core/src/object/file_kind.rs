@@ -2,8 +2,8 @@
 //!
 //! A native object that carries bitcode in a section (FatLTO) counts as a native object here.
 
-use crate::object::archive;
 use crate::bitcode::bitstream;
+use crate::object::archive;
 
 /// The kinds of files that a link line names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

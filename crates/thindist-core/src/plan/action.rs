@@ -220,10 +220,4 @@ mod tests {
         action.imports[1].bitcode = Digest::of(b"another with a function more");
         assert_eq!(action.key(), sample().key());
     }
-
-    #[test]
-    fn names_of_imports_sort_as_their_ranks() {
-        let names: Vec<_> = [0, 9, 10, 99, 100, 99_999, 100_000].map(import_name).into();
-        assert!(names.is_sorted());
-    }
 }

@@ -6,19 +6,19 @@
 pub mod action;
 pub mod dso_local;
 
-use action::{Action, ExtraInput, ImportedModule};
 use crate::action_files::{INDEX_NAME, MODULE_NAME, import_name};
-use crate::bitcode::asm_inputs::AsmInput;
 use crate::bitcode::ModuleFacts;
-use crate::digest::Digest;
+use crate::bitcode::asm_inputs::AsmInput;
 use crate::bitcode::definitions::Definitions;
-use dso_local::DsoLocal;
-use crate::import_facts::ImportFacts;
-use crate::index::{self, ModuleName, NewHash};
-use crate::lld::link_line::Refusal;
-use crate::index::promoted_names::{self, ModuleHash, PromotedNames, stable_hashes, suffix};
+use crate::digest::Digest;
 use crate::flags::recorded::RecordedFlags;
 use crate::flags::targets::{Target, elf_machine};
+use crate::import_facts::ImportFacts;
+use crate::index::promoted_names::{self, ModuleHash, PromotedNames, stable_hashes, suffix};
+use crate::index::{self, ModuleName, NewHash};
+use crate::lld::link_line::Refusal;
+use action::{Action, ExtraInput, ImportedModule};
+use dso_local::DsoLocal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A selected bitcode module, as far as the plan needs it.
@@ -114,7 +114,7 @@ pub struct Imports {
     /// The own module's hash, as the linker wrote it.
     hash: ModuleHash,
     /// The own module's definitions; `None` if the index does not tell.
-    pub(crate) own: Option<Definitions>,
+    pub own: Option<Definitions>,
     /// The imported modules, by rank.
     pub from: Vec<ImportedFrom>,
 }

@@ -4,10 +4,10 @@ use crate::tools::{Random, Scratch, VERSIONS};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use thindist_core::bitcode::asm_inputs::AsmInput;
+use thindist_core::bitcode::module_flags::FlagValue;
 use thindist_core::bitcode::{BitcodeError, LtoKind, ModuleFacts, read_module};
 use thindist_core::import_facts;
 use thindist_core::index::{self, ModuleName};
-use thindist_core::bitcode::module_flags::FlagValue;
 
 const SOURCE: &str = "#include <stdarg.h>\n\
     struct pair { long a; double b; }; static struct pair zero; static const char *const names[] = {\"x\", 0};\n\

@@ -4,8 +4,8 @@ use crate::tools::{Scratch, VERSIONS, compile};
 use std::collections::BTreeMap;
 use std::fs;
 use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, import_name};
-use thindist_core::object::archive;
 use thindist_core::index::{self, IndexError, IndexModule, ModuleName};
+use thindist_core::object::archive;
 
 const SOURCES: [(&str, &str); 3] = [
     ("a.c", "int b(int); int c(void); int main(void) { return b(1) + c(); }"),

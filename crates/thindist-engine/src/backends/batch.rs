@@ -2,13 +2,13 @@
 
 use super::execution::{self, Batch};
 use super::verify_sample;
+use crate::backends::what_ran;
 use crate::failure::Result;
 use crate::session::stats::BackendCounts;
-use crate::backends::what_ran;
 use thindist_exec::{NativeObject, Outcome};
 
 /// The native object of every module, in the plan's order.
-pub(crate) fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
+pub fn build(batch: &Batch<'_>, counts: &mut BackendCounts) -> Result<Vec<NativeObject>> {
     build_while(batch, counts, |_| ())
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn build_while(
 
 /// What is due once every backend has succeeded: a share of what others made is checked, and what was made here is left for
 /// them.
-pub(crate) fn settle(batch: &Batch<'_>, natives: &[NativeObject]) -> Result<()> {
+pub fn settle(batch: &Batch<'_>, natives: &[NativeObject]) -> Result<()> {
     verify_sample::check(batch, natives)?;
     execution::upload(batch, batch.jobs.iter().zip(natives));
     Ok(())

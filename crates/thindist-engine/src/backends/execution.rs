@@ -2,14 +2,14 @@
 //!
 //! It knows jobs and nothing of the link that they are from.
 
-use crate::session::lld_run;
-use crate::session::workspace::Workspace;
-use crate::parallel::cores;
+use crate::backends::what_ran::Line;
 use crate::failure::{Failure, Result};
+use crate::parallel::cores;
+use crate::session::lld_run;
 use crate::session::progress::Progress;
 use crate::session::remote::{self, Tools};
 use crate::session::stats::BackendCounts;
-use crate::backends::what_ran::Line;
+use crate::session::workspace::Workspace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,10 @@ use thindist_core::action_files::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::Warnings;
 use thindist_core::plan;
-use thindist_exec::{Estimate, Executor, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, Source, WarmCompiler, jobs_from_env, look_up, run_all, scratch};
+use thindist_exec::{
+    Estimate, Executor, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin,
+    Outcome, Slots, Source, WarmCompiler, jobs_from_env, look_up, run_all, scratch,
+};
 use thindist_remote::{Hybrid, IN_FLIGHT, Policy, RemoteExecutor, WAITING};
 
 /// With fewer backends than this to run, a loaded compiler does not pay for its own start.
@@ -25,18 +28,18 @@ const WORTH_WARMING: usize = 4;
 
 /// Jobs that belong together.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Batch<'a> {
-    pub(crate) workspace: &'a Workspace,
-    pub(crate) compiler: &'a Path,
+pub struct Batch<'a> {
+    pub workspace: &'a Workspace,
+    pub compiler: &'a Path,
     /// At most so many at a time, unless a setting says otherwise.
-    pub(crate) max_jobs: Option<usize>,
+    pub max_jobs: Option<usize>,
     /// What becomes of the compiler's warnings.
-    pub(crate) warnings: Warnings,
-    pub(crate) jobs: &'a [Job],
+    pub warnings: Warnings,
+    pub jobs: &'a [Job],
     /// Names of what each job imports, by rank: for diagnostics.
-    pub(crate) imported: &'a [Vec<String>],
+    pub imported: &'a [Vec<String>],
     /// The link, if what ran for it is to be remembered.
-    pub(crate) line: Option<Line<'a>>,
+    pub line: Option<Line<'a>>,
 }
 
 impl<'a> Batch<'a> {
@@ -47,11 +50,14 @@ impl<'a> Batch<'a> {
 }
 
 /// How each module's backend ended, in the plan's order: found in the stores, or run.
-pub(crate) fn outcomes(batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+pub fn outcomes(batch: &Batch<'_>) -> Result<Vec<Outcome>> {
     outcomes_while(batch, |_| ())
 }
 
-pub(crate) fn outcomes_while(batch: &Batch<'_>, meanwhile: impl FnOnce(&[Option<NativeObject>])) -> Result<Vec<Outcome>> {
+pub(crate) fn outcomes_while(
+    batch: &Batch<'_>,
+    meanwhile: impl FnOnce(&[Option<NativeObject>]),
+) -> Result<Vec<Outcome>> {
     let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
     let mut found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
     batch.workspace.remote.look_up(batch.tools(), batch.jobs, &mut found)?;
@@ -94,7 +100,7 @@ pub(crate) fn build_again(
     if failures.is_empty() { Ok(()) } else { Err(report_failures(batch, &failures)) }
 }
 
-pub(crate) fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
+pub fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
     match from {
         Origin::Executed => &mut counts.executed,
         Origin::LocalCache => &mut counts.local_cache,
@@ -319,7 +325,7 @@ fn remedy(stderr: &[u8]) -> &'static str {
 }
 
 /// Says what failed: the first compiler's own words, or what kept it from running.
-pub(crate) fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outcome>)]) -> Failure {
+pub fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outcome>)]) -> Failure {
     let failed = failures.iter().find_map(|(index, outcome)| {
         let (job, imported) = (batch.jobs.get(*index)?, batch.imported.get(*index)?);
         match outcome.as_ref()? {

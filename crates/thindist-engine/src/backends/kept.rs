@@ -3,11 +3,11 @@
 //! In the directory they are named as the outputs of steps are, by their modules' paths. Each output of a build has a list of
 //! its own there, so that a later link of it can remove what is of no link any more.
 
-use crate::plan::planning::Planned;
-use crate::session::workspace::Session;
-use crate::failure::{Failure, Result, io};
-use crate::session::output_files;
 use super::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, native_path};
+use crate::failure::{Failure, Result, io};
+use crate::plan::planning::Planned;
+use crate::session::output_files;
+use crate::session::workspace::Session;
 use std::collections::BTreeSet;
 use std::path::Path;
 use thindist_core::formats::job_file::{JobFile, Places};

@@ -3,15 +3,14 @@
 //! Between its look-up and here a blob may vanish from the CAS: somebody cleans up. That is a miss that was noticed late,
 //! and its backend runs again, once; a store that loses what was put into it a moment ago is an error.
 
-use crate::plan::planning::Planned;
-use super::{batch, execution};
 use super::lto_object::{LtoObject, file_name, lto_object_path};
-use crate::session::workspace::Session;
+use super::{batch, execution};
 use crate::failure::{Failure, Result, io};
+use crate::plan::planning::Planned;
 use crate::session::stats::BackendCounts;
+use crate::session::workspace::Session;
 use std::collections::BTreeMap;
 use std::path::Path;
-use thindist_core::paths;
 use thindist_exec::NativeObject;
 
 /// The native objects of a plan, in its order.
@@ -23,10 +22,7 @@ pub(crate) struct NativeObjects {
 }
 
 /// Native objects that are files of somebody else's, under their names in-process: `modules` are identifiers and files.
-pub(crate) fn files<'a>(
-    session: &Session,
-    modules: impl Iterator<Item = (&'a str, &'a Path)>,
-) -> Result<Vec<LtoObject>> {
+pub fn files<'a>(session: &Session, modules: impl Iterator<Item = (&'a str, &'a Path)>) -> Result<Vec<LtoObject>> {
     let (identifiers, files): (Vec<&str>, Vec<&Path>) = modules.unzip();
     let places = places(session, &identifiers)?;
     for (place, file) in places.iter().zip(files) {
@@ -99,7 +95,6 @@ fn archive_of(identifier: &str) -> Option<&str> {
     let is_offset = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());
     is_offset.then(|| before.rsplit_once('(').map(|(archive, _)| archive)).flatten()
 }
-
 
 #[cfg(test)]
 mod tests {

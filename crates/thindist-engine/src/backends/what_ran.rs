@@ -3,8 +3,8 @@
 //! They are in a file of the cache that the next link replaces, or at the end of a file that a setting names. A link that is
 //! remembered whole leaves none, as nothing of it ran.
 
-use crate::session::workspace::Workspace;
 use crate::failure::{Failure, Result, io};
+use crate::session::workspace::Workspace;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -21,7 +21,7 @@ pub(crate) const DECIDING: [&str; 3] = ["promoted_names", "backend_flags", "comp
 
 /// The link that actions are of.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Line<'a> {
+pub struct Line<'a> {
     pub(crate) line: &'a LinkLine,
     pub(crate) lld: &'a Path,
     pub(crate) clang: &'a Path,
@@ -37,32 +37,32 @@ pub(crate) enum Entry {
 
 /// A link; its actions follow.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Link {
+pub struct Link {
     pub(crate) schema: u32,
-    pub(crate) output: String,
-    pub(crate) directory: PathBuf,
-    pub(crate) words: Vec<String>,
-    pub(crate) settings: BTreeMap<String, String>,
+    pub output: String,
+    pub directory: PathBuf,
+    pub words: Vec<String>,
+    pub settings: BTreeMap<String, String>,
     /// How lld was driven, and why so.
     #[serde(default)]
-    pub(crate) way: String,
+    pub way: String,
     #[serde(default)]
-    pub(crate) why: String,
+    pub why: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Action {
-    pub(crate) module: String,
-    pub(crate) key: String,
-    pub(crate) from: From,
+pub struct Action {
+    pub module: String,
+    pub key: String,
+    pub from: From,
     #[serde(flatten)]
-    pub(crate) took: Took,
+    pub took: Took,
 }
 
 /// How the module came by its native object; stats have the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum From {
+pub enum From {
     Executed,
     LocalCache,
     RemoteCache,
@@ -73,14 +73,14 @@ pub(crate) enum From {
 
 /// [`Times`] as they are written.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Took {
-    pub(crate) worker: Option<String>,
-    pub(crate) queue_ms: Option<u64>,
-    pub(crate) fetch_ms: Option<u64>,
-    pub(crate) execute_ms: Option<u64>,
-    pub(crate) upload_ms: Option<u64>,
-    pub(crate) bytes_up: u64,
-    pub(crate) bytes_down: u64,
+pub struct Took {
+    pub worker: Option<String>,
+    pub queue_ms: Option<u64>,
+    pub fetch_ms: Option<u64>,
+    pub execute_ms: Option<u64>,
+    pub upload_ms: Option<u64>,
+    pub bytes_up: u64,
+    pub bytes_down: u64,
 }
 
 impl Took {
@@ -167,13 +167,13 @@ fn append(path: &Path, text: &str) -> Result<()> {
 
 /// A link as it was read back.
 #[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) link: Link,
-    pub(crate) actions: Vec<Action>,
+pub struct Ran {
+    pub link: Link,
+    pub actions: Vec<Action>,
 }
 
 /// The last link that a file tells of.
-pub(crate) fn read(path: &Path) -> Result<Ran> {
+pub fn read(path: &Path) -> Result<Ran> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         io("read", path, &error).hint("link something first: a link that is remembered whole leaves nothing there")
     })?;

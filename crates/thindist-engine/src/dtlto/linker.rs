@@ -3,8 +3,8 @@
 //! The job file's name has its process number. A process of that number above ours, whose line names a distributor and the
 //! output of the job file, is it; anything else is not asked.
 
-use crate::session::interrupt::Process;
 use crate::inputs::words::Words;
+use crate::session::interrupt::Process;
 use crate::settings::Settings;
 use rustix::process::{Pid, getpid};
 use std::ffi::OsString;

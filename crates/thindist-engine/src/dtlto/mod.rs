@@ -9,42 +9,39 @@
 
 mod identifiers;
 mod linker;
-mod modules;
+pub(crate) mod modules;
 mod outputs;
 mod plain;
 mod told;
 
-use crate::plan::planning::{self, Common, PlannedJobs};
 use crate::backends::execution::{self, Batch};
-use crate::backends::batch;
+use crate::backends::what_ran::Line;
 use crate::failure::{Failure, Result, io};
-use thindist::link;
-use crate::session::workspace::{Session, Workspace};
-use crate::stop::Stop;
+use crate::plan::planning::{self, Common, PlannedJobs};
 use crate::session::remote::Tools;
-use crate::settings::Settings;
 use crate::session::stats::{BackendCounts, Stats, Timer};
 use crate::session::tools::{self, Tool};
-use crate::backends::what_ran::Line;
+use crate::session::workspace::{Session, Workspace};
+use crate::settings::Settings;
+use crate::stop::Stop;
 use linker::{LLDS_FILE, Linker};
-use told::tell;
-const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
-    (lld: --thinlto-distributor=/path/to/thindist --thinlto-distributor-arg=distribute)";
-
-pub(crate) use modules::KnownFacts;
-use modules::Modules;
+use modules::{KnownFacts, Modules};
 use outputs::Outputs;
 use plain::Plain;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::bitcode::asm_inputs::AsmInput;
-use thindist_core::formats::dtlto::{self, DtltoJobs};
 use thindist_core::flags::dtlto_flags::{self, DtltoFlags};
-use thindist_core::lld::link_line::{OutputKind, Refusal};
-use thindist_core::plan::Plan;
-use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::flags::targets;
+use thindist_core::formats::dtlto::{self, DtltoJobs};
+use thindist_core::index::promoted_names::PromotedNames;
+use thindist_core::lld::link_line::{OutputKind, Refusal};
+use thindist_core::plan::{Module, Plan};
+use told::tell;
+
+const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
+    (lld: --thinlto-distributor=/path/to/thindist --thinlto-distributor-arg=distribute)";
 
 /// One call of lld's.
 struct Distribution<'a> {
@@ -57,7 +54,7 @@ struct Distribution<'a> {
     line: Option<Line<'a>>,
 }
 
-pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+pub fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let (job_file, more) = read_words(settings.strip_flags(words.collect())?)?;
     let jobs = read_jobs(&job_file)?;

@@ -1,14 +1,13 @@
 //! The bitcode that a job file names: read, hashed, and under which identifier it takes part in the plan.
 
-use crate::plan::planning;
-use crate::parallel;
 use super::identifiers;
-use super::told::tell;
 use super::linker::{LLDS_FILE, Linker};
+use super::told::tell;
 use crate::failure::{Failure, Result, io};
-use thindist::link;
-use crate::session::workspace::Workspace;
+use crate::parallel;
+use crate::plan::planning;
 use crate::session::tools::Tool;
+use crate::session::workspace::Workspace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use thindist_core::bitcode::ModuleFacts;

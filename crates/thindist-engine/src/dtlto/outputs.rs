@@ -1,11 +1,11 @@
 //! Native objects where lld expects them.
 
-use crate::backends::{batch, native_objects};
-use crate::backends::execution::{self, Batch};
 use super::linker::LLDS_FILE;
+use crate::backends::execution::{self, Batch};
+use crate::backends::{batch, native_objects};
 use crate::failure::{Failure, Result, io};
-use std::collections::BTreeSet;
 use crate::session::stats::BackendCounts;
+use std::collections::BTreeSet;
 use std::path::Path;
 use thindist_core::formats::dtlto::DtltoJob;
 use thindist_exec::NativeObject;
@@ -65,7 +65,9 @@ impl Outputs<'_> {
         }
         execution::build_again(self.batch, &gone, &mut natives, counts)?;
         let gone = self.place(&natives, &gone)?;
-        gone.first().and_then(|index| self.jobs.get(*index)).map_or(Ok(()), |job| Err(native_objects::gone_again(&job.bitcode)))
+        gone.first()
+            .and_then(|index| self.jobs.get(*index))
+            .map_or(Ok(()), |job| Err(native_objects::gone_again(&job.bitcode)))
     }
 
     fn place_found(self, found: &[Option<NativeObject>]) -> Result<BTreeSet<usize>> {

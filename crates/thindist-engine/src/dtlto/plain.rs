@@ -1,12 +1,11 @@
 //! Backends by the plain command: the compiler on lld's own files in lld's own directory, nothing canonical, nothing
 //! stored. What actions cannot express is compiled so, and `--thindist-verify` compares with it.
 
-use crate::session::lld_run;
-use crate::parallel;
 use super::modules::Modules;
 use crate::failure::{Failure, Result, io};
-use thindist::link;
+use crate::parallel;
 use crate::plan::planning::PlannedJobs;
+use crate::session::lld_run;
 use crate::session::workspace::Workspace;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,26 +1,24 @@
 //! The final link, and putting its output in place.
 
-use crate::session::doubts::Doubts;
-use crate::session::lld_run;
-use crate::inputs::script_patterns;
-use crate::backends::lto_object::LtoObject;
 use super::native_side::NativeSide;
 use super::parts::Parts;
-use crate::session::workspace::Session;
-use crate::session::shown_names::ShownNames;
-use crate::stop::Stop;
-use crate::inputs::survey::Survey;
+use crate::backends::lto_object::LtoObject;
 use crate::failure::{Result, io};
+use crate::inputs::script_patterns;
+use crate::inputs::survey::Survey;
+use crate::session::lld_run;
+use crate::session::shown_names::ShownNames;
+use crate::session::workspace::Session;
+use crate::stop::Stop;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use thindist_core::lld::final_line::{self, FinalLink};
-use thindist_core::bitcode::ir_symbols::BitcodeSymbols;
 
 /// The final link's output, not yet in its place.
 #[derive(Debug)]
-pub(crate) struct Linked {
+pub struct Linked {
     /// Where lld has written it; `None` if the output is no regular file and lld has written to it directly.
-    pub(crate) file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     /// Everything that was printed on stderr, once.
     pub(crate) diagnostics: Vec<String>,
     /// Every file that lld has read, except those of the link's own directory.
@@ -28,7 +26,7 @@ pub(crate) struct Linked {
 }
 
 /// Links.
-pub(crate) fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result::Result<Linked, Stop> {
+pub fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result::Result<Linked, Stop> {
     let mut side = NativeSide::of(session, survey, parts, &lto_objects(session, parts))?;
     let output = Path::new(session.line.output());
     let file = if is_special(output) {
@@ -154,7 +152,7 @@ fn unescape(word: &str) -> String {
 
 impl Linked {
     /// Moves the output into its place, whole or not at all.
-    pub(crate) fn install(&self, session: &Session) -> Result<()> {
+    pub fn install(&self, session: &Session) -> Result<()> {
         match &self.file {
             Some(file) => install(file, Path::new(session.line.output())),
             None => Ok(()),

@@ -3,25 +3,25 @@
 //! The parts know one another's results: what natives lose depends on what LTO objects define, which members come late depends
 //! on what those refer to, and what is left of an archive depends on both.
 
-use crate::session::doubts::Doubts;
-use crate::parallel;
-use super::parts::Parts;
-use crate::inputs::loaded::{self, Candidate};
-use crate::backends::lto_object::LtoObject;
 use super::order::{self, Order};
 use super::overlap::{self, InBitcode};
+use super::parts::Parts;
 use super::placing::{FileName, Native, Placing};
-use crate::session::workspace::Session;
-use crate::session::shown_names::ShownNames;
-use crate::stop::Stop;
+use super::visibility::Lost;
+use crate::backends::lto_object::LtoObject;
+use crate::failure::{Result, io};
+use crate::inputs::loaded::{self, Candidate};
 use crate::inputs::survey::Survey;
 use crate::inputs::symbol_tables::{self, ObjectSymbols};
-use super::visibility::Lost;
-use crate::failure::{Result, io};
+use crate::parallel;
+use crate::session::doubts::Doubts;
+use crate::session::shown_names::ShownNames;
+use crate::session::workspace::Session;
+use crate::stop::Stop;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use thindist_core::lld::final_line::{Library, Loaded};
+use std::path::Path;
 use thindist_core::bitcode::ir_symbols::BitcodeSymbols;
+use thindist_core::lld::final_line::{Library, Loaded};
 use thindist_core::lld::link_line::{OutputKind, Refusal};
 use thindist_core::lld::symbol_order::Symbol;
 
@@ -214,11 +214,7 @@ fn edit<'a>(
 
 /// Refuses the natives of a link that a build system does by itself, all natives first, if any of them defines what in-process
 /// bitcode may define.
-pub(crate) fn check_order(
-    survey: &Survey,
-    trace: &[String],
-    bitcode: &BitcodeSymbols,
-) -> std::result::Result<(), Stop> {
+pub fn check_order(survey: &Survey, trace: &[String], bitcode: &BitcodeSymbols) -> std::result::Result<(), Stop> {
     let groups = bitcode.candidates.values().flatten().flat_map(|known| &known.groups);
     let yielding: BTreeSet<&String> = groups.chain(&bitcode.yielding).collect();
     for candidate in loaded::in_order(survey, trace)?.iter().filter(|candidate| candidate.is_native()) {

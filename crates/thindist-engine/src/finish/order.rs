@@ -1,19 +1,19 @@
 //! The order of symbols in-process, and the members that it loads for the LTO objects, from what the inputs define.
 
+use crate::failure::Result;
 use crate::inputs::content::{Content, Member, Surveyed};
 use crate::inputs::loaded::Candidate;
-use crate::parallel;
-use crate::session::workspace::Session;
 use crate::inputs::survey::Survey;
 use crate::inputs::symbol_tables::{self, ObjectSymbols};
-use crate::failure::Result;
+use crate::parallel;
+use crate::session::workspace::Session;
 use std::collections::BTreeSet;
 use std::path::Path;
-use thindist_core::object::file_kind::FileKind;
-use thindist_core::lld::final_doubts;
 use thindist_core::bitcode::ir_symbols::BitcodeSymbols;
+use thindist_core::lld::final_doubts;
 use thindist_core::lld::link_line::LinkLine;
 use thindist_core::lld::symbol_order::{Definition, File, Kind, Resolution, Symbol, Visibility};
+use thindist_core::object::file_kind::FileKind;
 
 /// What is known of the order. All of it is empty where lld has loaded other files than foreseen.
 #[derive(Debug, Default)]

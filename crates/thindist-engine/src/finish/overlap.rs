@@ -14,9 +14,9 @@
 //! A strong definition wins from any place (the kernel's linux_banner is one). Common symbols are merged by size and
 //! alignment, groups are kept whole in a `-r` link: such links are left to in-process.
 
-use crate::stop::Stop;
-use crate::inputs::symbol_tables::{ObjectSymbols, damaged, signature};
 use crate::failure::{Result, io};
+use crate::inputs::symbol_tables::{ObjectSymbols, damaged, signature};
+use crate::stop::Stop;
 use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _, SymbolTable};
 use object::{Endianness, elf};
 use std::collections::BTreeSet;

@@ -1,18 +1,18 @@
 //! The native side of the final line: what is loaded, what is left of each library.
 
-use crate::inputs::loaded::Candidate;
-use crate::inputs::content::{ArchiveContent, Content, Member, Script, Surveyed};
-use crate::session::workspace::Session;
-use crate::session::shown_names::ShownNames;
-use crate::stop::Stop;
-use crate::inputs::survey::Survey;
 use crate::failure::{Result, io};
+use crate::inputs::content::{ArchiveContent, Content, Member, Script, Surveyed};
+use crate::inputs::loaded::Candidate;
+use crate::inputs::survey::Survey;
+use crate::session::shown_names::ShownNames;
+use crate::session::workspace::Session;
+use crate::stop::Stop;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use thindist_core::object::archive_writer;
-use thindist_core::object::file_kind::FileKind;
 use thindist_core::lld::final_line::{Library, Listed, Loaded};
 use thindist_core::lld::link_line::Refusal;
+use thindist_core::object::archive_writer;
+use thindist_core::object::file_kind::FileKind;
 
 /// A native input for the final link.
 #[derive(Debug)]

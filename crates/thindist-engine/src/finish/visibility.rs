@@ -5,8 +5,8 @@
 //! of default visibility would be exported. So a symbol for which the objects say less than the bitcode did gets the bitcode's
 //! visibility in a copy of one object that names it. What no object names is in no output.
 
-use crate::inputs::symbol_tables::{ObjectSymbols, damaged};
 use crate::failure::Result;
+use crate::inputs::symbol_tables::{ObjectSymbols, damaged};
 use object::read::elf::FileHeader as _;
 use object::{Endianness, elf};
 use std::collections::BTreeMap;

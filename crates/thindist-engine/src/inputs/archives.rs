@@ -3,13 +3,13 @@
 use super::content::{ArchiveContent, Member, Place};
 use super::fat_objects;
 use super::kind::read_kind;
-use crate::stop::Stop;
 use crate::failure::{Failure, Result, io};
+use crate::stop::Stop;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use thindist_core::lld::link_line::Refusal;
 use thindist_core::object::archive::{self, ArchiveError};
 use thindist_core::object::file_kind::{FileKind, file_kind};
-use thindist_core::lld::link_line::Refusal;
 
 pub(crate) fn read(path: &str, file: &File, size: u64, fat: bool) -> std::result::Result<ArchiveContent, Stop> {
     let bytes = map(file, size).map_err(|error| io("read", path, &error))?;

@@ -10,16 +10,16 @@ use thindist_core::object::file_kind::FileKind;
 
 /// One input.
 #[derive(Debug)]
-pub(crate) struct Surveyed {
+pub struct Surveyed {
     pub(crate) input: Input,
     /// The path as lld names it.
-    pub(crate) path: String,
-    pub(crate) content: Content,
+    pub path: String,
+    pub content: Content,
 }
 
 /// What an input is.
 #[derive(Debug, Clone)]
-pub(crate) enum Content {
+pub enum Content {
     Bitcode(Place),
     Native,
     /// Read with `--format=binary`.
@@ -51,26 +51,26 @@ impl Surveyed {
 
 /// The members of an archive.
 #[derive(Debug)]
-pub(crate) struct ArchiveContent {
-    pub(crate) members: Vec<Member>,
+pub struct ArchiveContent {
+    pub members: Vec<Member>,
 }
 
 /// One member that is an object.
 #[derive(Debug)]
-pub(crate) struct Member {
+pub struct Member {
     /// The name in the archive.
-    pub(crate) name: String,
+    pub name: String,
     /// lld's module identifier, if it is bitcode.
-    pub(crate) identifier: String,
+    pub identifier: String,
     /// How lld's trace names it: `archive(name)`, the name as it stands in the archive.
     pub(crate) trace_name: String,
-    pub(crate) kind: FileKind,
-    pub(crate) place: Place,
+    pub kind: FileKind,
+    pub place: Place,
 }
 
 /// Where content is on this host.
 #[derive(Debug, Clone)]
-pub(crate) enum Place {
+pub enum Place {
     /// A file of its own.
     File(PathBuf),
     /// Part of a regular archive or of a FatLTO object, in bytes.
@@ -79,7 +79,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// Reads the content.
-    pub(crate) fn read(&self) -> Result<Vec<u8>> {
+    pub fn read(&self) -> Result<Vec<u8>> {
         match self {
             Self::File(path) => std::fs::read(path).map_err(|error| io("read", path, &error)),
             Self::Part { file, offset, size } => {
@@ -95,7 +95,7 @@ impl Place {
 }
 
 impl ArchiveContent {
-    pub(crate) fn has_bitcode(&self) -> bool {
+    pub fn has_bitcode(&self) -> bool {
         self.members.iter().any(|member| member.kind == FileKind::Bitcode)
     }
 }

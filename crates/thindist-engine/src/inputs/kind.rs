@@ -11,7 +11,7 @@ pub(crate) fn kind_of(path: &Path) -> Option<FileKind> {
 }
 
 /// The same of an open one.
-pub(crate) fn read_kind(file: &File) -> std::io::Result<FileKind> {
+pub fn read_kind(file: &File) -> std::io::Result<FileKind> {
     let mut first = [0; 20];
     let mut length = 0;
     while let Some(rest) = first.get_mut(length..).filter(|rest| !rest.is_empty()) {

@@ -2,14 +2,14 @@
 
 use super::content::{Content, Member, Place, Surveyed};
 use super::kind::kind_of;
-use crate::stop::Stop;
 use super::survey::Survey;
 use crate::failure::{Failure, Result};
+use crate::stop::Stop;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use thindist_core::object::file_kind::FileKind;
 use thindist_core::lld::link_line::Refusal;
+use thindist_core::object::file_kind::FileKind;
 
 /// An input or a member that a line of the trace may mean.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ pub(crate) fn in_order<'a>(survey: &'a Survey, trace: &[String]) -> std::result:
 }
 
 /// Where the loaded natives are, for a build system that links them itself.
-pub(crate) fn files(survey: &Survey, trace: &[String]) -> std::result::Result<Vec<Place>, Stop> {
+pub fn files(survey: &Survey, trace: &[String]) -> std::result::Result<Vec<Place>, Stop> {
     let place = |candidate: Candidate<'_>| match candidate {
         Candidate::Object(surveyed) => Place::File(PathBuf::from(&surveyed.path)),
         Candidate::Member { member, .. } => member.place.clone(),

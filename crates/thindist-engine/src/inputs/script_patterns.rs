@@ -8,9 +8,9 @@ use super::kind::kind_of;
 use crate::finish::placing::FileName;
 use crate::stop::Stop;
 use std::path::PathBuf;
-use thindist_core::object::file_kind::FileKind;
 use thindist_core::lld::link_line::Refusal;
 use thindist_core::lld::linker_script::{file_patterns, matches_file};
+use thindist_core::object::file_kind::FileKind;
 
 /// Checks every script among the files that lld has read.
 pub(crate) fn check(read: &[PathBuf], renamed: &[(FileName, FileName)]) -> Result<(), Stop> {

@@ -5,8 +5,8 @@
 
 use super::content::{Script, ScriptFile, Surveyed};
 use super::search::Search;
-use crate::stop::Stop;
 use crate::failure::{Failure, io};
+use crate::stop::Stop;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use thindist_core::lld::link_line::{Input, InputName, LibrarySearch, append_path};

@@ -5,14 +5,14 @@
 //! A directory that another script adds takes part in an order that the final link does not keep: refused.
 
 use super::kind::kind_of;
-use crate::stop::Stop;
 use crate::failure::Failure;
+use crate::stop::Stop;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use thindist_core::object::file_kind::FileKind;
 use thindist_core::lld::link_line::{InputName, LibrarySearch, LinkLine, append_path};
 use thindist_core::lld::linker_script::{Mention, mentions};
+use thindist_core::object::file_kind::FileKind;
 
 /// The places of one link.
 #[derive(Debug)]

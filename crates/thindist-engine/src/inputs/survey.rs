@@ -1,22 +1,22 @@
 //! What the inputs of a link line are: found, opened, and told apart by their first bytes.
 
-use super::{archives, fat_objects};
 use super::content::{ArchiveContent, Content, Place, Surveyed};
 use super::kind::read_kind;
 use super::scripts::{self, Reading as _};
 use super::search::Search;
-use crate::stop::Stop;
+use super::{archives, fat_objects};
 use crate::failure::{Failure, io};
+use crate::stop::Stop;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use thindist_core::object::file_kind::FileKind;
 use thindist_core::lld::link_line::{Input, InputName, LinkLine};
+use thindist_core::object::file_kind::FileKind;
 
 /// Every file of a link that the line tells of.
 #[derive(Debug)]
-pub(crate) struct Survey {
+pub struct Survey {
     /// In the order of the line.
     pub(crate) inputs: Vec<Surveyed>,
     /// Scripts and lists beside the inputs.
@@ -56,12 +56,12 @@ impl Survey {
         (Self { inputs, read_files }, outcome)
     }
 
-    pub(crate) fn has_bitcode(&self) -> bool {
+    pub fn has_bitcode(&self) -> bool {
         self.flat().iter().any(|input| input.has_bitcode())
     }
 
     /// Every input in lld's order: in place of a script the files that it adds.
-    pub(crate) fn flat(&self) -> Vec<&Surveyed> {
+    pub fn flat(&self) -> Vec<&Surveyed> {
         let mut flat = Vec::with_capacity(self.inputs.len());
         self.inputs.iter().for_each(|surveyed| surveyed.flatten_into(&mut flat));
         flat
@@ -69,7 +69,7 @@ impl Survey {
 
     /// Every bitcode candidate by its identifier, with its name in the trace: an archive that stands twice on the line
     /// counts once.
-    pub(crate) fn bitcode(&self) -> BTreeMap<&str, (&str, Place)> {
+    pub fn bitcode(&self) -> BTreeMap<&str, (&str, Place)> {
         let mut modules = BTreeMap::new();
         for surveyed in self.flat() {
             match &surveyed.content {
@@ -90,7 +90,7 @@ impl Survey {
     }
 
     /// Files that are bitcode.
-    pub(crate) fn bitcode_files(&self) -> impl Iterator<Item = PathBuf> {
+    pub fn bitcode_files(&self) -> impl Iterator<Item = PathBuf> {
         self.bitcode().into_values().filter_map(|(_, place)| match place {
             Place::File(path) => Some(path),
             Place::Part { .. } => None,
@@ -107,7 +107,7 @@ impl Survey {
     }
 
     /// Every file whose content the link depends on, as far as the line tells.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
+    pub fn files(&self) -> Vec<PathBuf> {
         let mut files = self.read_files.clone();
         let scripts = self.inputs.iter().filter(|surveyed| matches!(surveyed.content, Content::Script(_)));
         for surveyed in scripts.chain(self.flat()).filter(|surveyed| !surveyed.path.is_empty()) {

@@ -1,21 +1,21 @@
 //! Files that assembly in the bitcode names (`.incbin`, `.include`): found, hashed, and followed. Files that the line names
 //! for all backends: profiles.
 
-use crate::stop::Stop;
 use crate::failure::io;
+use crate::stop::Stop;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use thindist_core::plan::action::ExtraInput;
 use thindist_core::action_files::{CS_PROFILE_NAME, LinkFile};
 use thindist_core::bitcode::asm_inputs::{AsmInput, scan};
-use thindist_core::flags::backend_flags::is_context_sensitive;
 use thindist_core::digest::Digest;
+use thindist_core::flags::backend_flags::is_context_sensitive;
 use thindist_core::lld::link_line::Refusal;
+use thindist_core::plan::action::ExtraInput;
 use thindist_exec::{FileStamp, State, StoreError};
 
 /// Every file that any backend's assembly has named so far.
 #[derive(Debug, Default)]
-pub(crate) struct NamedFiles {
+pub struct NamedFiles {
     known: BTreeMap<String, Named>,
 }
 
@@ -46,12 +46,7 @@ impl NamedFiles {
     }
 
     /// The extra inputs of a backend whose assembly names `inputs`.
-    pub(crate) fn resolve(
-        &mut self,
-        state: &State,
-        module: &str,
-        inputs: &[AsmInput],
-    ) -> Result<Vec<ExtraInput>, Stop> {
+    pub fn resolve(&mut self, state: &State, module: &str, inputs: &[AsmInput]) -> Result<Vec<ExtraInput>, Stop> {
         let mut found = BTreeMap::new();
         let mut open: Vec<AsmInput> = inputs.to_vec();
         while let Some(input) = open.pop() {

@@ -1,7 +1,7 @@
 //! What importers get of each module that some module imports from: remembered by the module's content, or read.
 
-use crate::parallel;
 use crate::failure::{Result, io};
+use crate::parallel;
 use std::collections::{BTreeMap, BTreeSet};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts::{self, ImportFacts};
@@ -28,7 +28,7 @@ pub(crate) fn of_plan<'a>(
 }
 
 /// The facts of each module of which there are any, by its number. A module is its number, its digest and where it is.
-pub(crate) fn facts(state: &State, wanted: &[(usize, Digest, &Source)]) -> Result<BTreeMap<usize, ImportFacts>> {
+pub fn facts(state: &State, wanted: &[(usize, Digest, &Source)]) -> Result<BTreeMap<usize, ImportFacts>> {
     let digests: Vec<Digest> = wanted.iter().map(|(_, digest, _)| *digest).collect();
     let remembered = state.facts_many(KIND, &digests);
     let (known, unknown): (Vec<_>, Vec<_>) = wanted.iter().zip(remembered).partition(|(_, bytes)| bytes.is_some());

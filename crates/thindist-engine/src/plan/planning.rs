@@ -1,33 +1,33 @@
 //! From bitcode and indexes to jobs: candidates read, plan made, and where content is on this host.
 
-use crate::inputs::content::{Content, Member, Place};
-use crate::backends::execution::Batch;
 use super::extra_inputs::NamedFiles;
-use crate::plan::{imported, recorded};
+use crate::backends::execution::Batch;
+use crate::backends::what_ran::Line;
+use crate::failure::{Failure, Result, io};
+use crate::inputs::content::{Content, Member, Place};
+use crate::inputs::survey::Survey;
 use crate::parallel;
+use crate::plan::{imported, recorded};
+use crate::session::tools::Tool;
 use crate::session::workspace::{InputDigests, Session, Workspace};
 use crate::stop::Stop;
-use crate::inputs::survey::Survey;
 use crate::thin::thin_link::{self, ThinLink};
-use crate::failure::{Failure, Result, io};
-use crate::session::tools::Tool;
-use crate::backends::what_ran::Line;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use thindist_core::bitcode::asm_inputs::AsmInput;
-use thindist_core::flags::backend_flags::LinkFlags;
+use thindist_core::bitcode::definitions::Definitions;
+use thindist_core::bitcode::ir_symbols::{self, BitcodeSymbols, IrSymbols};
 use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
-use thindist_core::bitcode::definitions::Definitions;
-use thindist_core::plan::dso_local::DsoLocal;
-use thindist_core::import_facts::ImportFacts;
-use thindist_core::bitcode::ir_symbols::{self, BitcodeSymbols, IrSymbols};
-use thindist_core::lld::link_line::Refusal;
-use thindist_core::paths;
-use thindist_core::plan::{self, Backend, Imports, Module, Plan};
-use thindist_core::lld::symbol_order::Definition;
+use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::flags::targets;
+use thindist_core::import_facts::ImportFacts;
+use thindist_core::lld::link_line::Refusal;
+use thindist_core::lld::symbol_order::Definition;
+use thindist_core::paths;
+use thindist_core::plan::dso_local::DsoLocal;
+use thindist_core::plan::{self, Backend, Imports, Module, Plan};
 use thindist_exec::{Job, Source, State};
 
 /// A bitcode input that the thin link may select.
@@ -42,14 +42,14 @@ pub(crate) struct Candidate {
 
 /// Everything that the executor and the final link need of the plan.
 #[derive(Debug, Default)]
-pub(crate) struct Planned {
-    pub(crate) jobs: Vec<Job>,
+pub struct Planned {
+    pub jobs: Vec<Job>,
     /// Regular LTO's object belongs into the final link.
-    pub(crate) has_regular_part: bool,
+    pub has_regular_part: bool,
     /// What lld sees of the candidates.
-    pub(crate) bitcode: BitcodeSymbols,
+    pub bitcode: BitcodeSymbols,
     /// Files that assembly named.
-    pub(crate) named_files: Vec<PathBuf>,
+    pub named_files: Vec<PathBuf>,
     /// What suffixes of promoted names in-process are here, where names are stable.
     pub(crate) new_suffixes: BTreeMap<String, String>,
     /// Imported identifiers of each job, by rank: for diagnostics.
@@ -71,7 +71,7 @@ impl Planned {
         self.jobs.iter().map(|job| job.name.as_str()).zip(self.imported.iter().map(Vec::as_slice))
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.jobs.len()
     }
 
@@ -381,7 +381,7 @@ pub(crate) fn stop(error: plan::PlanError) -> Stop {
     }
 }
 
-pub(crate) fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
+pub fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
     names(modules, positions, |module| &module.identifier)
 }
 
@@ -390,7 +390,7 @@ fn names(modules: &[Module], positions: &[usize], name: impl Fn(&Module) -> &Str
 }
 
 /// Adds to an action where its inputs are on this host.
-pub(crate) fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFiles) -> Result<Job> {
+pub fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFiles) -> Result<Job> {
     let source = |position: &usize| {
         sources
             .get(*position)

@@ -3,14 +3,14 @@
 //! Kbuild keeps a `.foo.o.cmd` beside each `foo.o`; other builds have one compile_commands.json. A module that neither tells of is
 //! an error: with the link's flags alone it would be compiled in another way than was asked for.
 
+use crate::failure::{Failure, Result, io};
 use crate::parallel;
 use crate::session::workspace::Session;
-use crate::failure::{Failure, Result, io};
 use std::path::PathBuf;
 use thindist_core::flags::backend_flags::LinkFlags;
-use thindist_core::plan::Module;
 use thindist_core::flags::recorded::compile_commands::CompileCommands;
 use thindist_core::flags::recorded::{RecordError, RecordedFlags, kbuild};
+use thindist_core::plan::Module;
 
 /// Adds to each module its flags, if backends are to heed them. Gives the files that were read for it.
 pub(crate) fn add(session: &Session, flags: &LinkFlags, modules: &mut [Module]) -> Result<Vec<PathBuf>> {

@@ -1,11 +1,11 @@
 //! Links that may come out otherwise than in-process.
 
-use crate::session::workspace::Session;
 use crate::failure::Result;
+use crate::session::workspace::Session;
 
 /// What becomes of a link that may come out otherwise than in-process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Doubts {
+pub enum Doubts {
     /// lld has to do it.
     Refused,
     /// It is done: whoever wants it compares it, or has asked for these very steps.

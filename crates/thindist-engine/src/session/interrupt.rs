@@ -12,7 +12,7 @@ use thindist_exec::CancelToken;
 
 /// Watches for SIGINT, SIGTERM and SIGHUP: the first of them cancels the link.
 #[derive(Debug)]
-pub(crate) struct Interrupt {
+pub struct Interrupt {
     token: CancelToken,
     signal: Arc<AtomicI32>,
 }
@@ -69,7 +69,7 @@ impl Interrupt {
         });
     }
 
-    pub(crate) fn token(&self) -> &CancelToken {
+    pub fn token(&self) -> &CancelToken {
         &self.token
     }
 

@@ -1,7 +1,7 @@
 //! Running lld as a step of a link: its words in a response file, its environment ours, its end ours as well.
 
-use crate::session::workspace::Session;
 use crate::failure::{Failure, Result, io};
+use crate::session::workspace::Session;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
@@ -11,15 +11,15 @@ use thindist_exec::process::{Finished, Invocation, Status, Usage, run};
 
 /// A run of lld that has ended.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub struct Run {
     pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
-    pub(crate) usage: Usage,
+    pub stderr: Vec<u8>,
+    pub usage: Usage,
     status: Status,
 }
 
 /// Runs the real lld on `words`, through a response file in the link's directory.
-pub(crate) fn lld(session: &Session, response_name: &str, words: &[String]) -> Result<Run> {
+pub fn lld(session: &Session, response_name: &str, words: &[String]) -> Result<Run> {
     lld_until(session, response_name, words, session.interrupt.token())
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn start(session: &Session, arguments: Vec<OsString>, token: &CancelT
 }
 
 impl Run {
-    pub(crate) fn success(&self) -> bool {
+    pub fn success(&self) -> bool {
         self.status == Status::Exited(0)
     }
 
@@ -59,7 +59,7 @@ impl Run {
     }
 
     /// lld has said on stderr what is wrong, unless a signal ended it.
-    pub(crate) fn failure(&self, lld: &Path) -> Failure {
+    pub fn failure(&self, lld: &Path) -> Failure {
         let ended = || Failure::new(format_args!("{}: {}", lld.display(), self.status));
         match self.status {
             // Any status: two threads that end lld at once, each for its own full file, may crash instead.
@@ -89,12 +89,12 @@ pub(crate) fn says_full(stderr: &[u8]) -> bool {
 }
 
 /// Output as lines.
-pub(crate) fn lines(output: &[u8]) -> Vec<String> {
+pub fn lines(output: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
 }
 
 /// Prints a tool's diagnostics as they came.
-pub(crate) fn print(diagnostics: &[String]) {
+pub fn print(diagnostics: &[String]) {
     diagnostics.iter().for_each(|line| eprintln!("{line}"));
 }
 

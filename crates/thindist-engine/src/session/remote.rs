@@ -4,14 +4,17 @@
 
 use crate::failure::{Failure, Result};
 use crate::parallel::cores;
-use crate::settings::Settings;
 use crate::session::tools::Tool;
+use crate::settings::Settings;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use thindist_core::digest::Digest;
 use thindist_exec::{ActionCache, Cas, Job, NativeObject, Origin, State};
-use thindist_remote::{Address, Client, Header, Options, RemoteCache, RemoteError, RemoteExecutor, Tls, ToolFile, Toolchain, WAITING, Worker};
+use thindist_remote::{
+    Address, Client, Header, Options, RemoteCache, RemoteError, RemoteExecutor, Tls, ToolFile, Toolchain, WAITING,
+    Worker,
+};
 
 /// As Bazel has it.
 const TIMEOUT: u64 = 60;
@@ -24,7 +27,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 const WORTH_A_NOTE: Duration = Duration::from_secs(1);
 
 /// What the settings say; `None` without an engine.
-pub(crate) fn options(settings: &Settings) -> Result<Option<Options>> {
+pub fn options(settings: &Settings) -> Result<Option<Options>> {
     let address = |name| settings.get(name).map(|value| Address::parse(name, value)).transpose();
     let executor = address("remote_executor")?;
     // Who executes keeps what is needed for it.

@@ -10,17 +10,17 @@ use std::time::Instant;
 
 /// The object that `THINDIST_STATS` receives, one line a link.
 #[derive(Debug, Serialize)]
-pub(crate) struct Stats {
+pub struct Stats {
     schema: u32,
     output: String,
     /// How lld was driven, and why so; the first is absent where lld did the link as if there were no thindist.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) way: Option<&'static str>,
+    pub way: Option<&'static str>,
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) why: String,
+    pub why: String,
     /// ThinLTO modules of the link.
-    pub(crate) modules: usize,
-    pub(crate) backends: BackendCounts,
+    pub modules: usize,
+    pub backends: BackendCounts,
     /// Seconds.
     phases_s: BTreeMap<&'static str, f64>,
     /// The largest resident size of thindist itself; tools that it ran are not in it.
@@ -29,8 +29,8 @@ pub(crate) struct Stats {
 
 /// How the modules came by their native objects.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct BackendCounts {
-    pub(crate) executed: usize,
+pub struct BackendCounts {
+    pub executed: usize,
     /// The whole link was remembered.
     pub(crate) memo: usize,
     pub(crate) local_cache: usize,
@@ -40,7 +40,7 @@ pub(crate) struct BackendCounts {
 }
 
 impl Stats {
-    pub(crate) fn of(output: &str) -> Self {
+    pub fn of(output: &str) -> Self {
         let phases = ["thin_link", "plan", "backends", "final_link", "total"];
         Self {
             schema: 1,
@@ -79,20 +79,20 @@ impl Stats {
 
 /// Measures phases; a phase that comes twice is added up.
 #[derive(Debug)]
-pub(crate) struct Timer {
+pub struct Timer {
     start: Instant,
     last: Instant,
     phases: BTreeMap<&'static str, f64>,
 }
 
 impl Timer {
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let start = Instant::now();
         Self { start, last: start, phases: BTreeMap::new() }
     }
 
     /// All since the last call was this phase.
-    pub(crate) fn phase(&mut self, name: &'static str) {
+    pub fn phase(&mut self, name: &'static str) {
         let now = Instant::now();
         *self.phases.entry(name).or_default() += (now - self.last).as_secs_f64();
         self.last = now;

@@ -15,14 +15,14 @@ const NEWEST: u32 = 23;
 const OLDEST: u32 = 15;
 
 /// The names under which thindist stands in for lld.
-pub(crate) fn is_linker_name(name: &str) -> bool {
+pub fn is_linker_name(name: &str) -> bool {
     name == "ld.thindist"
         || name == "ld.lld"
         || name.strip_prefix("ld.lld-").is_some_and(|version| version.parse::<u32>().is_ok())
 }
 
 /// Finds the real lld: the one named, else the one that masquerading replaces, else the newest.
-pub(crate) fn find_lld(settings: &Settings, called_as: &str) -> Result<PathBuf> {
+pub fn find_lld(settings: &Settings, called_as: &str) -> Result<PathBuf> {
     if let Some(named) = settings.get("lld") {
         return find_named(named).ok_or_else(|| {
             Failure::new(format_args!("THINDIST_LLD={named}: no such linker")).hint("give a path, or a name in PATH")
@@ -42,7 +42,7 @@ pub(crate) fn find_lld(settings: &Settings, called_as: &str) -> Result<PathBuf> 
 }
 
 /// A program by its path, or the first of its name in PATH that is not thindist.
-pub(crate) fn find_named(named: &str) -> Option<PathBuf> {
+pub fn find_named(named: &str) -> Option<PathBuf> {
     if named.contains('/') {
         Some(PathBuf::from(named)).filter(|path| is_executable(path))
     } else {
@@ -71,11 +71,11 @@ fn parse_major(version: &str) -> Option<u32> {
 
 /// A tool with what was found out about it.
 #[derive(Debug, Clone)]
-pub(crate) struct Tool {
-    pub(crate) path: PathBuf,
-    pub(crate) major: u32,
+pub struct Tool {
+    pub path: PathBuf,
+    pub major: u32,
     /// The content of the file and of every library that it loads; of a compiler also that of the one behind a wrapper.
-    pub(crate) identity: Digest,
+    pub identity: Digest,
     /// A script, or a program that runs another: what it will do tomorrow its own content does not tell.
     pub(crate) is_wrapper: bool,
     /// What `--version` prints.
@@ -93,7 +93,7 @@ impl Tool {
     }
 
     /// Examines the tool at `path`. What costs a process is remembered under the digest of the binary.
-    pub(crate) fn examine(path: &Path, state: &State) -> Result<Self> {
+    pub fn examine(path: &Path, state: &State) -> Result<Self> {
         let real = path.canonicalize().map_err(|error| io("find", path, &error))?;
         let (binary, _) = state.digest_file(&real)?;
         let record = Record::of(path, &real, &binary, state)?;
@@ -128,12 +128,12 @@ impl Tool {
     }
 
     /// The line of `--version` that has the version.
-    pub(crate) fn version_line(&self) -> &str {
+    pub fn version_line(&self) -> &str {
         version_line(&self.version).unwrap_or_default()
     }
 
     /// The configuration file that clang reads, as its `--version` says.
-    pub(crate) fn configuration_file(&self) -> Option<&str> {
+    pub fn configuration_file(&self) -> Option<&str> {
         self.version.lines().find_map(|line| line.strip_prefix("Configuration file: "))
     }
 
@@ -254,7 +254,7 @@ fn ask_libraries(tool: &Path) -> Result<Vec<String>> {
 }
 
 /// clang for the backends: the one named, else lld's sibling of the same LLVM.
-pub(crate) fn find_clang(settings: &Settings, lld: &Tool, state: &State) -> Result<Tool> {
+pub fn find_clang(settings: &Settings, lld: &Tool, state: &State) -> Result<Tool> {
     let path = named_clang(settings).unwrap_or_else(|| sibling_clang(lld))?;
     let clang = compiler(&path, state)?;
     check_same_llvm(&clang, lld)?;
@@ -279,7 +279,7 @@ pub(crate) fn check_same_llvm(clang: &Tool, lld: &Tool) -> Result<()> {
 }
 
 /// The compiler at `path`, with the one behind it if it is a wrapper.
-pub(crate) fn compiler(path: &Path, state: &State) -> Result<Tool> {
+pub fn compiler(path: &Path, state: &State) -> Result<Tool> {
     let clang = Tool::examine(path, state)?;
     if clang.is_wrapper { clang.with_compiler_behind(state) } else { Ok(clang) }
 }

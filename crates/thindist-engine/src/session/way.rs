@@ -5,7 +5,7 @@ use crate::settings::Settings;
 
 /// How lld is driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub enum Way {
     InProcess,
     Distributor,
     IndexOnly,
@@ -29,7 +29,7 @@ impl Way {
     }
 
     /// Its name for people.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         Self::ALL.into_iter().find(|(way, _)| *way == self).map_or("", |(_, name)| name)
     }
 }

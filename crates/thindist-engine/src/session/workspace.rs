@@ -3,11 +3,12 @@
 
 use super::way::Way;
 use crate::failure::{Failure, Result, io};
+use crate::parallel::cores;
 use crate::session::interrupt::Interrupt;
 use crate::session::remote::{self, Remote};
-use crate::settings::Settings;
 use crate::session::stats::{Stats, Timer};
 use crate::session::tools::{self, Tool};
+use crate::settings::Settings;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -24,22 +25,22 @@ const ROOM: u64 = 4;
 
 /// One link's surroundings.
 #[derive(Debug)]
-pub(crate) struct Session {
-    pub(crate) line: LinkLine,
-    pub(crate) lld: Tool,
-    pub(crate) clang: Tool,
+pub struct Session {
+    pub line: LinkLine,
+    pub lld: Tool,
+    pub clang: Tool,
     workspace: Workspace,
 }
 
 /// What a run that compiles has, whether it links or not.
 #[derive(Debug)]
-pub(crate) struct Workspace {
-    pub(crate) settings: Settings,
-    pub(crate) state: State,
+pub struct Workspace {
+    pub settings: Settings,
+    pub state: State,
     pub(crate) cas: Cas,
     pub(crate) action_cache: ActionCache,
     pub(crate) remote: Remote,
-    pub(crate) interrupt: Interrupt,
+    pub interrupt: Interrupt,
     /// How lld is driven and why, in a link whose way was chosen.
     pub(crate) chosen: Mutex<Option<(Way, String)>>,
     cache_dir: PathBuf,
@@ -68,7 +69,7 @@ impl Deref for Session {
 }
 
 /// Content and stamp of each file that the line names.
-pub(crate) type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
+pub type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
 
 /// Where results and temporaries are.
 struct Stores {
@@ -112,20 +113,20 @@ impl Session {
     }
 
     /// Digests every file that the line names: inputs, thin archives' members, scripts.
-    pub(crate) fn digest_inputs(&self, mut files: Vec<PathBuf>) -> Result<InputDigests> {
+    pub fn digest_inputs(&self, mut files: Vec<PathBuf>) -> Result<InputDigests> {
         files.sort_unstable();
         files.dedup();
         self.digest(files)
     }
 
     /// Ends the link; see [`Workspace::finish`].
-    pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
+    pub fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
         self.workspace.finish(outcome)
     }
 }
 
 impl Workspace {
-    pub(crate) fn open(settings: Settings) -> Result<Self> {
+    pub fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
         Way::forced(&settings)?;
         let options = remote::options(&settings)?;
@@ -160,17 +161,17 @@ impl Workspace {
     }
 
     /// A path in the link's own directory.
-    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// The same as text for a command line.
-    pub(crate) fn text_path(&self, name: impl AsRef<Path>) -> Result<String> {
+    pub fn text_path(&self, name: impl AsRef<Path>) -> Result<String> {
         text(&self.path(name))
     }
 
     /// Creates a directory in the link's own.
-    pub(crate) fn make_directory(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
+    pub fn make_directory(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
         let path = self.path(name);
         std::fs::create_dir_all(&path).map_err(|error| io("create", &path, &error))?;
         Ok(path)
@@ -222,7 +223,7 @@ impl Workspace {
         self.own_directories().any(|own| path.starts_with(own))
     }
 
-    pub(crate) fn digest(&self, files: Vec<PathBuf>) -> Result<InputDigests> {
+    pub fn digest(&self, files: Vec<PathBuf>) -> Result<InputDigests> {
         let digests = self.state.digest_files(&files, cores());
         files.into_iter().zip(digests).map(|(file, digest)| Ok((file, digest?))).collect()
     }
@@ -230,7 +231,7 @@ impl Workspace {
     /// Writes the link's figures, and keeps the stores within their bound.
     ///
     /// The output is in its place by then, so that nothing here can fail the link.
-    pub(crate) fn record(&self, mut stats: Stats, timer: &Timer) {
+    pub fn record(&self, mut stats: Stats, timer: &Timer) {
         stats.finish(timer);
         if let Some(path) = self.settings.get("stats") {
             warn(stats.append_to(Path::new(path)));
@@ -256,7 +257,7 @@ impl Workspace {
     }
 
     /// Ends the link: temporaries go, and a signal that ended it is passed on, so that make sees how it ended.
-    pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
+    pub fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
         self.close();
         let Self { interrupt, directory, memory, passing, .. } = self;
         drop(directory);

@@ -1,23 +1,23 @@
 //! The thin link: the real lld in index-only mode.
 
-use crate::session::lld_run::{self, Run};
 use crate::backends::lto_object::lto_object_path;
-use crate::session::workspace::{Session, text};
-use crate::inputs::survey::Survey;
 use crate::failure::{Failure, Result, io};
+use crate::inputs::survey::Survey;
+use crate::session::lld_run::{self, Run};
+use crate::session::workspace::{Session, text};
 use std::path::{Path, PathBuf};
 use thindist_core::lld::final_line::{self, ThinLinkPaths};
 use thindist_core::lld::link_line::Refusal;
 
 /// What the thin link tells.
 #[derive(Debug)]
-pub(crate) struct ThinLink {
+pub struct ThinLink {
     /// The selected ThinLTO modules in lld's order of tasks.
     pub(crate) modules: Vec<ThinModule>,
     /// The names of the files that lld has loaded, in order.
-    pub(crate) trace: Vec<String>,
+    pub trace: Vec<String>,
     /// Regular LTO's object; it says nothing if no bitcode takes part in regular LTO.
-    pub(crate) regular_object: PathBuf,
+    pub regular_object: PathBuf,
     /// The lines that lld has written on stderr.
     pub(crate) diagnostics: Vec<String>,
     /// What is put before an identifier to make the path of its index.

@@ -6,14 +6,14 @@
 use super::filling::{self, Filling, Kept};
 use super::history::{History, Now};
 use super::{TOO_LARGE, Way};
-use crate::failure::Result;
-use crate::session::workspace::{InputDigests, Session};
-use crate::inputs::survey::Survey;
-use crate::thin::thin_link::ThinLink;
-use crate::plan::planning::Planned;
 use crate::backends::execution;
-use crate::session::lld_run;
+use crate::failure::Result;
 use crate::inputs::private_line;
+use crate::inputs::survey::Survey;
+use crate::plan::planning::Planned;
+use crate::session::lld_run;
+use crate::session::workspace::{InputDigests, Session};
+use crate::thin::thin_link::ThinLink;
 use thindist_exec::MakeJobserver;
 
 /// Fewer backends take no longer apart, each with a compiler that starts anew.
@@ -21,15 +21,15 @@ const WORTH_IT: usize = 8;
 
 /// What came of it, for stats.
 #[derive(Debug, Default)]
-pub(crate) struct Ahead {
+pub struct Ahead {
     /// Backends that lld has run.
-    pub(crate) executed: usize,
+    pub executed: usize,
     /// Why nothing is in the stores now that was not before.
-    pub(crate) nothing: Option<String>,
+    pub nothing: Option<String>,
 }
 
 /// Fills the stores, if that is the fastest that can be done for the steps of this plan.
-pub(crate) fn harvest(
+pub fn harvest(
     session: &Session,
     survey: &Survey,
     inputs: &InputDigests,

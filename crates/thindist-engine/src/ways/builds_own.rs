@@ -5,23 +5,23 @@
 //! link's own directory; beside the modules go the same indexes without what no native object depends on, and only those
 //! that have changed. Any compiler takes them for lld's, and makes the same objects.
 
-use crate::session::workspace::Session;
-use crate::stop::Stop;
+use crate::failure::{Result, io};
 use crate::inputs::survey::Survey;
-use crate::thin::thin_link::{self, ThinLink};
 use crate::inputs::words::ForLld;
 use crate::plan::planning;
-use crate::ways::hand_over;
-use crate::failure::{Result, io};
 use crate::session::output_files;
-use crate::settings::Settings;
 use crate::session::stats::{Stats, Timer};
+use crate::session::workspace::Session;
+use crate::settings::Settings;
+use crate::stop::Stop;
+use crate::thin::thin_link::{self, ThinLink};
+use crate::ways::hand_over;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::lld::link_line::LinkLine;
 use thindist_core::plan::Plan;
-use thindist_core::index::promoted_names::PromotedNames;
 
 const INDEX: &str = ".thinlto.bc";
 const IMPORTS: &str = ".imports";

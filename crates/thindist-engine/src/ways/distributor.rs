@@ -4,22 +4,22 @@
 //! for our answer. Everything else (stores, keys, executors, counts) is in this process, which knows the line already.
 
 use super::in_process::Link;
-use crate::dtlto::{self, Answer};
+use crate::backends::lto_object::lto_object_path;
 use crate::dtlto::modules::KnownFacts;
+use crate::dtlto::{self, Answer};
 use crate::failure::{Failure, Result, io};
 use crate::finish::final_link::{install, is_special, read_dependencies, rename_in_reports};
 use crate::inputs::content::{Content, Place};
-use crate::plan::planning::{self, PlannedJobs};
-use crate::plan::imported;
-use crate::session::lld_run;
-use crate::parallel;
-use crate::memo::Remembered;
-use crate::backends::lto_object::lto_object_path;
-use crate::session::workspace::{InputDigests, Session};
-use crate::session::shown_names::ShownNames;
-use crate::stop::Stop;
 use crate::inputs::survey::Survey;
+use crate::memo::Remembered;
+use crate::parallel;
+use crate::plan::imported;
+use crate::plan::planning::{self, PlannedJobs};
+use crate::session::lld_run;
+use crate::session::shown_names::ShownNames;
 use crate::session::stats::{BackendCounts, Timer};
+use crate::session::workspace::{InputDigests, Session};
+use crate::stop::Stop;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -31,7 +31,7 @@ use thindist_core::lld::link_line::{LinkLine, OutputKind, Refusal};
 use thindist_exec::{Job, Source};
 
 /// The messenger's name among thindist's commands. Nobody calls it but lld.
-pub(crate) const MESSENGER: &str = "tell-linker";
+pub const MESSENGER: &str = "tell-linker";
 const DONE: u8 = b'd';
 
 /// The first lld with DTLTO, the first that has regular archives with it, and the last whose job files we know.
@@ -66,7 +66,7 @@ pub(crate) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<St
 
 /// What the link gave.
 #[derive(Debug)]
-pub(crate) struct Distributed {
+pub struct Distributed {
     pub(crate) remembered: Remembered,
     pub(crate) planned: PlannedJobs,
     /// The output, which has to be put into its place.
@@ -297,7 +297,7 @@ impl Socket {
 }
 
 /// The messenger: `thindist tell-linker SOCKET JOB.json`.
-pub(crate) fn tell(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+pub fn tell(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let words: Vec<OsString> = words.collect();
     let [socket, job_file] = words.as_slice() else {
         return Err(Failure::new(format_args!(

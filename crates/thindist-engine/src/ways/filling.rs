@@ -3,9 +3,9 @@
 use super::harvest::{self, Harvest};
 use super::history::{Changes, History, Now, Said};
 use super::private_cache;
+use crate::backends::execution;
 use crate::failure::{Failure, Result};
 use crate::plan::planning::Planned;
-use crate::backends::execution;
 use crate::session::lld_run::{self, Run};
 use crate::session::workspace::{InputDigests, Session};
 use crate::thin::thin_link::ThinLink;

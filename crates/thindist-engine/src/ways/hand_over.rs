@@ -1,9 +1,9 @@
 //! Leaving the link to lld: because there is nothing to distribute, or because separate backends cannot do it.
 
-use crate::inputs::words::ForLld;
 use crate::failure::{Failure, Result, io};
-use crate::settings::Settings;
+use crate::inputs::words::ForLld;
 use crate::session::stats::Stats;
+use crate::settings::Settings;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
 use std::os::unix::process::CommandExt as _;

@@ -4,8 +4,8 @@
 
 use crate::failure::io;
 use crate::inputs::content::Place;
-use crate::session::workspace::{InputDigests, Session};
 use crate::inputs::survey::Survey;
+use crate::session::workspace::{InputDigests, Session};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

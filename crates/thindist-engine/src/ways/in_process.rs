@@ -8,17 +8,17 @@ use super::filling::{self, Filling};
 use super::history::{Changes, History, Now};
 use super::private_cache;
 use crate::failure::{Failure, Result};
-use crate::plan::extra_inputs::NamedFiles;
 use crate::finish::final_link::read_dependencies;
-use crate::session::lld_run::{self, Run};
+use crate::inputs::survey::Survey;
+use crate::inputs::words::ForLld;
 use crate::memo::Remembered;
+use crate::pipeline::plan_beside;
+use crate::plan::extra_inputs::NamedFiles;
+use crate::plan::planning::{self, Planned};
+use crate::session::lld_run::{self, Run};
 use crate::session::workspace::{InputDigests, Session};
 use crate::stop::Stop;
-use crate::inputs::survey::Survey;
 use crate::thin::thin_link::ThinLink;
-use crate::inputs::words::ForLld;
-use crate::plan::planning::{self, Planned};
-use crate::pipeline::plan_beside;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +39,7 @@ pub(crate) struct Link<'a> {
     pub(crate) session: &'a Session,
     pub(crate) survey: &'a Survey,
     pub(crate) inputs: &'a InputDigests,
-    pub(crate) words: &'a ForLld,
+    pub words: &'a ForLld,
     pub(crate) now: &'a Now,
     /// Backends of it can be separate.
     pub(crate) is_carried: bool,

@@ -1,25 +1,24 @@
 //! One link by the way that the rule has chosen, and what is remembered of it.
 
-use crate::pipeline;
 use super::distributor::{self, Distributed};
 use super::history::{History, Now};
 use super::in_process::{self, Ended};
 use super::listed::not_listed;
 use super::{Chosen, Last, Situation, Way, choose, private_cache};
 use crate::failure::{Failure, Result};
-use crate::memo::{Memo, Remembered};
-use crate::session::workspace::{InputDigests, Session};
-use crate::parallel::cores;
-use crate::stop::Stop;
-use crate::inputs::survey::Survey;
-use crate::thin::thin_link::ThinLink;
-use crate::inputs::words::ForLld;
-use thindist::link;
-use crate::session::doubts::Doubts;
 use crate::finish::final_link::Linked;
+use crate::inputs::survey::Survey;
+use crate::inputs::words::ForLld;
+use crate::memo::{Memo, Remembered};
+use crate::parallel::cores;
+use crate::pipeline;
 use crate::plan::planning::Planned;
+use crate::session::doubts::Doubts;
 use crate::session::lld_run;
 use crate::session::stats::{Stats, Timer};
+use crate::session::workspace::{InputDigests, Session};
+use crate::stop::Stop;
+use crate::thin::thin_link::ThinLink;
 use std::sync::PoisonError;
 use thindist_core::lld::link_line::Refusal;
 
@@ -29,7 +28,7 @@ const MODULES_A_MS: usize = 2;
 
 /// A line that is to be linked.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Line<'a> {
+pub struct Line<'a> {
     pub(crate) session: &'a Session,
     pub(crate) survey: &'a Survey,
     pub(crate) inputs: &'a InputDigests,
@@ -220,7 +219,7 @@ impl<'a> Linking<'a> {
             Ok(done) => Ok(Some(done)),
             Err(Stop::Refused(refusal)) => {
                 if self.is_asked_for {
-                    link::in_process::warn(&self.line.session.settings, &refusal)?;
+                    super::hand_over::warn(&self.line.session.settings, &refusal)?;
                 }
                 self.separate = Err(refusal.to_string());
                 self.go(Way::InProcess, refusal.to_string());

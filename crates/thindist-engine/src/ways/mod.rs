@@ -12,8 +12,8 @@
 pub(crate) mod builds_own;
 pub(crate) mod hand_over;
 
-mod ahead;
-mod distributor;
+pub mod ahead;
+pub(crate) mod distributor;
 mod filling;
 mod harvest;
 mod history;
@@ -22,8 +22,6 @@ mod link;
 mod listed;
 mod private_cache;
 
-pub(crate) use ahead::{Ahead, harvest as harvest_ahead};
-pub(crate) use distributor::{MESSENGER, tell};
 pub(crate) use link::{Line, link};
 
 use crate::session::way::Way;

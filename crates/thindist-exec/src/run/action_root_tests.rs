@@ -1,7 +1,7 @@
 use super::*;
 use std::sync::Arc;
-use thindist_core::plan::action::{Action, ExtraInput, ImportedModule};
 use thindist_core::digest::Digest;
+use thindist_core::plan::action::{Action, ExtraInput, ImportedModule};
 
 fn bytes(text: &str) -> Source {
     Source::Bytes(Arc::from(text.as_bytes()))

@@ -4,8 +4,8 @@ use crate::estimate::Estimate;
 use crate::store::file_stamp::FileStamp;
 use std::path::PathBuf;
 use std::sync::Arc;
-use thindist_core::plan::action::Action;
 use thindist_core::digest::Digest;
+use thindist_core::plan::action::Action;
 
 /// Where the content of an input comes from on this host.
 #[derive(Debug, Clone)]

@@ -1,20 +1,20 @@
 //! Runs an action on this machine by starting the compiler.
 
-use crate::run::action_root::ActionRoot;
 use crate::cancel::CancelToken;
-use crate::store::cas::Cas;
+use crate::estimate::Estimate;
+use crate::limits::permit::Permit;
+use crate::run::action_root::ActionRoot;
 use crate::run::job::{Job, NativeObject, Origin, Outcome, Source, Times};
 use crate::run::object_check;
-use crate::limits::permit::Permit;
 use crate::run::process::{self, Finished, Invocation, RunError, Status, Usage};
-use crate::estimate::Estimate;
-use crate::store::file_stamp::FileStamp;
 use crate::run::warm::WarmCompiler;
+use crate::store::cas::Cas;
+use crate::store::file_stamp::FileStamp;
 use std::ffi::OsString;
-use std::{fs, io};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 use thindist_core::digest::Digest;
 
 /// Something that turns a job into an outcome.

@@ -1,7 +1,7 @@
 use super::*;
-use crate::store::maintenance::stats;
-use crate::run::object_check::tests::tiny_object;
 use crate::limits::slots::Slots;
+use crate::run::object_check::tests::tiny_object;
+use crate::store::maintenance::stats;
 use std::sync::Arc;
 use tempfile::TempDir;
 use thindist_core::plan::action::Action;

@@ -3,9 +3,9 @@
 pub(crate) mod action_root;
 pub(crate) mod job;
 pub(crate) mod local;
-pub(crate) mod object_check;
-pub(crate) mod process;
+pub mod object_check;
+pub mod process;
 pub(crate) mod queue;
 pub(crate) mod schedule;
-pub(crate) mod scratch;
+pub mod scratch;
 pub(crate) mod warm;

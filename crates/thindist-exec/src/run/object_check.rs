@@ -1,8 +1,8 @@
 //! Whether a compiler's output can be a native object. An exit status of 0 does not say so: a full disk, a compiler
 //! that ignores what it does not know, or one for another machine all exit with 0.
 
-use object::{Endianness, FileKind, elf};
 use object::read::elf::FileHeader;
+use object::{Endianness, FileKind, elf};
 
 /// What is wrong with `bytes` as a relocatable ELF object for `machine`, in the words of a message.
 pub fn check(bytes: &[u8], machine: u16) -> Result<(), String> {

@@ -4,7 +4,9 @@
 //! runs it (PR_SET_PDEATHSIG), which is the one that waits for it.
 
 use crate::cancel::CancelToken;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process_group, set_parent_process_death_signal, waitid};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process_group, set_parent_process_death_signal, waitid,
+};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read};

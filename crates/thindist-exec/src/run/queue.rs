@@ -1,8 +1,8 @@
 //! Which job is next: longest first, equal keys once, no more memory than there is. Knows no threads and no clock.
 
-use crate::run::job::{Job, Outcome};
-use crate::limits::memory::MemoryBudget;
 use crate::estimate::Estimate;
+use crate::limits::memory::MemoryBudget;
+use crate::run::job::{Job, Outcome};
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 

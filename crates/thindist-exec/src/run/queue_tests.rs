@@ -1,8 +1,8 @@
 use super::*;
 use crate::run::job::Source;
 use std::sync::Arc;
-use thindist_core::plan::action::Action;
 use thindist_core::digest::Digest;
+use thindist_core::plan::action::Action;
 
 /// A job whose own bitcode has this many bytes; jobs of equal sizes have equal keys.
 fn job(size: u64) -> Job {

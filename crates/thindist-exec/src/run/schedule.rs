@@ -4,17 +4,17 @@
 //! slot of the machine and a token of make's: its permit. It gives that back when its compiler has ended, so that the next
 //! one runs while the object is checked and synced to disk (on the kernel a tenth of the time was waiting for disks).
 
-use crate::store::action_cache::{ActionCache, CachedOutput, CachedResult};
 use crate::cancel::CancelToken;
-use crate::store::cas::Cas;
-use crate::run::job::{Job, NativeObject, Origin, Outcome};
-use crate::run::local::Executor;
+use crate::estimate::Estimate;
 use crate::limits::make_jobserver::MakeJobserver;
 use crate::limits::memory::MemoryBudget;
 use crate::limits::permit::Permit;
-use crate::run::queue::{Queue, follow};
 use crate::limits::slots::{RETRY_AFTER, Slots};
-use crate::estimate::Estimate;
+use crate::run::job::{Job, NativeObject, Origin, Outcome};
+use crate::run::local::Executor;
+use crate::run::queue::{Queue, follow};
+use crate::store::action_cache::{ActionCache, CachedOutput, CachedResult};
+use crate::store::cas::Cas;
 use crate::store::state::parallel;
 use crate::store::store_error::StoreError;
 use std::panic::{AssertUnwindSafe, catch_unwind};

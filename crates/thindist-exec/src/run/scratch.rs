@@ -4,8 +4,8 @@
 //! index for each module. On ext4 each of their inodes is looked for among those that were deleted in the last minutes: a
 //! kernel's thousand backends spend 3 s in that, and a link that writes a thousand indexes half a second to one.
 
-use crate::store::link_directory::LinkDirectory;
 use crate::limits::slots::make_private;
+use crate::store::link_directory::LinkDirectory;
 use crate::store::store_error::StoreError;
 use std::path::{Path, PathBuf};
 

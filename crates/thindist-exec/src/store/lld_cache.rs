@@ -197,7 +197,8 @@ pub(crate) fn all(root: &Path) -> Result<Vec<Found>, StoreError> {
         return Ok(found);
     }
     for path in crate::store::layout::list(&root)? {
-        let metadata = crate::store::layout::list(&path)?.into_iter().filter_map(|file| fs::symlink_metadata(file).ok());
+        let metadata =
+            crate::store::layout::list(&path)?.into_iter().filter_map(|file| fs::symlink_metadata(file).ok());
         let own_bytes = metadata.filter(|file| file.nlink() == 1).map(|file| file.len()).sum();
         let used = fs::metadata(path.join(KNOWN)).or_else(|_| fs::metadata(&path)).and_then(|file| file.modified());
         found.push(Found { path, own_bytes, used: used.unwrap_or(SystemTime::UNIX_EPOCH) });

@@ -1,13 +1,12 @@
 //! Looking after a cache: its size, its health, its clean-up. All of it is safe beside running links.
 
-use crate::store::{action_cache, cas, link_directory, lld_cache};
 use crate::store::layout::{self, Entry, Layout, Store};
 use crate::store::store_error::{IoContext as _, StoreError, if_present};
 use crate::store::temporary::is_stale;
+use crate::store::{action_cache, cas, link_directory, lld_cache};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
 
 /// A clean-up frees more than it must, or the next link would start another one.
 const KEEP_PER_CENT: u64 = 80;

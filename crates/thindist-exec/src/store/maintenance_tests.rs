@@ -1,6 +1,7 @@
 use super::*;
 use crate::store::action_cache::{ActionCache, CachedOutput, CachedResult};
 use crate::store::cas::Cas;
+use crate::store::link_directory::LinkDirectory;
 use crate::store::temporary::Temporary;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;

@@ -6,7 +6,7 @@ pub(crate) mod file_stamp;
 pub(crate) mod layout;
 pub(crate) mod link_directory;
 pub(crate) mod lld_cache;
-pub(crate) mod maintenance;
+pub mod maintenance;
 pub(crate) mod state;
 pub(crate) mod store_error;
 pub(crate) mod temporary;

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 use thindist_core::digest::Digest;
 
-pub use crate::store::file_stamp::FileStamp;
+use crate::store::file_stamp::FileStamp;
 
 /// How often a file that changes while it is hashed is hashed again. More is not patience but a busy writer.
 const ATTEMPTS: usize = 3;

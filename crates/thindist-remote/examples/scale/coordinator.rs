@@ -6,7 +6,9 @@ mod shared;
 use std::path::Path;
 use std::sync::Arc;
 use thindist_core::digest::Digest;
-use thindist_exec::{ActionCache, CancelToken, Cas, Executor, Job, Limits, MemoryBudget, Outcome, Permit, ProgressSink, run_all};
+use thindist_exec::{
+    ActionCache, CancelToken, Cas, Executor, Job, Limits, MemoryBudget, Outcome, Permit, ProgressSink, run_all,
+};
 use thindist_remote::{Client, Ended, RemoteExecutor, There as _, Toolchain, Worker};
 
 /// Files of a compiler, each small: what counts is that every action names them.

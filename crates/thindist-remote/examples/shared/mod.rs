@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use thindist_core::plan::action::Action;
 use thindist_core::digest::Digest;
+use thindist_core::plan::action::Action;
 use thindist_exec::{Job, Source};
 use thindist_remote::{Address, Options, Tls};
 

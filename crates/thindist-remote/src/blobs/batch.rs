@@ -3,8 +3,8 @@
 use super::blob::{Fetched, Upload};
 use super::compression;
 use crate::api;
-use crate::engine::Engine;
 use crate::connection::MAX_MESSAGE;
+use crate::engine::Engine;
 use crate::error::RemoteError;
 use api::batch_update_blobs_request::Request as UpdateRequest;
 use api::compressor::Value::{Identity, Zstd};

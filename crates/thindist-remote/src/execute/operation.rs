@@ -1,10 +1,10 @@
 //! One execution on an engine: started, waited for, taken up again when its stream is lost.
 
-use crate::{api, retry};
-use crate::engine::Engine;
 use crate::connection::MAX_MESSAGE;
+use crate::engine::Engine;
 use crate::error::RemoteError;
 use crate::pool::Lease;
+use crate::{api, retry};
 use api::execution_client::ExecutionClient;
 use bazel_remote_apis::google::longrunning::{Operation, operation};
 use prost::Message as _;

@@ -3,8 +3,8 @@ use crate::error::RemoteError;
 use crate::execute::{Hybrid, Policy};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
-use thindist_core::plan::action::Action as CoreAction;
 use thindist_core::digest::Digest;
+use thindist_core::plan::action::Action as CoreAction;
 use thindist_exec::{NativeObject, Origin, Slots, Source};
 
 /// No waiting: everything that is on the engine is worth it at once.

@@ -7,18 +7,17 @@
 mod report;
 mod ways;
 
-use thindist_engine::{pipeline, stop};
-use thindist_engine::failure::{Failure, Result};
-use crate::link;
-use thindist_engine::workspace::Session;
 use crate::object_diff::{self, NewSuffixes};
-use thindist_engine::private_line::{file_name, with_output};
-use thindist_engine::settings::Settings;
 use report::{Format, Output, Report};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 use thindist_core::flags::backend_flags::LinkFlags;
+use thindist_engine::failure::{Failure, Result};
+use thindist_engine::private_line::{file_name, with_output};
+use thindist_engine::settings::Settings;
+use thindist_engine::workspace::Session;
+use thindist_engine::{pipeline, stop};
 use ways::{Bench, Measured};
 
 const USAGE: &str = "usage: thindist compare [--rounds N] [--format text|json] -- <lld arguments>";

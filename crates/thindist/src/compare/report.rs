@@ -1,8 +1,8 @@
 //! The figures of `thindist compare`: medians as a table or as JSON.
 
 use super::ways::{Measured, Way};
-use thindist_engine::failure::{Failure, Result};
 use serde::Serialize;
+use thindist_engine::failure::{Failure, Result};
 
 /// Raised when a field of the JSON changes its meaning.
 const SCHEMA: u32 = 1;

@@ -1,15 +1,14 @@
 //! The ways to do one link, each measured as a process with its children.
 
-use thindist_engine::lld_run;
-use thindist_engine::failure::{Failure, Result, io};
-use crate::link;
-use thindist_engine::workspace::Session;
-use thindist_engine::private_line::{plain_words, to};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use thindist_core::lld::link_line::response_file;
+use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::lld_run;
+use thindist_engine::private_line::{plain_words, to};
+use thindist_engine::workspace::Session;
 use thindist_exec::process::{self, Invocation, Status, Usage};
 
 /// A way to do the link. The order is the report's.

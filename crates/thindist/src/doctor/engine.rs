@@ -1,11 +1,11 @@
 //! An engine as `thindist doctor` sees it: what it offers, which rules it breaks, and a backend that it runs.
 
-use thindist_engine::failure::{Failure, Result, io};
-use thindist_engine::settings::Settings;
-use thindist_engine::tools::{self, Tool};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{SystemTime, UNIX_EPOCH};
+use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::settings::Settings;
+use thindist_engine::tools::{self, Tool};
 use thindist_exec::{LinkDirectory, State};
 use thindist_remote::{Client, Options};
 

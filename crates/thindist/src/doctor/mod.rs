@@ -2,11 +2,11 @@
 
 mod engine;
 
+use std::process::ExitCode;
 use thindist_engine::failure::Result;
 use thindist_engine::remote;
 use thindist_engine::settings::Settings;
 use thindist_engine::tools::{self, Tool};
-use std::process::ExitCode;
 use thindist_exec::{Cas, MakeJobserver, State};
 
 pub(crate) fn run() -> Result<ExitCode> {

@@ -3,27 +3,26 @@
 //! A job file says what its thin link saw of other modules. If these are not so any more, the build system has run the
 //! steps in a wrong order, and an object made now would be of neither state: that is an error.
 
-use thindist_engine::{batch, imported, output_files};
 use super::{unknown, value};
-use thindist_engine::step_files::{JOB_SUFFIX, NATIVE_SUFFIX, native_path};
-use thindist_engine::failure::{Failure, Result, io};
-use crate::link;
-use thindist_engine::execution::Batch;
-use thindist_engine::workspace::Workspace;
-use thindist_engine::settings::Settings;
-use thindist_engine::stats::{Stats, Timer};
-use thindist_engine::tools::{self, Tool};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use thindist_core::action_files::import_name;
 use thindist_core::digest::Digest;
+use thindist_core::formats::job_file::{JobFile, Taken};
 use thindist_core::import_facts::ImportFacts;
 use thindist_core::index;
-use thindist_core::formats::job_file::{JobFile, Taken};
-use thindist_core::lld::link_line::Warnings;
 use thindist_core::index::promoted_names::PromotedNames;
+use thindist_core::lld::link_line::Warnings;
+use thindist_engine::execution::Batch;
+use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::{Stats, Timer};
+use thindist_engine::step_files::{JOB_SUFFIX, NATIVE_SUFFIX, native_path};
+use thindist_engine::tools::{self, Tool};
+use thindist_engine::workspace::Workspace;
+use thindist_engine::{batch, imported, output_files};
 use thindist_exec::{FileStamp, Job, Source};
 
 const USAGE: &str = "usage: thindist backend [-o FILE] [--suffix .thinlto-native.o] [--if-changed] FILE.thinlto.job…";

@@ -8,16 +8,6 @@
 //! What the compiler says is the user's: its words, with the names of the line. If it fails, it is run as it was called, so
 //! that also its exit code is its own.
 
-use thindist_engine::{batch, imported, output_files, planning};
-use thindist_engine::execution::{self, Batch};
-use thindist_engine::failure::{Failure, Result, io};
-use crate::link;
-use thindist_engine::extra_inputs::NamedFiles;
-use thindist_engine::stop::Stop;
-use thindist_engine::workspace::Workspace;
-use thindist_engine::settings::Settings;
-use thindist_engine::stats::{Stats, Timer};
-use thindist_engine::tools::{self, Tool};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -26,11 +16,20 @@ use std::process::{Command, ExitCode};
 use thindist_core::action_files::INDEX_NAME;
 use thindist_core::bitcode;
 use thindist_core::flags::compiler_line::{BackendLine, INDEX_OPTION};
-use thindist_core::plan::dso_local::DsoLocal;
+use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::index::{self, IndividualIndex};
 use thindist_core::lld::link_line::{Refusal, Warnings};
+use thindist_core::plan::dso_local::DsoLocal;
 use thindist_core::plan::{self, Module, Plan, PlanError};
-use thindist_core::index::promoted_names::PromotedNames;
+use thindist_engine::execution::{self, Batch};
+use thindist_engine::extra_inputs::NamedFiles;
+use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::{Stats, Timer};
+use thindist_engine::stop::Stop;
+use thindist_engine::tools::{self, Tool};
+use thindist_engine::workspace::Workspace;
+use thindist_engine::{batch, imported, output_files, planning};
 use thindist_exec::{Job, Outcome, Source};
 
 const USAGE: &str = "usage: thindist cc <compiler> <arguments>";

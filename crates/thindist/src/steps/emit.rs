@@ -6,21 +6,20 @@
 use super::places::{ModuleFiles, Places};
 use super::thin_link::{self, Options as ThinLink};
 use super::{FINAL_SUFFIX, text, unknown, value, with_suffix};
-use thindist_engine::step_files::NATIVE_SUFFIX;
-use thindist_engine::failure::{Failure, Result, io};
-use crate::link;
-use thindist_engine::content::Content;
-use thindist_engine::workspace::Session;
-use thindist_engine::survey::Survey;
-use thindist_engine::words::Words;
-use thindist_engine::output_files;
-use thindist_engine::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::formats::build_graph::{Graph, NinjaGraph, Step};
 use thindist_core::lld::link_line::response_file;
+use thindist_engine::content::Content;
+use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::output_files;
+use thindist_engine::settings::Settings;
+use thindist_engine::step_files::NATIVE_SUFFIX;
+use thindist_engine::survey::Survey;
+use thindist_engine::words::Words;
+use thindist_engine::workspace::Session;
 
 const USAGE: &str = "usage: thindist emit ninja|make|json -o FILE -- <lld arguments>";
 

@@ -3,21 +3,20 @@
 //! The line is the thin link's. What it read has to be as the thin link saw it. Of bitcode only that it is bitcode is looked
 //! at: the thin link has left what is needed of its symbols. The output is written only if it changes.
 
-use thindist_engine::{doubts, native_objects, output_files, pipeline};
-use thindist_engine::final_link::{self, Linked};
 use super::{FINAL_SUFFIX, unknown, value, with_suffix};
-use thindist_engine::failure::{Failure, Result, io};
-use crate::link;
-use thindist_engine::parts::Parts;
-use thindist_engine::workspace::Session;
-use thindist_engine::survey::Survey;
-use thindist_engine::settings::Settings;
-use thindist_engine::stats::{Stats, Timer};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::formats::final_file::FinalFile;
+use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::final_link::{self, Linked};
+use thindist_engine::parts::Parts;
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::{Stats, Timer};
+use thindist_engine::survey::Survey;
+use thindist_engine::workspace::Session;
+use thindist_engine::{doubts, native_objects, output_files, pipeline};
 
 const USAGE: &str = "usage: thindist final-link --list FILE -- <lld arguments>";
 const AGAIN: &str = "run `thindist thin-link` again with this line and list";

@@ -16,9 +16,9 @@ pub(crate) use emit::run as emit;
 pub(crate) use final_link::run as final_link;
 pub(crate) use thin_link::run as thin_link;
 
-use thindist_engine::failure::{Failure, Result};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use thindist_engine::failure::{Failure, Result};
 
 /// What the list's name gets: what the final link needs of the thin link.
 const FINAL_SUFFIX: &str = ".final";

@@ -5,14 +5,14 @@
 //! before anything is unpacked.
 
 use super::{text, with_suffix};
-use thindist_engine::step_files::{INDEX_SUFFIX, JOB_SUFFIX, native_path};
-use thindist_engine::failure::{Failure, Result};
-use thindist_engine::content::{Content, Place};
-use thindist_engine::survey::Survey;
-use thindist_engine::output_files;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use thindist_core::object::file_kind::FileKind;
+use thindist_engine::content::{Content, Place};
+use thindist_engine::failure::{Failure, Result};
+use thindist_engine::output_files;
+use thindist_engine::step_files::{INDEX_SUFFIX, JOB_SUFFIX, native_path};
+use thindist_engine::survey::Survey;
 
 /// The files of every input that may become part of a link.
 #[derive(Debug, Default)]

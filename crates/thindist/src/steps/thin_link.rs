@@ -5,21 +5,8 @@
 //! natives first, then the LTO objects; `FILE.final` has what `thindist final-link` needs beside them. Members of regular
 //! archives and the bitcode of FatLTO objects are unpacked into `FILE.members`.
 
-use thindist_engine::ahead::{self, Ahead};
-use thindist_engine::{loaded, native_side, output_files, pipeline};
 use super::places::{self, ModuleFiles, Places};
 use super::{FINAL_SUFFIX, emit, text, unknown, value, with_suffix};
-use thindist_engine::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX};
-use thindist_engine::failure::{Failure, Result, io};
-use crate::link;
-use thindist_engine::workspace::{InputDigests, Session};
-use thindist_engine::planning::Planned;
-use thindist_engine::stop::Stop;
-use thindist_engine::survey::Survey;
-use thindist_engine::thin_link::ThinLink;
-use thindist_engine::way::Way;
-use thindist_engine::settings::Settings;
-use thindist_engine::stats::{Stats, Timer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -27,6 +14,18 @@ use std::process::ExitCode;
 use thindist_core::formats::build_graph;
 use thindist_core::formats::final_file::{FinalFile, Input, Module, Told};
 use thindist_core::formats::job_file::{self, JobFile};
+use thindist_engine::ahead::{self, Ahead};
+use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::planning::Planned;
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::{Stats, Timer};
+use thindist_engine::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX};
+use thindist_engine::stop::Stop;
+use thindist_engine::survey::Survey;
+use thindist_engine::thin_link::ThinLink;
+use thindist_engine::way::Way;
+use thindist_engine::workspace::{InputDigests, Session};
+use thindist_engine::{loaded, native_side, output_files, pipeline};
 use thindist_exec::{Job, Source};
 
 const USAGE: &str = "usage: thindist thin-link --list FILE [--suffix .thinlto-native.o] [--dyndep FILE] [--depfile FILE] \

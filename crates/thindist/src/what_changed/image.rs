@@ -5,7 +5,10 @@
 //! that it is in, a string by its text.
 
 use object::read::elf::ElfFile;
-use object::{Endianness, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _, Relocation, RelocationFlags, RelocationTarget, SectionFlags, SectionIndex, SymbolIndex, SymbolKind, elf};
+use object::{
+    Endianness, Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _, Relocation, RelocationFlags,
+    RelocationTarget, SectionFlags, SectionIndex, SymbolIndex, SymbolKind, elf,
+};
 use std::collections::BTreeMap;
 
 /// What is defined.

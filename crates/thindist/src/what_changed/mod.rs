@@ -9,13 +9,13 @@ mod image;
 mod report;
 mod why;
 
-use thindist_engine::failure::{Failure, Result, io};
 use compare::{Difference, Status};
 use report::{Format, Line, Report};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use thindist_engine::failure::{Failure, Result, io};
 
 const USAGE: &str = "usage: thindist what-changed [--format text|json] [--suffix .thinlto-native.o] OLD NEW";
 /// Exit code 2: the comparison could not be made.

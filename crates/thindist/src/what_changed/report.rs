@@ -6,9 +6,9 @@
 
 use super::compare::{Difference, Status};
 use super::image::Kind;
-use thindist_engine::failure::{Failure, Result, io};
 use serde::Serialize;
 use std::io::Write as _;
+use thindist_engine::failure::{Failure, Result, io};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Format {

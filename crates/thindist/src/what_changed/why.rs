@@ -2,10 +2,10 @@
 //!
 //! A job has the digests of all that its object was made of. Where there is none, nothing is said.
 
-use thindist_engine::failure::{Failure, Result, io};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use thindist_core::formats::job_file::{Import, JobFile};
+use thindist_engine::failure::{Failure, Result, io};
 
 /// What nobody can tell.
 pub(super) const UNKNOWN: &str = "unknown";
@@ -46,7 +46,10 @@ fn different(old: BTreeMap<String, String>, new: BTreeMap<String, String>) -> Ve
 fn job(native: &Path, suffix: &str) -> Result<Option<JobFile>> {
     let name = native.to_string_lossy();
     let Some(stem) = name.strip_suffix(suffix) else { return Ok(None) };
-    let candidates = [format!("{stem}.o{}", thindist_engine::step_files::JOB_SUFFIX), format!("{stem}{}", thindist_engine::step_files::JOB_SUFFIX)];
+    let candidates = [
+        format!("{stem}.o{}", thindist_engine::step_files::JOB_SUFFIX),
+        format!("{stem}{}", thindist_engine::step_files::JOB_SUFFIX),
+    ];
     let Some(path) = candidates.into_iter().map(PathBuf::from).find(|path| path.is_file()) else { return Ok(None) };
     let bytes = std::fs::read(&path).map_err(|error| io("read", &path, &error))?;
     let job = JobFile::parse(&bytes, env!("CARGO_PKG_VERSION")).map_err(|error| {

@@ -2,18 +2,17 @@
 //!
 //! Nothing of it was kept: the link's plan is made again, and has the same key as long as the inputs are the same.
 
-use thindist_engine::pipeline;
-use thindist_engine::what_ran::{Action, Link, Ran};
-use thindist_engine::failure::{Failure, Result, io};
-use crate::link;
-use thindist_engine::workspace::Session;
-use thindist_engine::survey::Survey;
-use thindist_engine::settings::Settings;
-use thindist_engine::stats::Timer;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::formats::build_graph::shell;
+use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::pipeline;
+use thindist_engine::settings::Settings;
+use thindist_engine::stats::Timer;
+use thindist_engine::survey::Survey;
+use thindist_engine::what_ran::{Action, Link, Ran};
+use thindist_engine::workspace::Session;
 use thindist_exec::ActionRoot;
 
 /// Below the current directory.
@@ -51,7 +50,8 @@ fn find<'a>(rans: &'a [Ran], wanted: &str) -> Result<(&'a Link, &'a Action)> {
 /// The action's directory below `target`, and the command for it.
 fn lay_out(session: &Session, survey: &Survey, key: &str, target: &Path) -> Result<String> {
     let inputs = session.digest_inputs(survey.files())?;
-    let (_, planned) = pipeline::plan(session, survey, &inputs, &mut Timer::start()).map_err(pipeline::only_in_process)?;
+    let (_, planned) =
+        pipeline::plan(session, survey, &inputs, &mut Timer::start()).map_err(pipeline::only_in_process)?;
     let job = planned.jobs.iter().find(|job| job.action.key().hex() == key).ok_or_else(|| {
         Failure::new(format_args!("the link has no action {key} any more: its inputs or its tools have changed"))
             .hint("link again, and look at what ran then")

@@ -6,12 +6,12 @@
 mod again;
 mod show;
 
-use thindist_engine::failure::Result;
-use thindist_engine::what_ran::read;
-use thindist_engine::settings::Settings;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use thindist_engine::failure::Result;
+use thindist_engine::settings::Settings;
+use thindist_engine::what_ran::read;
 use thindist_exec::WHAT_RAN;
 
 const USAGE: &str = "usage: thindist what-ran [FILE…] [--reproduce KEY|MODULE]";

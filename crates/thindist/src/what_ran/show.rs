@@ -63,8 +63,8 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use thindist_engine::what_ran::{Link, Took};
     use super::*;
+    use thindist_engine::what_ran::{Link, Took};
 
     #[test]
     fn what_nobody_told_is_a_dash() {

@@ -8,15 +8,15 @@
 //!
 //! `spelling` writes it down for one module.
 
-mod llvm_options;
+pub(crate) mod llvm_options;
 mod spelling;
 
 use crate::action_files::{BLOCK_SECTIONS_NAME, CS_PROFILE_NAME, LinkFile, SAMPLE_PROFILE_NAME};
+use crate::flags::targets;
 use crate::lld::link_line::options::{Carried, Lto, Role, Spec};
 use crate::lld::link_line::{LinkLine, OutputKind, Refusal};
-use crate::flags::targets;
-pub(crate) use llvm_options::Mllvm;
-use llvm_options::{AsCc1, LLD_ONLY_MLLVM, OVERRIDDEN_MLLVM, as_cc1, name_of, switch};
+
+use llvm_options::{AsCc1, LLD_ONLY_MLLVM, Mllvm, OVERRIDDEN_MLLVM, as_cc1, name_of, switch};
 pub use llvm_options::{lld_only_mllvm, names_file};
 
 /// What the link line says to every backend of the link.

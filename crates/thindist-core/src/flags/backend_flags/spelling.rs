@@ -10,8 +10,8 @@ use super::LinkFlags;
 use super::llvm_options::name_of;
 use crate::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
 use crate::bitcode::ModuleFacts;
-use crate::lld::link_line::OutputKind;
 use crate::flags::recorded::RecordedFlags;
+use crate::lld::link_line::OutputKind;
 
 /// Options that the driver has not, or to which it adds something. (That of clang 22 has an inference of counts for samples.)
 const ONLY_PAST_THE_DRIVER: &[&str] = &["-debugger-tuning=", "-fprofile-sample-use="];

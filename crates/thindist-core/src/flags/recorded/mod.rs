@@ -11,8 +11,8 @@ pub mod words;
 
 use crate::action_files::{BLOCK_SECTIONS_NAME, LinkFile, SAMPLE_PROFILE_NAME};
 use crate::flags::backend_flags::llvm_options::Mllvm;
-use crate::paths;
 use crate::flags::targets::elf_machine;
+use crate::paths;
 use table::Fate;
 
 /// What of a file's flags its backend is given.

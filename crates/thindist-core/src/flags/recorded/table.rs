@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn rows() {
-        let check = |word, fate: Option<Fate>| assert_eq!(crate::flags::recorded::fate(word), fate, "{word}");
+        let check = |word, fate: Option<Fate>| assert_eq!(super::fate(word), fate, "{word}");
         check("-O1", Some(Fate::Taken));
         check("-fno-jump-tables", Some(Fate::Taken));
         check("-fno-PIE", Some(Fate::Taken));

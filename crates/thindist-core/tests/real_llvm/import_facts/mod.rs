@@ -10,8 +10,8 @@ use std::fs;
 use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, import_name};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts;
-use thindist_core::index::{self, ModuleName, NewHash};
 use thindist_core::index::promoted_names::PromotedNames;
+use thindist_core::index::{self, ModuleName, NewHash};
 
 /// From this value of K on an edit is of what is not imported.
 const UNSEEN: u32 = 100;
