@@ -1,4 +1,4 @@
-//! Archives as a linker meets them: regular ones and thin ones, with GNU's long names or BSD's.
+//! Archives as a linker sees them: regular and thin ones, with GNU's or BSD's long names.
 //!
 //! It reads names, offsets and sizes; whether a member is bitcode is for the caller to ask of its first bytes.
 

@@ -1,4 +1,4 @@
-//! Files that assembly text names: `.incbin` and `.include`, in module asm and in inline asm.
+//! The files that assembly text names: `.incbin` and `.include`, in module asm and in inline asm.
 //!
 //! The assembler runs inside the backend, so these files are inputs of the backend that no index knows of. A file that
 //! is missed makes a stale object out of a cache hit (the kernel's /proc/config.gz was one); a file too many costs a

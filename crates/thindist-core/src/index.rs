@@ -1,4 +1,4 @@
-//! The individual index: one module's `.thinlto.bc`, a cut-out of the combined summary index.
+//! The individual index: one module's `.thinlto.bc`, an extract of the combined summary index.
 //!
 //! Every block in it is a whole number of 32-bit words that refers to no position outside itself. So the block with the
 //! modules' names and that with the summaries can be replaced, and all others stay bit for bit as the linker wrote

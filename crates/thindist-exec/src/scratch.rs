@@ -1,4 +1,4 @@
-//! Where action roots are made: in memory, where there is room.
+//! Where action roots are created: in memory, if there is room.
 //!
 //! An action root is a directory, some symbolic links and one object, gone after a few milliseconds. On ext4 each of their
 //! inodes is looked for among those that were deleted a moment ago, and a kernel's thousand backends spend 3 s in that.

@@ -1,4 +1,4 @@
-//! What can go wrong between here and an engine. Each message is one line that begins with the setting and its value.
+//! Errors between the client and an engine. Each message is one line that begins with the setting and its value.
 
 use crate::address::Address;
 use std::error::Error as _;

@@ -1,4 +1,4 @@
-//! Whether a server does what docs/remote.md asks of it, as far as a stranger can see.
+//! Whether a server keeps the rules of docs/remote.md, as far as a client can see.
 //!
 //! What it breaks is no error of a link: each of these is met with care elsewhere. But a user should know of it.
 

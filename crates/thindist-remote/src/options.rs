@@ -1,4 +1,4 @@
-//! What the user's settings say of engines, checked as far as that can be done without one.
+//! The user's settings for engines, checked as far as possible without a connection.
 
 use crate::address::Address;
 use crate::error::RemoteError;

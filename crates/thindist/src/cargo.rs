@@ -1,5 +1,5 @@
-//! `thindist cargo [--with-c] <cargo's arguments>`: cargo with what makes rustc leave ThinLTO to the linker, and thindist
-//! be that linker.
+//! `thindist cargo [--with-c] <cargo's arguments>`: runs cargo so that rustc leaves ThinLTO to the linker and thindist
+//! is that linker.
 //!
 //! It sets environment variables and becomes cargo. What it knows of Rust is which LLVM rustc has, because the linker must be
 //! of the same. docs/build-systems.md has the same settings for `.cargo/config.toml`.

@@ -1,4 +1,4 @@
-//! Files that a build system looks at by their times.
+//! Output files whose times a build system compares.
 
 use crate::failure::{Failure, Result, io};
 use crate::link::Workspace;

@@ -1,4 +1,4 @@
-//! The real lld and clang: where they are, of which version, and what identifies them.
+//! The real lld and clang: where they are, their versions, and their identities.
 
 use crate::failure::{Failure, Result, io};
 use crate::settings::Settings;

@@ -1,4 +1,4 @@
-//! `thindist verify -- <lld arguments>`: the link done both ways, compared object by object and section by section.
+//! `thindist verify -- <lld arguments>`: does the link both ways and compares object by object and section by section.
 //!
 //! Neither way touches the output that the line names. The memo of whole links is left out: it would show an old
 //! output where the objects are the question.

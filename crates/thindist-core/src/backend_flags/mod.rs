@@ -1,4 +1,4 @@
-//! What a backend compilation is told: lld's LTO options in clang's spelling, and what the bitcode asks for.
+//! The options of a backend compilation: lld's LTO options in clang's spelling, and what the bitcode requires.
 //!
 //! In-process, lld makes one LTO configuration for the whole link and LLVM completes it from each module's flags. So do backends:
 //! - the optimisation level is lld's, never the one that the file was compiled with;

@@ -1,4 +1,4 @@
-//! Backends on machines of an engine.
+//! Backends on the workers of an engine.
 //!
 //! An action of ours becomes one of the API: a command, and an input root that holds what the local action root holds and, unless
 //! workers have a compiler of their own, the compiler. What comes back is checked as everything that comes from an engine.

@@ -1,4 +1,4 @@
-//! One execution on an engine: started, waited for, taken up again when its stream is lost.
+//! One execution on an engine: started, waited for, resumed when its stream is lost.
 
 use crate::api;
 use crate::client::Engine;

@@ -1,4 +1,4 @@
-//! `thindist compare -- <lld arguments>`: one link done each way, side by side, and what each way costs.
+//! `thindist compare -- <lld arguments>`: does one link each way, side by side, and measures the cost.
 //!
 //! `verify` says whether the objects are the same; this says what they cost, from outside, as a build system would see it.
 //! Nothing of the user's is written, neither output nor stores: the stores are of this run, so that an empty one is

@@ -1,4 +1,4 @@
-//! The bitcode that a job file names: read, hashed, and under which identifier it takes part in the plan.
+//! The bitcode that a job file names: read, hashed, and given the identifier under which it takes part in the plan.
 
 use super::identifiers;
 use super::linker::Linker;

@@ -1,5 +1,5 @@
-//! Files that assembly in the bitcode names (`.incbin`, `.include`): found, hashed, and followed. Files that the line names
-//! for all backends: profiles.
+//! Files that assembly in the bitcode names (`.incbin`, `.include`), found, hashed, and followed; and files that the
+//! line names for all backends: profiles.
 
 use super::stop::Stop;
 use crate::failure::io;

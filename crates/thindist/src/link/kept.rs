@@ -1,4 +1,4 @@
-//! The native objects of a link kept for `thindist what-changed`, each with the job that it comes from.
+//! Keeps the native objects of a link for `thindist what-changed`, each with the job that it comes from.
 //!
 //! In the directory they are named as the outputs of steps are, by their modules' paths. Each output of a build has a list of
 //! its own there, so that a later link of it can remove what is of no link any more.

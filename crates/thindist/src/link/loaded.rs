@@ -1,4 +1,4 @@
-//! Which inputs in-process has loaded, in its order: what the thin link's trace says.
+//! Which inputs in-process has loaded, in its order, according to the trace of the thin link.
 
 use super::archives::{Member, Place};
 use super::kind::kind_of;

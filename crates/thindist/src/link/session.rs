@@ -1,5 +1,5 @@
-//! What one run has at hand: its stores, its place for temporaries, and how it is cancelled; and what a link has beside
-//! that: its line and its tools.
+//! What one run needs: its stores, its directory for temporaries, and its cancellation; for a link also its line and
+//! its tools.
 
 use super::survey::Survey;
 use super::ways::Way;

@@ -1,4 +1,4 @@
-//! `remote_verify_sample`: a share of what engines gave is made here as well, and must be the same.
+//! `remote_verify_sample`: compiles a share of the remote results locally as well and requires equal objects.
 //!
 //! A blob's digest tells whether it is what a result names, and not whether the result is that of the action. This does, for
 //! those that are tried; which these are differs from link to link.

@@ -1,5 +1,5 @@
-//! `thindist cc <compiler> <arguments>`: for a build that calls `clang -fthinlto-index=` itself, such as kernel 7.2's and
-//! Bazel's. It stands in front of the compiler, as ccache does.
+//! `thindist cc <compiler> <arguments>`: for a build that calls `clang -fthinlto-index=` itself, such as kernel 7.2's
+//! and Bazel's. It is called in front of the compiler, as ccache is.
 //!
 //! A call without that option becomes the compiler at once: nothing is read, opened or asked before that, as a kernel
 //! makes 1,500 of these. A backend compilation becomes an action, with the arguments as they are given: answered from the

@@ -1,4 +1,4 @@
-//! `thindist emit ninja|make|json -o FILE -- <lld arguments>`: a link's steps as a build graph of files.
+//! `thindist emit ninja|make|json -o FILE -- <lld arguments>`: the steps of a link as a build graph of files.
 //!
 //! Beside FILE: `FILE.line`, the arguments; `FILE.objects`, the list of the final link; for ninja `FILE.dd`, what each step
 //! reads, and `FILE.d`; for make `FILE.stamp`. The bitcode has to be there: which module a step is of is read from it.

@@ -1,4 +1,4 @@
-//! `thindist final-link --list FILE -- <lld arguments>`: the output of the link from native objects that are there.
+//! `thindist final-link --list FILE -- <lld arguments>`: the output of the link from existing native objects.
 //!
 //! The line is the thin link's. What it read has to be as the thin link saw it. Of bitcode only that it is bitcode is looked
 //! at: the thin link has left what is needed of its symbols. The output is written only if it changes.

@@ -1,7 +1,7 @@
-//! A link as steps of somebody else's build graph: `thindist thin-link` leaves the plan as files, one job a module,
-//! `thindist backend` runs one of them, and `thindist final-link` links their objects. The build system runs them, and
-//! decides by the files' times what is out of date; so each file is written only if it changes. `thindist cc` is for a graph
-//! that calls the compiler on an index by itself.
+//! A link as steps of another build system: `thindist thin-link` writes the plan as files, one job for each module,
+//! `thindist backend` runs one of them, and `thindist final-link` links their objects. The build system runs the steps
+//! and compares the times of files, so each file is written only if it changes. `thindist cc` is for a build that calls
+//! the compiler on an index itself.
 
 mod backend;
 mod cc;

@@ -1,4 +1,4 @@
-//! Where a build system has the bitcode of each module, and what the files of its steps are called.
+//! Where a build system has the bitcode of each module, and the names of the files of its steps.
 //!
 //! A module that is a file has its files beside it. A member of a regular archive is no file, nor is bitcode in a FatLTO
 //! object: it is unpacked into `LIST.members`, under a name that does not change when the archive's other members do. A build system gets these names

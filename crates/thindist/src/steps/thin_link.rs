@@ -1,4 +1,4 @@
-//! `thindist thin-link --list FILE -- <lld arguments>`: everything up to the backends, left as files.
+//! `thindist thin-link --list FILE -- <lld arguments>`: everything up to the backends, written as files.
 //!
 //! Beside each selected bitcode file `M`: `M.thinlto.bc`, its individual index with canonical names, and `M.thinlto.job`, all
 //! else that its native object depends on. FILE has the objects of the final link, one a line, in in-process' order:

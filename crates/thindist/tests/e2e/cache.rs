@@ -1,4 +1,4 @@
-//! What the stores give back, and that they give back nothing else.
+//! The stores return what was stored, and nothing else.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};

@@ -1,4 +1,4 @@
-//! An edit runs the backends that it concerns, and no other.
+//! An edit runs the backends that it affects, and no other.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};

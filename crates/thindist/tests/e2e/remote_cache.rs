@@ -1,4 +1,4 @@
-//! A cache that others share: what is found, what is left there, what goes over the wire, and who may connect.
+//! A shared cache: what is found, what is uploaded, what is transferred, and who may connect.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};

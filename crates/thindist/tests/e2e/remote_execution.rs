@@ -1,4 +1,4 @@
-//! Backends on an engine: the same bytes, each blob sent once, and whatever fails there runs here.
+//! Backends on an engine: the same bytes, each blob sent once, and local execution of whatever fails there.
 
 use crate::on_each_llvm;
 use crate::programs::{chain, edit};

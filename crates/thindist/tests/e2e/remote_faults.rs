@@ -1,4 +1,4 @@
-//! A cache that fails in every way it can: the link is right, ends, and says what was wrong once.
+//! A cache that fails in every way: the link is right, ends, and reports the fault once.
 
 use crate::programs::chain;
 use crate::remote_cache::{client, writer};

@@ -1,4 +1,4 @@
-//! How lld is driven: which way a link takes, what it leaves for the next one, and what becomes of it when something is wrong.
+//! How lld is driven: which way a link takes, what it leaves for the next one, and what happens on errors.
 
 use crate::bad_input::big_pair;
 use crate::on_each_llvm;

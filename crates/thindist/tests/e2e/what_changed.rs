@@ -1,4 +1,4 @@
-//! `thindist what-changed`: which functions differ and why, and what only looks so.
+//! `thindist what-changed`: which functions differ and why, and which only seem to.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};

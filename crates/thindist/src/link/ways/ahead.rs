@@ -1,5 +1,5 @@
-//! Ahead of backends that a build runs as steps of its own: where next to nothing of a plan is stored, lld compiles all of it in one
-//! process, at its own speed, and each step then finds its object in the stores.
+//! Compiles ahead of backends that a build runs as steps: if next to nothing of a plan is stored, lld compiles all of
+//! it in one process, and each step then finds its object in the stores.
 //!
 //! Nothing here is the link's: whatever goes wrong, the steps compile.
 

@@ -1,4 +1,4 @@
-//! The second way: lld does the whole link, and for its native objects it calls a distributor, which is us (DTLTO).
+//! The distributor way: lld does the whole link, and calls thindist as the distributor of its DTLTO for native objects.
 //!
 //! lld waits for the process that it starts. That one is a messenger: it tells us by a socket where lld's job file is, and waits
 //! for our answer. Everything else (stores, keys, executors, counts) is in this process, which knows the line already.

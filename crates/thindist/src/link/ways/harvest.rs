@@ -1,4 +1,4 @@
-//! After an in-process link: lld's native objects go into our stores, under the keys that the plan gives them.
+//! After an in-process link: puts lld's native objects into the stores, under the keys of the plan.
 //!
 //! An object taken for another module's would be the worst fault there is. So lld tells which file of its cache is which
 //! module's (see [`thindist_core::lld_cache_markers`]), the order and the name of each have to be those of the plan, and some

@@ -1,4 +1,4 @@
-//! One link by the way that the rule has chosen, and what is remembered of it.
+//! Does one link by the way that the rule has chosen, and records it.
 
 use super::distributor::{self, Distributed};
 use super::history::{History, Now};
