@@ -209,7 +209,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The content of a string as the assembler's own reader takes it; `None` for what that refuses or is no UTF-8.
+/// The content of a string as the assembler's own reader takes it; `None` for what that refuses or is not UTF-8.
 fn unescape(raw: &str) -> Option<String> {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();

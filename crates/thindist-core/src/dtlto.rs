@@ -121,7 +121,7 @@ impl Job {
         let mut outputs = self.outputs.into_iter();
         let output = outputs.next().ok_or("it has no output")?;
         if let Some(other) = outputs.next() {
-            return Err(format!("its second output, {other}, is none that thindist makes"));
+            return Err(format!("its second output, {other}, is not one that thindist makes"));
         }
         let expected = [&bitcode, &format!("-fthinlto-index={index}"), "-o", &output];
         if self.args != expected {

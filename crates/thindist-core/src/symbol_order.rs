@@ -89,7 +89,7 @@ impl TryFrom<String> for Symbol {
     type Error = String;
 
     fn try_from(word: String) -> Result<Self, String> {
-        let unknown = || format!("`{word}` is no symbol");
+        let unknown = || format!("`{word}` is not a symbol");
         let (properties, name) = word.split_once(' ').ok_or_else(unknown)?;
         let definition = match properties.get(..1) {
             Some("U") => Definition::Undefined,

@@ -126,8 +126,10 @@ impl RemoteCache {
     fn complain(&self, unusable: &BTreeSet<String>) -> Option<RemoteError> {
         let first = unusable.first()?;
         let engine = &self.client.engine().connection;
-        let what =
-            format!("{} of its objects cannot be used and are made here; the first is that of {first}", unusable.len());
+        let what = format!(
+            "{} of its objects cannot be used and are compiled here; the first is that of {first}",
+            unusable.len()
+        );
         Some(engine.error(what))
     }
 

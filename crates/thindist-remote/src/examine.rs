@@ -116,7 +116,7 @@ async fn keeps_results(engine: &Engine, object: &[u8]) -> Option<String> {
     }
     match results::get(engine, &key).await {
         Ok(Some(found)) if found.object == object => None,
-        Ok(_) => Some("GetActionResult: a result that was just left is not there".to_owned()),
+        Ok(_) => Some("GetActionResult: a result that was just stored is missing".to_owned()),
         Err(error) => Some(error.to_string()),
     }
 }

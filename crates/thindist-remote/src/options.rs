@@ -19,7 +19,7 @@ pub struct Options {
     pub exec_properties: Vec<(String, String)>,
     /// Whether what fails there runs here.
     pub local_fallback: bool,
-    /// The part of the engine that is meant; may be empty.
+    /// The instance name; may be empty.
     pub instance_name: String,
     /// Sent with each call.
     pub headers: Vec<Header>,

@@ -272,5 +272,5 @@ impl Remote {
 }
 
 pub(crate) fn warn(what: &str) {
-    eprintln!("thindist: warning: {what}; going on without it");
+    eprintln!("thindist: warning: {what}; continuing without it");
 }

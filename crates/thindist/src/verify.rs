@@ -67,7 +67,7 @@ fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
         let ours = std::fs::read(regular).map_err(|error| io("read", regular, &error))?;
         report.object("the regular-LTO part", &in_process.object(0)?, &ours);
     }
-    let output = distributed.output.ok_or_else(|| Failure::new("the output is no regular file"))?;
+    let output = distributed.output.ok_or_else(|| Failure::new("the output is not a regular file"))?;
     let ours = std::fs::read(&output).map_err(|error| io("read", &output, &error))?;
     report.output(&in_process.output()?, &ours)?;
     Ok(report.finish(Some(session)))

@@ -74,7 +74,7 @@ impl LinkFlags {
                 |reason: &str| Refusal { option: format!("--{}{value}", spec.name), reason: reason.to_owned() };
             match how {
                 Carried::OptLevel => {
-                    flags.opt_level = level(value).ok_or_else(|| refuse("it is no level from 0 to 3"))?
+                    flags.opt_level = level(value).ok_or_else(|| refuse("it is not a level from 0 to 3"))?
                 }
                 Carried::CodegenLevel => codegen_level = Some((level(value), refuse("it differs from --lto-O"))),
                 Carried::Mllvm => flags.add_mllvm(value, value)?,

@@ -39,7 +39,7 @@ impl Modules {
         let common = jobs.common_inputs.iter();
         if let Some(missing) = paths.iter().chain(common).find(|path| !Path::new(path).is_file()) {
             return Err(Failure::new(format_args!(
-                "{} names the input {missing}, which is no file that is there",
+                "{} names the input {missing}, which does not exist",
                 job_file.display()
             ))
             .hint(super::LLDS_FILE));

@@ -29,7 +29,7 @@ pub(crate) struct Order<'a> {
 
 impl Order<'_> {
     fn unknown() -> Self {
-        let doubt = Some("in which order lld enters symbols is not known".to_owned());
+        let doubt = Some("the order in which lld enters symbols is not known".to_owned());
         Self { doubt, ..Self::default() }
     }
 }

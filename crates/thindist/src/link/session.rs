@@ -145,7 +145,7 @@ impl Workspace {
     pub(crate) fn text_path(&self, name: impl AsRef<Path>) -> Result<String> {
         let path = self.path(name);
         path.to_str().map(str::to_owned).ok_or_else(|| {
-            Failure::new(format_args!("the cache's path is no UTF-8: {}", path.display()))
+            Failure::new(format_args!("the cache's path is not UTF-8: {}", path.display()))
                 .hint("name another place with THINDIST_CACHE_DIR")
         })
     }

@@ -36,10 +36,10 @@ pub(super) fn check(batch: &Batch<'_>, natives: &[NativeObject]) -> Result<()> {
 
 fn differs(job: &Job, theirs: &NativeObject, ours: &NativeObject) -> Failure {
     Failure::new(format_args!(
-        "the native object of {} from the engine is {}, but made here it is {}",
+        "the native object of {} from the engine is {}, but compiled here it is {}",
         job.name, theirs.digest, ours.digest
     ))
-    .hint("nothing was linked; do not use that engine, and run `thindist cache clear`: others of its objects are in there")
+    .hint("nothing was linked; do not use that engine, and run `thindist cache clear`: the stores have other objects of it")
 }
 
 /// From 0, which is none, to 1.

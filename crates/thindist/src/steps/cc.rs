@@ -68,7 +68,7 @@ impl Call {
         for word in &self.words {
             match word.to_str() {
                 Some(word) => words.push(word.to_owned()),
-                None => return refuse(word.display().to_string(), "it is no UTF-8"),
+                None => return refuse(word.display().to_string(), "it is not UTF-8"),
             }
         }
         let adjusts = |name: &OsString| DRIVER_VARIABLES.iter().any(|start| name.to_string_lossy().starts_with(start));

@@ -45,7 +45,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// The value of an option, which is the next word.
 pub(crate) fn value(option: &str, words: &mut impl Iterator<Item = OsString>, usage: &str) -> Result<String> {
     let word = words.next().ok_or_else(|| Failure::new(format_args!("{option} needs a value")).hint(usage))?;
-    word.into_string().map_err(|word| Failure::new(format_args!("{option}: {} is no UTF-8", word.display())))
+    word.into_string().map_err(|word| Failure::new(format_args!("{option}: {} is not UTF-8", word.display())))
 }
 
 pub(crate) fn unknown(word: &str, usage: &str) -> Failure {
@@ -56,5 +56,5 @@ pub(crate) fn unknown(word: &str, usage: &str) -> Failure {
 fn text(path: &Path) -> Result<String> {
     path.to_str()
         .map(str::to_owned)
-        .ok_or_else(|| Failure::new(format_args!("the path {} is no UTF-8", path.display())))
+        .ok_or_else(|| Failure::new(format_args!("the path {} is not UTF-8", path.display())))
 }

@@ -65,7 +65,7 @@ impl Places {
     /// The bitcode of a module by its identifier.
     pub(super) fn module(&self, identifier: &str) -> Result<&Path> {
         let place = self.modules.get(identifier).map(PathBuf::as_path);
-        place.ok_or_else(|| Failure::new(format_args!("{identifier} is no module of the line; please report this")))
+        place.ok_or_else(|| Failure::new(format_args!("{identifier} is not a module of the line; please report this")))
     }
 
     /// The file of an input, unpacked if it was none.

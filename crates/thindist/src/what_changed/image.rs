@@ -45,7 +45,7 @@ pub(super) enum ImageError {
     #[error(transparent)]
     Object(#[from] object::Error),
     #[error(
-        "it is linked already, and says no more what refers to what: name the relocatable object that it was made of"
+        "it is already linked and no longer says what refers to what: name the relocatable object that it was linked from"
     )]
     Linked,
 }

@@ -243,7 +243,7 @@ fn lld_killed_means_backends_apart_and_one_warning(sandbox: &Sandbox) {
     let clang = format!("/usr/bin/clang-{}", sandbox.llvm());
     let run = tool.env("THINDIST_CLANG", clang).ok();
     assert_eq!(run.lines_with("thindist: warning: "), 1, "{run}");
-    run.says("killed by signal 9").says("running the backends apart");
+    run.says("killed by signal 9").says("running the backends separately");
     same(sandbox, LINE);
 }
 
