@@ -250,7 +250,7 @@ fn an_executor_that_will_not_do_is_named_with_its_setting() {
     for (name, address, says) in [
         ("web", format!("grpc://localhost:{}", web_server()), "does not speak HTTP/2"),
         ("md5", md5.address(), "it does not offer SHA256, only MD5"),
-        ("tls", format!("grpcs://localhost:{}", web_server()), "TLS on one side only"),
+        ("tls", format!("grpcs://localhost:{}", web_server()), "TLS is on one side only"),
     ] {
         let run = link(&address, name).env("THINDIST_REMOTE_TIMEOUT", "4").ok().says(says);
         assert_eq!(run.lines_with(&format!("warning: remote_executor={address}: ")), 1, "{run}");
