@@ -1,4 +1,4 @@
-//! Archives among the inputs: what their members are, and where.
+//! Archives among the inputs: their members and where these are.
 
 use super::content::{ArchiveContent, Member, Place};
 use super::fat_objects;
