@@ -3,8 +3,8 @@
 #   find_package(thindist)            with -DTHINDIST=ON: every target that is defined after this line
 #   thindist_target(<target>...)      these targets, whatever THINDIST says
 #
-# THINDIST_LINKER is the path of ld.thindist. The compilers have to be clang, of the LLVM of the lld that thindist runs;
-# docs/build-systems.md has a whole command line.
+# THINDIST_LINKER is the path of ld.thindist. The compilers must be clang, of the same LLVM as the lld that thindist runs;
+# docs/build-systems.md has a complete command line.
 
 include_guard(DIRECTORY)
 
@@ -15,7 +15,7 @@ find_program(THINDIST_LINKER ld.thindist HINTS "${CMAKE_CURRENT_LIST_DIR}/../bin
 set(_thindist_compile_options -flto=thin)
 set(_thindist_link_options -flto=thin -fuse-ld=lld "--ld-path=${THINDIST_LINKER}")
 
-# Whoever asks for thindist is told why it cannot be; who does not is not bothered.
+# An error only if thindist was asked for.
 function(_thindist_require)
   if(NOT THINDIST_LINKER)
     message(FATAL_ERROR "thindist: no ld.thindist in PATH; set THINDIST_LINKER to its path")
@@ -33,7 +33,7 @@ function(thindist_target)
   foreach(target IN LISTS ARGN)
     get_target_property(type ${target} TYPE)
     if(type STREQUAL "INTERFACE_LIBRARY")
-      message(FATAL_ERROR "thindist: ${target} is an interface library: nothing of it is compiled or linked")
+      message(FATAL_ERROR "thindist: ${target} is an interface library: it is not compiled or linked")
     endif()
     target_compile_options(${target} PRIVATE ${_thindist_compile_options})
     if(NOT type MATCHES "STATIC_LIBRARY|OBJECT_LIBRARY")

@@ -1,4 +1,4 @@
-//! Assembly: the files that it names, whatever it is.
+//! Assembly: the files that it names, for any input.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Bitcode: what a module says of itself, what a linker sees of it, and what importers get of it. Facts that are stored come back as they were.
+//! Bitcode: what a module says of itself, what a linker sees of it, and what importers get of it. Facts that are stored
+//! are read back unchanged.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! lld's DTLTO job files: any bytes are one or an error; no two jobs of one write the same file, and one has options.
+//! lld's DTLTO job files: any bytes are one or an error; no two jobs of one write the same file, and its options can be
+//! read.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

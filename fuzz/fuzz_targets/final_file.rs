@@ -1,4 +1,5 @@
-//! What a thin link leaves for the final link: any bytes are such a file or an error, and what was read is written as it was.
+//! What a thin link writes for the final link: any bytes are such a file or an error, and what was read is written
+//! unchanged.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Individual indexes: read, and written with other names, of which the reader then sees just the names.
+//! Individual indexes: read, and written with other names; the reader then sees just these names.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Job files: any bytes are one or an error, and what was read is written as it was read.
+//! Job files: any bytes are one or an error, and what was read is written unchanged.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Link lines and response files: words come back as they were joined, and every question about a line has an answer.
+//! Link lines and response files: words are read back as they were joined, and every question about a line has an
+//! answer.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

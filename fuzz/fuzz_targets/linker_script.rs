@@ -1,4 +1,4 @@
-//! Linker scripts: what they mention, whatever they are.
+//! Linker scripts: the files that they mention, for any input.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

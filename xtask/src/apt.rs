@@ -1,4 +1,4 @@
-//! Debian packages: says what it will install, and installs only what is missing.
+//! Debian packages: prints what it will install, and installs only what is missing.
 
 use std::collections::BTreeSet;
 use std::path::Path;

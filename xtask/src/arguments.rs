@@ -1,4 +1,4 @@
-//! Options of tasks: taken out of the arguments one by one; what is left is a mistake.
+//! Options of tasks, taken out of the arguments one by one; what is left is an error.
 
 use crate::Result;
 

@@ -1,4 +1,4 @@
-//! Calling cargo, and finding the program that it built.
+//! Calls cargo, and finds the program that it built.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

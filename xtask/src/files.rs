@@ -1,4 +1,4 @@
-//! Files, with the path in every error.
+//! File operations with the path in every error.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! What a figure was measured on, for the JSON that a bench writes.
+//! The machine of a measurement, for the JSON that a bench writes.
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,4 @@
-//! Running one command and measuring it: wall time, CPU time with all descendants, and the largest process.
+//! Runs one command and measures it: wall time, CPU time with all descendants, and the largest process.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A package of a newer Debian, fetched by apt itself and unpacked into a directory of ours.
+//! A package of a newer Debian, fetched by apt and unpacked into a directory below `target/`.
 //!
 //! apt gets lists and a cache of its own, and a copy of the system's sources with another suite in it. So nothing of that
 //! suite is ever offered to the system, at whatever priority, and root is not needed.

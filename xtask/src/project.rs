@@ -1,4 +1,4 @@
-//! Where things are: the project's root, and the directory in which a task keeps what it makes.
+//! Where things are: the project's root, and the directory for the files of a task.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Running commands: the output of each goes to a log of its own, and a failure shows the end of that log.
+//! Runs commands: the output of each goes to a log of its own, and a failure shows the end of that log.
 
 use std::fs::File;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! `bench scale`: thindist's client and scheduler, alone in a process, against an engine whose workers only take their time.
+//! `bench scale`: thindist's client and scheduler, alone in a process, against an engine whose workers only take time.
 //!
 //! What is asked is how far the coordinator is from the ideal, in which all workers run all the time, and what it costs.
 

@@ -1,5 +1,5 @@
-//! A distributor that runs one job of lld's DTLTO after the other, as the example in LLVM's own tree does: what the bench
-//! measures thindist's beside.
+//! A distributor that runs the jobs of lld's DTLTO one after the other, like the example in LLVM's own tree: the
+//! baseline of `bench dtlto`.
 
 use std::process::Command;
 

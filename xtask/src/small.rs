@@ -1,4 +1,5 @@
-//! `cargo xtask bench small`: thousands of modules of about two milliseconds each, where all that is not lld's own work shows.
+//! `cargo xtask bench small`: thousands of modules of about two milliseconds each, which show all work that is not
+//! lld's.
 //!
 //! Each round links from nothing and after the edit of one leaf, by thindist and by lld, in turn.
 

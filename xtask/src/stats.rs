@@ -1,4 +1,4 @@
-//! What thindist says of its links: the file that `THINDIST_STATS` names, one JSON object for each link.
+//! The reader of `THINDIST_STATS`: one JSON object for each link.
 
 use std::path::Path;
 

@@ -1,7 +1,9 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, engine, fuzz, kernel, lld_tests, programs, scale, serial_distributor, small, test};
+use crate::{
+    Result, apt, demo, docs, engine, fuzz, kernel, lld_tests, programs, scale, serial_distributor, small, test,
+};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -41,6 +43,7 @@ pub(crate) const TASKS: &[Task] = &[
         run: serial_distributor::run,
     },
     Task { name: "engine", help: "real Remote Execution engines on loopback; alone, lists them", run: engine::run },
+    Task { name: "docs", help: "write docs/reference.md from the registry of settings", run: docs::run },
     Task { name: "install", help: "install every Debian package that the other tasks need", run: apt::run },
 ];
 

@@ -1,4 +1,5 @@
-//! A compiler that tells how often it runs, and how many of it at a time: a script in front of clang, for make, thindist and workers.
+//! A compiler that counts how often it runs, and how many of it at a time: a script in front of clang, for make,
+//! thindist and workers.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! A file system that is soon full.
+//! A file system that fills up soon.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

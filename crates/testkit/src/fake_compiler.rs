@@ -1,4 +1,4 @@
-//! Compilers that do what a test says: a script around the real one, or in its place.
+//! Compilers that do what a test says: a script around the real one, or instead of it.
 
 use crate::Sandbox;
 use std::fs::{File, OpenOptions};

@@ -1,4 +1,4 @@
-//! Numbers without a pattern, the same in each run.
+//! Pseudo-random numbers, the same in each run.
 
 /// A generator with its state.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! A tool that is about to run, and how it ended.
+//! A tool that is about to run, and its result.
 
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt as _;

@@ -1,4 +1,4 @@
-//! What THINDIST_STATS says of a link.
+//! The lines that THINDIST_STATS has for a link.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;

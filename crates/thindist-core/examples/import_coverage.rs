@@ -1,4 +1,4 @@
-//! For bitcode files: of how many definitions an import is described, and how long that took.
+//! For bitcode files: for how many definitions an import is described, and how long that takes.
 //!
 //! `find -name '*.o' | xargs cargo run --release -p thindist-core --example import_coverage`
 

@@ -1,4 +1,4 @@
-//! Archives as a linker meets them: regular ones and thin ones, with GNU's long names or BSD's.
+//! Archives as a linker sees them: regular and thin ones, with GNU's or BSD's long names.
 //!
 //! It reads names, offsets and sizes; whether a member is bitcode is for the caller to ask of its first bytes.
 
@@ -162,7 +162,7 @@ impl<'a> Parser<'a> {
         if field(58, HEADER_SIZE).ok_or_else(truncated)? != TERMINATOR {
             return Err(malformed("no terminator"));
         }
-        let size = decimal(size.trim_ascii_end()).ok_or_else(|| malformed("a size that is no decimal number"))?;
+        let size = decimal(size.trim_ascii_end()).ok_or_else(|| malformed("a size that is not a decimal number"))?;
         self.at += HEADER_SIZE;
         Ok(Header { offset, name: name.trim_ascii_end(), size })
     }
@@ -190,7 +190,7 @@ impl<'a> Parser<'a> {
             return Err(ArchiveError::Unsupported { what: "a thin archive nested in a thin archive", offset });
         }
         let malformed = |what| ArchiveError::Malformed { what, offset };
-        let place = decimal(digits).ok_or_else(|| malformed("a long name that is no decimal number"))?;
+        let place = decimal(digits).ok_or_else(|| malformed("a long name that is not a decimal number"))?;
         let names = self.names.ok_or_else(|| malformed("a long name without a table of names before it"))?;
         let rest = names.get(place..).ok_or_else(|| malformed("a long name beyond the end of the table of names"))?;
         let end = rest.windows(2).position(|pair| pair == b"/\n");
@@ -202,7 +202,8 @@ impl<'a> Parser<'a> {
 fn bsd_name<'a>(length: &[u8], content: Option<&'a [u8]>, offset: usize) -> Result<(&'a [u8], &'a [u8]), ArchiveError> {
     let malformed = |what| ArchiveError::Malformed { what, offset };
     let content = content.ok_or(ArchiveError::Unsupported { what: "a BSD long name in a thin archive", offset })?;
-    let length = decimal(length).ok_or_else(|| malformed("the length of a BSD long name that is no decimal number"))?;
+    let length =
+        decimal(length).ok_or_else(|| malformed("the length of a BSD long name that is not a decimal number"))?;
     let too_long = || malformed("a BSD long name that is longer than the member");
     let (name, rest) = content.split_at_checked(length).ok_or_else(too_long)?;
     let end = name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);

@@ -1,4 +1,4 @@
-//! Writes a regular archive in GNU format, without a symbol table: lld looks at the members themselves.
+//! Writes a regular archive in GNU format. It has no symbol table: lld reads the members themselves.
 
 /// The archive of these members, in order: name and content.
 #[must_use]

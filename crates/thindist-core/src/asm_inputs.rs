@@ -1,4 +1,4 @@
-//! Files that assembly text names: `.incbin` and `.include`, in module asm and in inline asm.
+//! The files that assembly text names: `.incbin` and `.include`, in module asm and in inline asm.
 //!
 //! The assembler runs inside the backend, so these files are inputs of the backend that no index knows of. A file that
 //! is missed makes a stale object out of a cache hit (the kernel's /proc/config.gz was one); a file too many costs a
@@ -209,7 +209,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The content of a string as the assembler's own reader takes it; `None` for what that refuses or is no UTF-8.
+/// The content of a string as the assembler's own reader takes it; `None` for what that refuses or is not UTF-8.
 fn unescape(raw: &str) -> Option<String> {
     let mut out = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();

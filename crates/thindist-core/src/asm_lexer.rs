@@ -1,4 +1,4 @@
-//! Assembly text cut into words, strings and ends of statements, for no target in particular.
+//! Splits assembly text into words, strings and ends of statements, independently of the target.
 //!
 //! It errs on the side of seeing code: see `asm_inputs` for what counts as a comment.
 

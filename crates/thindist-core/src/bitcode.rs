@@ -1,4 +1,4 @@
-//! What the plan must know of one bitcode file: who made it, for what, how it takes part in LTO, and which files its
+//! What the plan needs to know of one bitcode file: its producer, its target, its part in LTO, and the files that its
 //! assembly names.
 //!
 //! Instructions are never read. A function's block is left at its first instruction, as LLVM numbers a function's

@@ -1,4 +1,4 @@
-//! LLVM's bitstream container: blocks, records and abbreviations, of which every bitcode file and every index is made.
+//! LLVM's bitstream container: the blocks, records and abbreviations of every bitcode file and index.
 //!
 //! It knows no block's meaning. A reader of our own rather than the crate `llvm-bitcode`, for two reasons seen in that
 //! crate's source (0.4.1): it reserves memory for as many elements as a record claims, so that a flipped bit aborts

@@ -1,4 +1,4 @@
-//! Writes the content of one bitstream block, as unabbreviated records.
+//! Writes the content of one bitstream block as unabbreviated records.
 //!
 //! Abbreviations would make it smaller and nothing else; what is written here is a few module names in an index.
 

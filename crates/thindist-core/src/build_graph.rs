@@ -1,4 +1,4 @@
-//! One link as a build graph: for ninja, with dyndep; for make; as JSON.
+//! A link as a build graph: for ninja with dyndep, for make, and as JSON.
 //!
 //! Paths and commands come from outside; this knows how each format writes and quotes them. Ninja has to know every edge
 //! before it runs the first one, and which bitcode is selected and imported only the thin link tells: so there is an

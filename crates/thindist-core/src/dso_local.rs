@@ -1,4 +1,4 @@
-//! The definitions of a link that nothing outside of its output can take the place of, by the thin link's word.
+//! The definitions of a link that nothing outside its output can replace, according to the thin link.
 //!
 //! In-process, a declaration of such a value is `dso_local`, because all summaries of the link are at hand, and code of `-fPIE` then
 //! takes its address without the GOT. An individual index has no summary of what its module only names. Here the indexes

@@ -1,4 +1,4 @@
-//! What lld >= 21 hands to the distributor of its DTLTO: the job file, and what is known of how lld names things in it.
+//! The job file that lld >= 21 gives to the distributor of its DTLTO, and how lld names things in it.
 //!
 //! The file says what to compile and hardly how. Of the options of the link it has the level, the sections and `-fpic`;
 //! not the CPU, not `-mllvm`, not whether an output without `-fpic` is an executable or of `-r` (then the module's own flags
@@ -121,7 +121,7 @@ impl Job {
         let mut outputs = self.outputs.into_iter();
         let output = outputs.next().ok_or("it has no output")?;
         if let Some(other) = outputs.next() {
-            return Err(format!("its second output, {other}, is none that thindist makes"));
+            return Err(format!("its second output, {other}, is not one that thindist makes"));
         }
         let expected = [&bitcode, &format!("-fthinlto-index={index}"), "-o", &output];
         if self.args != expected {

@@ -1,4 +1,4 @@
-//! The options of a DTLTO backend: those of lld's line, which DTLTO hands over in part, and those of the job file.
+//! The options of a DTLTO backend: those of lld's line, of which DTLTO passes on a part, and those of the job file.
 //!
 //! Carried is what in-process ThinLTO would do, so that the action is the one that the linker entrance makes. An option of
 //! the line that cannot be carried is left out, as DTLTO leaves it out, and named.

@@ -1,4 +1,4 @@
-//! What a linker input is, by its first bytes.
+//! The kind of a linker input, by its first bytes.
 //!
 //! A native object that carries bitcode in a section (FatLTO) counts as a native object here.
 

@@ -1,4 +1,4 @@
-//! What `thindist thin-link` leaves for `thindist final-link`: a file beside the list of objects.
+//! The file that `thindist thin-link` writes for `thindist final-link`, beside the list of objects.
 //!
 //! The line and its inputs are there anyway; this has what only the thin link tells (which files lld has loaded, in which
 //! order, and which modules were selected), and by which the final link knows that it is the one of this thin link.

@@ -1,4 +1,4 @@
-//! The individual index: one module's `.thinlto.bc`, a cut-out of the combined summary index.
+//! The individual index: one module's `.thinlto.bc`, an extract of the combined summary index.
 //!
 //! Every block in it is a whole number of 32-bit words that refers to no position outside itself. So the block with the
 //! modules' names and that with the summaries can be replaced, and all others stay bit for bit as the linker wrote
@@ -29,7 +29,7 @@ const PROMOTED: &[u8] = b".llvm.";
 pub struct IndexModule {
     /// The number by which the index's summaries name it.
     pub id: u64,
-    /// The linker's name for it, which a backend opens as a file; of one that is no UTF-8 each byte is a character
+    /// The linker's name for it, which a backend opens as a file; of one that is not UTF-8 each byte is a character
     /// ([`may_mean`]).
     pub identifier: String,
     /// The hash of its bitcode; zeros where the linker wrote none.
@@ -330,7 +330,7 @@ fn read_names(mut block: Block<'_>, info: &mut BlockInfo) -> Result<Vec<IndexMod
         match block.next(info, &mut record)? {
             Item::Record if record.code == MST_ENTRY => modules.push(read_entry(&record)?),
             Item::Record if record.code == MST_HASH => {
-                let module = modules.last_mut().ok_or(IndexError::Malformed("hash of no module"))?;
+                let module = modules.last_mut().ok_or(IndexError::Malformed("hash without a module"))?;
                 module.hash = read_hash(&record)?;
             }
             // What we do not know we could not write back.

@@ -1,4 +1,4 @@
-//! The symbols of a bitcode file as a linker sees them, before it has compiled anything.
+//! The symbols of a bitcode file as a linker sees them before it compiles anything.
 //!
 //! They are not in the module but in a table beside it, which LLVM's writer makes for linkers: global symbols, those of
 //! module assembly among them, in the order in which lld enters them. A table of another version is not read: then

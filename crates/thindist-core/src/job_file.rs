@@ -1,4 +1,4 @@
-//! A backend action as a file beside its module: what `thindist thin-link` leaves for `thindist backend`.
+//! A backend action as a file beside its module: `thindist thin-link` writes it for `thindist backend`.
 //!
 //! The file says what the native object depends on, and nothing that changes without it: of a module that is imported in
 //! part it has the digest of that part and not of the module. So a build system that writes it only when it changes, and

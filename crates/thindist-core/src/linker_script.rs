@@ -1,4 +1,4 @@
-//! What a linker script says of other files: which it reads, and where they are searched for.
+//! What a linker script says about other files: which ones it reads, and where they are searched for.
 //!
 //! The rest of the language is lld's. Words are found as lld's own reader finds them, but not by their place in the
 //! grammar: a file too many costs a look at it.

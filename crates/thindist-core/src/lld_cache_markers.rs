@@ -1,4 +1,4 @@
-//! Which file of lld's ThinLTO cache is which module's: lld itself is asked.
+//! Maps the files of lld's ThinLTO cache to modules, by asking lld itself.
 //!
 //! lld names the files of `--thinlto-cache-dir` by keys of its own, which say nothing of modules, and `--lto-obj-path` gives
 //! empty files for what the cache answers (llvm #211062). So lld links once more with a cache whose files are markers: each

@@ -1,4 +1,4 @@
-//! A module's flags: the facts, such as "PIC Level" and "Code Model", that a compiler leaves for the code generator.
+//! A module's flags, such as "PIC Level" and "Code Model", which a compiler leaves for the code generator.
 //!
 //! They are the named metadata `!llvm.module.flags`: nodes of a behaviour, a name and a value. A name is a string of
 //! the metadata block; a value is most often a constant, which metadata names by its number among the module's values;

@@ -1,4 +1,4 @@
-//! Paths as names: cleaned without a look at any file system.
+//! Paths as names, cleaned without looking at a file system.
 
 /// The path as it is in every checkout: without `.` and `..` where it can be without, and below `here` relative to it.
 #[must_use]

@@ -1,4 +1,4 @@
-//! How the names of promoted local values end.
+//! The suffixes of promoted local values.
 //!
 //! What an import makes visible to other modules, LLVM calls `name.llvm.N`: N is the first half of the module's hash, which
 //! the individual index tells each backend, so every edit of a module renames all of these. With another hash in every

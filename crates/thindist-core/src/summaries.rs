@@ -1,4 +1,4 @@
-//! The summaries of an individual index: what they are of, and one order for them.
+//! The summaries of an individual index: which values they describe, and one order for them.
 //!
 //! lld numbers an index's values, and orders its summaries, by hash tables whose order depends on module identifiers.
 //! An archive member's identifier holds its offset, which moves when an earlier member changes: on the kernel, one

@@ -1,4 +1,5 @@
-//! In which order in-process lld enters symbols into its table, and which archive members it loads for the LTO objects.
+//! The order in which in-process lld enters symbols into its table, and the archive members that it loads for the LTO
+//! objects.
 //!
 //! The order of that table is the order of `.symtab` and `.dynsym`, and of everything that lld allots symbol by symbol: PLT,
 //! GOT, copy relocations. In-process the names come from bitcode; in the final link they would come from native objects. And
@@ -88,7 +89,7 @@ impl TryFrom<String> for Symbol {
     type Error = String;
 
     fn try_from(word: String) -> Result<Self, String> {
-        let unknown = || format!("`{word}` is no symbol");
+        let unknown = || format!("`{word}` is not a symbol");
         let (properties, name) = word.split_once(' ').ok_or_else(unknown)?;
         let definition = match properties.get(..1) {
             Some("U") => Definition::Undefined,

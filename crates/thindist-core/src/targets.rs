@@ -1,4 +1,4 @@
-//! For which machine the modules of a link are: one, or there is no link; and which of them are carried.
+//! The target of a link: all modules must be for one machine, and only some machines are carried.
 
 use crate::plan::Module;
 

@@ -1,4 +1,4 @@
-//! The head of the files that steps leave for each other: in which form, and by which version of thindist, one was written.
+//! The head of the files that one step writes for another: their schema, and the version of thindist that wrote them.
 //!
 //! They are JSON objects that begin with `schema` and `thindist`. It does not know what else is in them.
 

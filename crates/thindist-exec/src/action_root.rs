@@ -1,4 +1,4 @@
-//! The directory that a backend runs in: its declared inputs under their canonical names, and nothing else.
+//! The directory in which a backend runs: its declared inputs under their canonical names, and nothing else.
 //!
 //! Inputs are symbolic links to where they are on this host: made in microseconds, and nobody can mistake them for
 //! private copies. The compiler runs `working_directory_depth` directories below the root, where all names are, so that

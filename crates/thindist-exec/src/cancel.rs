@@ -1,4 +1,4 @@
-//! Ending everything that runs, from any thread.
+//! Cancels everything that runs, from any thread.
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::BTreeMap;

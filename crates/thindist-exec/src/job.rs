@@ -1,4 +1,4 @@
-//! An action together with where its inputs are on this host, and what became of it.
+//! An action together with the places of its inputs on this host, and its outcome.
 
 use crate::state::{Estimate, FileStamp};
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! Where things are below the cache root. Bazel's disk-cache layout, so that its tools can read a cache of ours.
+//! The layout below the cache root. It is Bazel's disk-cache layout, so that Bazel's tools can read a cache of
+//! thindist.
 //!
 //! ```text
 //! <root>/cas/ab/<64 hex>    blobs, by their own hash

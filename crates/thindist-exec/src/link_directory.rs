@@ -1,4 +1,4 @@
-//! The private work space of one link, inside the cache so that renames and hard links work.
+//! The private working directory of one link, inside the cache so that renames and hard links work.
 
 use crate::layout::{self, Layout, Store};
 use crate::store_error::{IoContext as _, StoreError};

@@ -1,4 +1,4 @@
-//! lld's own ThinLTO cache, kept for one link: what in-process ThinLTO is warm with.
+//! lld's own ThinLTO cache, kept for one link, for warm in-process links.
 //!
 //! ```text
 //! <root>/lld/<16 hex>/llvmcache-<KEY>   written by lld under a temporary name and renamed; hard links of the CAS once harvested

@@ -1,4 +1,4 @@
-//! Looking after a cache: its size, its health, its clean-up. All of it is safe beside running links.
+//! Maintenance of a cache: size, health, clean-up. All of it is safe while links run.
 
 use crate::action_cache;
 use crate::cas;

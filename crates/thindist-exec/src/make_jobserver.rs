@@ -1,4 +1,4 @@
-//! Being a good client of GNU make's jobserver, pipe and fifo styles.
+//! A client of GNU make's jobserver, for the pipe and the fifo styles.
 //!
 //! Not the `jobserver` crate: its `from_env` is unsafe (it adopts descriptor numbers) and reads the environment of the
 //! whole process, which tests cannot set, and its wait cannot be cancelled. Opening `/dev/fd/N` needs none of that: it

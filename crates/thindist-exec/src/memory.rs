@@ -1,4 +1,4 @@
-//! How much memory new compilers may take.
+//! How much memory new compilers may use.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! Whether a compiler's output can be a native object. An exit status of 0 does not say so: a full disk, a compiler
-//! that ignores what it does not know, or one for another machine all exit with 0.
+//! Whether a compiler's output can be a native object. An exit status of 0 does not say so: it is also that of a full
+//! disk, of a compiler that ignores an unknown option, and of one for another machine.
 
 use object::Endianness;
 use object::FileKind;

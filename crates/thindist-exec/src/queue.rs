@@ -1,4 +1,4 @@
-//! Which job is next: longest first, equal keys once, no more memory than there is. Knows no threads and no clock.
+//! Which job is next: longest first, equal keys once, within the available memory. It knows no threads and no clock.
 
 use crate::job::{Job, Outcome};
 use crate::memory::MemoryBudget;

@@ -1,4 +1,4 @@
-//! Look-up, then execution: the two halves of getting native objects for many jobs.
+//! Look-up, then execution: the two halves of obtaining native objects for many jobs.
 //!
 //! One thread decides, and one a running job waits for it. A job starts when it has a place in the queue's bounds, a
 //! slot of the machine and a token of make's: its permit. It gives that back when its compiler has ended, so that the next

@@ -1,4 +1,4 @@
-//! Where files are made that go again at once: in memory, where there is room.
+//! Where short-lived files are created: in memory, if there is room.
 //!
 //! An action root is a directory, some symbolic links and one object, gone after a few milliseconds; a thin link leaves an
 //! index for each module. On ext4 each of their inodes is looked for among those that were deleted in the last minutes: a

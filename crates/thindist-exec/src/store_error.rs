@@ -1,4 +1,4 @@
-//! What can go wrong with files of the stores. Every variant names its path.
+//! Errors of files in the stores. Every variant names its path.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! A file that nobody sees before it is whole: written in `tmp/`, synced, renamed into place.
+//! A file that becomes visible only when it is complete: written in `tmp/`, synced, renamed into place.
 //!
 //! While it is being written its owner holds an flock on it. Whoever finds a temporary that can be locked has found what
 //! a killed process left behind. (An age limit instead would remove the files of a suspended process.)

@@ -1,4 +1,4 @@
-//! A compiler that is kept where dynamic linking has ended, and forked there for each run.
+//! A compiler that is kept at the point where dynamic linking has ended, and forked there for each run.
 //!
 //! Of each new clang's life the first 25 ms go into relocating libLLVM and libclang-cpp and into their constructors;
 //! for a thousand small backends that is a third of all time. A library preloaded into one clang (`warm/preload.c`)

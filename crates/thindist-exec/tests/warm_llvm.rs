@@ -1,4 +1,4 @@
-//! A warm compiler makes the bytes of a plain spawn: asked of real compilers.
+//! A warm compiler produces the bytes of a plain process, tested with real compilers.
 
 use std::ffi::OsString;
 use std::fs;

@@ -1,5 +1,5 @@
-//! What an engine costs beside the work: `cargo run --release -p thindist-remote --example measure -- [ADDRESS]`, for
-//! `cargo xtask bench remote`.
+//! What an engine costs in addition to the work: `cargo run --release -p thindist-remote --example measure --
+//! [ADDRESS]`, for `cargo xtask bench remote`.
 //!
 //! The compiler is a program that copies its module. It is run here by itself, on an engine in this process that answers at once, and
 //! on the engine at ADDRESS, in turn; then as many actions at a time as may wait for a worker go to the one that answers at once.

@@ -1,4 +1,4 @@
-//! Where an engine is, as a setting says it.
+//! The address of an engine, as a setting gives it.
 
 use crate::error::RemoteError;
 use std::fmt;

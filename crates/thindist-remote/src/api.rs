@@ -1,4 +1,4 @@
-//! The API's generated messages under short names, and our digests as its digests.
+//! The API's generated messages under short names, and conversions between thindist's digests and the API's.
 
 pub(crate) use bazel_remote_apis::build::bazel::remote::execution::v2::*;
 pub(crate) use bazel_remote_apis::google::bytestream;

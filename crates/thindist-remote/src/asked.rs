@@ -1,4 +1,4 @@
-//! What the action cache has said in this run: each key is asked for once, however many want to know.
+//! What the action cache has answered in this run: each key is asked for once, however many callers need it.
 
 use crate::client::Engine;
 use crate::error::RemoteError;

@@ -1,4 +1,4 @@
-//! Results that others have left: found by the action's key, fetched, checked, and put into the local stores.
+//! Results of other clients: looked up by the action's key, fetched, checked, and put into the local stores.
 //!
 //! Nothing that a cache says is believed. A blob has the content of its digest and is an object for the right machine, or
 //! its backend runs here. An engine that fails is a look-up that found less.
@@ -126,8 +126,10 @@ impl RemoteCache {
     fn complain(&self, unusable: &BTreeSet<String>) -> Option<RemoteError> {
         let first = unusable.first()?;
         let engine = &self.client.engine().connection;
-        let what =
-            format!("{} of its objects cannot be used and are made here; the first is that of {first}", unusable.len());
+        let what = format!(
+            "{} of its objects cannot be used and are compiled here; the first is that of {first}",
+            unusable.len()
+        );
         Some(engine.error(what))
     }
 

@@ -1,4 +1,4 @@
-//! What an engine offers, and whether that is enough.
+//! What an engine offers, and whether it suffices.
 
 use crate::api;
 use crate::connection::Connection;

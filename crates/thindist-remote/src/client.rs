@@ -1,4 +1,4 @@
-//! The one door to the API: synchronous outside, a small runtime inside.
+//! The only access to the API: synchronous outside, a small runtime inside.
 
 use crate::address::Address;
 use crate::blobs::{self, Upload};

@@ -1,4 +1,4 @@
-//! Calls to one address: a pool of connections, who is asking, deadlines and repetitions.
+//! Calls to one address: a pool of connections, the identity of the client, deadlines and retries.
 //!
 //! A call that has been repeated as often as it may be, or has had no answer in time, closes the connection for good: a link
 //! waits for an engine that is down once, not once a module.

@@ -1,4 +1,4 @@
-//! What can go wrong between here and an engine. Each message is one line that begins with the setting and its value.
+//! Errors between the client and an engine. Each message is one line that begins with the setting and its value.
 
 use crate::address::Address;
 use std::error::Error as _;
@@ -29,7 +29,7 @@ pub enum RemoteError {
         what: String,
     },
     /// The same engine has failed before, and that was an [`RemoteError::Engine`].
-    #[error("{address}: not asked any more after its last failure")]
+    #[error("{address}: not asked again after its last failure")]
     Closed {
         /// The setting and its value.
         address: String,
@@ -88,7 +88,9 @@ fn advice(code: Code, text: &str) -> &'static str {
     match code {
         Code::Unimplemented => " (not a Remote Execution API v2 endpoint, or one without this part of it)",
         Code::Unauthenticated | Code::PermissionDenied => " (see remote_header and tls_client_certificate)",
-        _ if CUT_SHORT.iter().any(|sign| text.contains(sign)) => " (perhaps no HTTP/2 there, or TLS on one side only)",
+        _ if CUT_SHORT.iter().any(|sign| text.contains(sign)) => {
+            " (perhaps the server does not speak HTTP/2, or TLS is on one side only)"
+        }
         _ => "",
     }
 }

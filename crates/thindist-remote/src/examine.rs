@@ -1,4 +1,4 @@
-//! Whether a server does what docs/remote.md asks of it, as far as a stranger can see.
+//! Whether a server keeps the rules of docs/remote.md, as far as a client can see.
 //!
 //! What it breaks is no error of a link: each of these is met with care elsewhere. But a user should know of it.
 
@@ -116,7 +116,7 @@ async fn keeps_results(engine: &Engine, object: &[u8]) -> Option<String> {
     }
     match results::get(engine, &key).await {
         Ok(Some(found)) if found.object == object => None,
-        Ok(_) => Some("GetActionResult: a result that was just left is not there".to_owned()),
+        Ok(_) => Some("GetActionResult: a result that was just stored is missing".to_owned()),
         Err(error) => Some(error.to_string()),
     }
 }

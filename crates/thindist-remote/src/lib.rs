@@ -1,4 +1,4 @@
-//! Backend actions and the Remote Execution API v2: results found in a cache that others share, backends run on other machines.
+//! Backend actions and the Remote Execution API v2: results from a shared cache, and backends on other machines.
 //!
 //! [`Options`] say where and how, a [`Client`] speaks the API, a [`RemoteCache`] brings what it finds into the local
 //! stores, a [`RemoteExecutor`] what it has made.

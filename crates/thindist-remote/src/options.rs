@@ -1,4 +1,4 @@
-//! What the user's settings say of engines, checked as far as that can be done without one.
+//! The user's settings for engines, checked as far as possible without a connection.
 
 use crate::address::Address;
 use crate::error::RemoteError;
@@ -19,7 +19,7 @@ pub struct Options {
     pub exec_properties: Vec<(String, String)>,
     /// Whether what fails there runs here.
     pub local_fallback: bool,
-    /// The part of the engine that is meant; may be empty.
+    /// The instance name; may be empty.
     pub instance_name: String,
     /// Sent with each call.
     pub headers: Vec<Header>,

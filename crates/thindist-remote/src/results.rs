@@ -1,4 +1,4 @@
-//! Results of actions: what an action cache says, before and after it is believed.
+//! Results of actions: what an action cache answers, before and after it is verified.
 
 use crate::api;
 use crate::client::Engine;

@@ -1,4 +1,4 @@
-//! Which failures pass by themselves, and how long to wait for that.
+//! Which failures are transient, and how long to wait before a retry.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;

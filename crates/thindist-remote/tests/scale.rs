@@ -1,4 +1,5 @@
-//! Many actions on many workers: each is run once, no more at a time than was allowed, and every object is the right one.
+//! Many actions on many workers: each runs once, never more than allowed run at a time, and every object is the right
+//! one.
 
 #[path = "../examples/scale/coordinator.rs"]
 mod coordinator;

@@ -1,5 +1,5 @@
-//! `thindist cargo [--with-c] <cargo's arguments>`: cargo with what makes rustc leave ThinLTO to the linker, and thindist
-//! be that linker.
+//! `thindist cargo [--with-c] <cargo's arguments>`: runs cargo so that rustc leaves ThinLTO to the linker and thindist
+//! is that linker.
 //!
 //! It sets environment variables and becomes cargo. What it knows of Rust is which LLVM rustc has, because the linker must be
 //! of the same. docs/build-systems.md has the same settings for `.cargo/config.toml`.
@@ -108,7 +108,7 @@ impl Tools {
     fn environment(&self, rustc: &Rustc, with_c: bool) -> Result<Vec<(String, OsString)>> {
         let flags = format!(
             "-Clinker-plugin-lto -Clink-arg=-fuse-ld=lld -Clink-arg=--ld-path={}",
-            self.linker.to_str().ok_or_else(|| Failure::new("the cache's path is no UTF-8"))?
+            self.linker.to_str().ok_or_else(|| Failure::new("the cache's path is not UTF-8"))?
         );
         // Cargo takes flags of one of these places, and none of a second one.
         let flags_in = if std::env::var_os("RUSTFLAGS").is_some() { "RUSTFLAGS" } else { &rustc.variable("RUSTFLAGS") };

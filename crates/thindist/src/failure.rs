@@ -1,4 +1,4 @@
-//! The one place where errors of every part become a message, a hint and an exit code.
+//! Maps the errors of every part to a message, a hint and an exit code.
 
 use std::fmt::Display;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What ends a link before its time: signals, and the end of the process that waits for it.
+//! What cancels a link: signals, and the end of the process that waits for it.
 
 use crate::failure::{Failure, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -1,4 +1,4 @@
-//! thindist: distributed ThinLTO. The entrances; each is a file.
+//! thindist: distributed ThinLTO. This file maps command names to entrances; each entrance is a file.
 
 mod cache_command;
 mod cargo;
@@ -12,6 +12,8 @@ mod object_diff;
 mod output;
 mod private_line;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod remote;
 mod say;
 mod settings;
@@ -30,32 +32,32 @@ use std::process::ExitCode;
 const HELP: &str = "\
 thindist: distributed, cached ThinLTO with the bytes of in-process ThinLTO
 
-  ld.thindist <lld arguments>             as a linker: by this name, as ld.lld, or LD=, --ld-path=
-  thindist ld -- <lld arguments>          the same by a command
-  thindist verify -- <lld arguments>      link in-process and distributed, compare objects and output:
-                                          exit 0 identical, 1 not, 2 could not run
+  ld.thindist <lld arguments>             the linker: called by this name or as ld.lld, named by LD= or --ld-path=
+  thindist ld -- <lld arguments>          the same as a command
+  thindist verify -- <lld arguments>      link in-process and distributed, and compare native objects and output:
+                                          exit 0 identical, 1 different, 2 could not run
   thindist compare [--rounds N] [--format json] -- <lld arguments>
-                                          the same two, measured side by side: time, memory, disk
-  thindist diff A B                       compare two ELF files as verify does, the order of symbols aside
+                                          measure both side by side: time, memory, disk
+  thindist diff A B                       compare two ELF files as verify does, apart from the order of symbols
   thindist thin-link --list FILE -- <lld arguments>
-                                          the plan as files: an index and a job beside each module
+                                          the thin link as a build step: an index and a job file for each module
   thindist backend [-o FILE] JOB…         native objects from job files
   thindist final-link --list FILE -- <lld arguments>
-                                          the output from them: the same line and list as thin-link's
+                                          the output from native objects; takes the line and list of thin-link
   thindist emit ninja|make|json -o FILE -- <lld arguments>
                                           these steps as a build graph
   thindist cargo [--with-c] <cargo's arguments>
-                                          cargo with thindist as the linker; --with-c: C and C++ as well
-  thindist distribute [options] JOB.json  as the distributor of an lld >= 21 (DTLTO): --thinlto-distributor=
+                                          cargo with thindist as the linker; --with-c: C and C++ as bitcode too
+  thindist distribute [options] JOB.json  the distributor of lld's DTLTO: --thinlto-distributor=
   thindist cc <compiler> <arguments>      a compiler whose ThinLTO backends (-fthinlto-index=) come from the stores
-  thindist what-changed OLD NEW           which functions of native objects, or of directories of them, differ, and why:
+  thindist what-changed OLD NEW           compare native objects, or directories of them: which functions differ, and why:
                                           exit 0 none, 1 some, 2 could not run
   thindist what-ran [FILE…] [--reproduce KEY|MODULE]
-                                          where each native object of the last link came from, and what that took;
+                                          where each native object of the last link came from, its times and bytes;
                                           or a command that runs one of its backends again
   thindist cache stats|gc|verify|clear    the local stores
-  thindist doctor                         what thindist finds on this machine
-  thindist help settings                  flags, environment variables, thindist.toml
+  thindist doctor                         check this machine's tools, its stores and the remote server
+  thindist help settings                  flags, environment variables, keys of thindist.toml
   thindist --version
 ";
 

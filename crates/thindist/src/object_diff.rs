@@ -1,4 +1,4 @@
-//! What differs between two ELF files, symbol order aside.
+//! The differences between two ELF files, apart from the order of symbols.
 //!
 //! In-process lld numbers symbols in another order than a link of native objects does. So symbol tables are compared as
 //! sets, and whatever holds symbol numbers (relocations, groups, address-significance tables) by the symbols meant.

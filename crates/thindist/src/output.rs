@@ -1,4 +1,4 @@
-//! Files that a build system looks at by their times.
+//! Output files whose times a build system compares.
 
 use crate::failure::{Failure, Result, io};
 use crate::link::Workspace;
@@ -50,8 +50,8 @@ pub(crate) fn make_parent(path: &Path) -> Result<()> {
 /// Puts a native object at `path`. A copy: the build system's file is its own, and nothing may write to what the CAS has.
 pub(crate) fn install(workspace: &Workspace, native: &NativeObject, path: &Path, if_changed: bool) -> Result<()> {
     let bytes = workspace.cas.read(&native.digest)?.ok_or_else(|| {
-        Failure::new(format_args!("the native object for {} has gone from the CAS", path.display()))
-            .hint("something clears the cache at this moment; try again when that has ended")
+        Failure::new(format_args!("the native object for {} is missing from the CAS", path.display()))
+            .hint("another process clears the cache; try again when it has ended")
     })?;
     if if_changed { write_if_changed(path, &bytes).map(drop) } else { write(path, &bytes) }
 }

@@ -1,4 +1,4 @@
-//! The user's link done aside: the same line, with an output of ours and no other file that it would write.
+//! The user's line with a private output and without any other file that it would write.
 
 use crate::failure::{Failure, Result};
 use std::path::{Path, PathBuf};

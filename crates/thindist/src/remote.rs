@@ -1,4 +1,4 @@
-//! Engines of the user's settings: connected to when they are first needed, and given up with one warning.
+//! The engines of the user's settings: connected to when first needed, and given up with one warning.
 //!
 //! Whatever an engine does, the link goes on with what this machine has.
 
@@ -272,5 +272,5 @@ impl Remote {
 }
 
 pub(crate) fn warn(what: &str) {
-    eprintln!("thindist: warning: {what}; going on without it");
+    eprintln!("thindist: warning: {what}; continuing without it");
 }

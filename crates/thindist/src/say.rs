@@ -1,4 +1,4 @@
-//! What commands say on the standard output, whose reader may have gone.
+//! Output of commands on stdout, whose reader may have closed the pipe.
 
 use crate::failure::io;
 use std::io::Write as _;

@@ -1,5 +1,5 @@
-//! thindist's own settings: one registry that makes the flags, the environment variables, the file's keys and the
-//! text of `thindist help settings`. Precedence: flag, environment, file.
+//! thindist's own settings: one registry defines the flags, the environment variables, the keys of thindist.toml, the text
+//! of `thindist help settings` and docs/reference.md. Precedence: flag, environment, file.
 
 use crate::failure::{Failure, Result, io};
 use std::collections::BTreeMap;
@@ -20,109 +20,130 @@ pub(crate) struct Setting {
 pub(crate) const REGISTRY: &[Setting] = &[
     Setting {
         name: "cache_dir",
-        help: "where the CAS, the action cache and the history are (default: $XDG_CACHE_HOME/thindist)",
+        help: "directory of the CAS, the action cache and the history (default: $XDG_CACHE_HOME/thindist, else ~/.cache/thindist)",
     },
-    Setting { name: "cache_size", help: "size to which the stores are kept: bytes, or with K, M, G (default: 20G)" },
-    Setting { name: "stats", help: "append one JSON object per link to this file" },
+    Setting {
+        name: "cache_size",
+        help: "size to which the stores are trimmed: bytes, or a number with K, M or G (default: 20G)",
+    },
+    Setting {
+        name: "stats",
+        help: "file to which each link appends one JSON object: the way and the reason for it, modules, backends run and reused, seconds",
+    },
     Setting {
         name: "fallback",
-        help: "`warn` (default): a link that cannot be carried is done in-process with one warning, a backend of `cc` by the compiler; `never`: it is an error",
+        help: "what happens to a link that cannot be carried: `warn` (default) links in-process after one warning, and `cc` calls the compiler; `never` makes it an error",
     },
     Setting {
         name: "way",
-        help: "how lld is driven: `auto` (default), or `in-process`, `distributor`, `index-only` wherever they can do the line",
+        help: "how lld is driven, for the lines that the way carries: `auto` (default, see docs/ways.md), `in-process`, `distributor` or `index-only`",
     },
     Setting {
         name: "unlisted",
-        help: "`1`: index-only also for forms of line that are not proven for it; for thindist's own tests",
+        help: "allow index-only for command lines outside its positive list; for thindist's own tests",
     },
-    Setting { name: "lld", help: "the real ld.lld, a path or a name in PATH" },
-    Setting { name: "clang", help: "the compiler of the backends (default: lld's sibling of the same LLVM)" },
+    Setting {
+        name: "lld",
+        help: "the real ld.lld, a path or a name in PATH (default: the newest one in PATH); behind a wrapper script, whole links are not remembered",
+    },
+    Setting {
+        name: "clang",
+        help: "the compiler of the backends, or a wrapper script around it (default: the clang of the same LLVM beside lld, or in PATH)",
+    },
     Setting {
         name: "promoted_names",
-        help: "suffixes of local symbols that imports promote: `hash` of their module (default), as in-process, or `stable` under edits",
+        help: "suffix of promoted local symbols: `hash` (default) is the hash of the module, as in-process; `stable` survives edits, so that fewer backends run (see docs/promoted-names.md)",
     },
     Setting {
         name: "backend_flags",
-        help: "`parity` (default): the link's, as in-process; `per-module`: those that each file was compiled with as well",
+        help: "options of the backends: `parity` (default) takes the link's, as in-process; `per-module` adds those that each file was compiled with (see docs/backend-flags.md)",
     },
     Setting {
         name: "compile_commands",
-        help: "the compile_commands.json that has them (default: Kbuild's .NAME.o.cmd beside each object)",
+        help: "the compile_commands.json to read these from (default: Kbuild's .NAME.o.cmd beside each object)",
     },
     Setting {
         name: "jobs",
-        help: "backends of one link at a time (default: --thinlto-jobs, --threads, -jN of make without a jobserver, or all cores)",
+        help: "number of backends of one link at a time, never more than make allows (default: --thinlto-jobs, --threads, -jN of a make without a jobserver, or the number of cores)",
     },
-    Setting { name: "slots", help: "compilers at a time of all links on this machine (default: all cores)" },
-    Setting { name: "slots_dir", help: "where the machine-wide slots are (default: /tmp/thindist-slots-UID)" },
+    Setting {
+        name: "slots",
+        help: "number of compilers at a time for all links on this machine (default: the number of cores)",
+    },
+    Setting { name: "slots_dir", help: "directory of the machine-wide slots (default: /tmp/thindist-slots-UID)" },
     Setting {
         name: "scratch_dir",
-        help: "where backends run and a link's small files are (default: /dev/shm if it has 1 GiB and 4 times the bitcode free, else the cache)",
+        help: "directory for the working directories of backends and for a link's small files (default: /dev/shm if it has 1 GiB and 4 times the size of the bitcode free, else the cache)",
     },
     Setting {
         name: "warm",
-        help: "`0`: start each backend as a process of its own, not as a fork of a loaded compiler",
+        help: "keep the compiler loaded and fork it for each backend; off: start a new process for each",
     },
-    Setting { name: "memo", help: "`0`: do not remember whole links, only backend compilations" },
-    Setting { name: "verify", help: "`1`: distribute compiles each job once more, plainly, and compares the objects" },
+    Setting { name: "memo", help: "remember whole links; off: remember only backend compilations" },
+    Setting {
+        name: "verify",
+        help: "`distribute` compiles each job a second time with the plain command and compares the objects",
+    },
     Setting {
         name: "what_ran",
-        help: "append what `thindist what-ran` shows of each link to this file (default: only the last link's, in the cache)",
+        help: "file to which each link appends what `thindist what-ran FILE` shows (default: the cache keeps the last link only)",
     },
     Setting {
         name: "keep_native",
-        help: "a directory for the native objects of the link, each with its job beside it: for `thindist what-changed`",
+        help: "directory for the native objects of the link, each with its job file, for `thindist what-changed`",
     },
     Setting {
         name: "remote_cache",
-        help: "grpc://HOST:PORT or grpcs://HOST:PORT of a Remote Execution API v2 cache that is asked after the local one",
+        help: "grpc://HOST:PORT or grpcs://HOST:PORT (the default scheme) of a Remote Execution API v2 cache, asked after the local one",
     },
-    Setting { name: "remote_executor", help: "the same of an engine that runs backends" },
+    Setting {
+        name: "remote_executor",
+        help: "address of a Remote Execution API v2 engine that runs backends; it is also the cache, unless remote_cache names another",
+    },
     Setting {
         name: "remote_default_exec_properties",
-        help: "NAME=VALUE that a worker must have; several: as remote_header",
+        help: "NAME=VALUE, a platform property that the worker must have",
     },
     Setting {
         name: "remote_toolchain",
-        help: "`shipped` (default): workers get the compiler; `installed`: they have the same under the same path",
+        help: "`shipped` (default) sends the compiler and its libraries to the workers; `installed` expects the same compiler at the same path on each worker",
     },
     Setting {
         name: "remote_jobs",
-        help: "backends of one link at a time on the engine (default: 2000, of which 200 may wait for a worker)",
+        help: "number of backends of one link in flight on the engine (default: 2000, of which 200 may wait for a worker)",
     },
-    Setting { name: "remote_only", help: "`1`: run backends here only if the engine fails" },
+    Setting { name: "remote_only", help: "run backends on this machine only if the engine fails" },
     Setting {
         name: "remote_racing",
-        help: "`0`: free places here do not run what the engine has, however slow it is (default: they do)",
+        help: "idle local slots also run actions that the engine has not started or is slow with, and the first result wins; off: they do not",
     },
     Setting {
         name: "remote_local_fallback",
-        help: "`0`: what the engine fails at is an error (default: it runs here)",
+        help: "run locally what fails on the engine; off: such a failure is an error",
+    },
+    Setting { name: "remote_instance_name", help: "instance name on the server (default: empty)" },
+    Setting { name: "remote_header", help: "NAME=VALUE, a header sent with each call; its value is never printed" },
+    Setting {
+        name: "remote_timeout",
+        help: "seconds that one call may take including its retries, plus one second for each 256 KiB of a large blob; also how long an engine may report no progress (default: 60)",
     },
     Setting {
-        name: "remote_instance_name",
-        help: "the part of the engine that is meant (default: the one without a name)",
+        name: "remote_retries",
+        help: "number of retries of a call that failed for a transient reason (default: 5)",
     },
-    Setting {
-        name: "remote_header",
-        help: "NAME=VALUE, sent with each call; several: repeated, lines, or a list in the file",
-    },
-    Setting { name: "remote_timeout", help: "seconds that one call may take, its repetitions included (default: 60)" },
-    Setting { name: "remote_retries", help: "how often a call is repeated that failed for a moment (default: 5)" },
-    Setting { name: "remote_accept_cached", help: "`0`: do not take results of others" },
+    Setting { name: "remote_accept_cached", help: "accept results from the remote action cache" },
     Setting {
         name: "remote_verify_sample",
-        help: "share of remote results that is made here as well and must be the same, such as 0.01 (default: 0)",
+        help: "share of remote results, from 0 to 1, that is compiled locally as well; a result that differs is an error (default: 0)",
     },
-    Setting { name: "remote_upload_local_results", help: "`1`: leave results of this machine for others (default: 0)" },
-    Setting { name: "tls_certificate", help: "PEM file of the authority to trust (default: those of the system)" },
+    Setting { name: "remote_upload_local_results", help: "upload the results of this machine to the remote cache" },
+    Setting { name: "tls_certificate", help: "PEM file of the certificate authority to trust (default: the system's)" },
     Setting {
         name: "tls_client_certificate",
-        help: "PEM file with the certificate to show to a server that asks for one",
+        help: "PEM file of the certificate to present to a server that asks for one",
     },
-    Setting { name: "tls_client_key", help: "PEM file with its key" },
-    Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
+    Setting { name: "tls_client_key", help: "PEM file of the key of that certificate" },
+    Setting { name: "keep", help: "keep the temporary directory of the link and print where it is" },
 ];
 
 /// Settings that are on or off, and what they are if nobody says so.
@@ -363,6 +384,26 @@ fn variable(name: &str) -> String {
     format!("THINDIST_{}", name.to_uppercase())
 }
 
+impl Setting {
+    /// Its flag on a linker's line.
+    pub(crate) fn flag(&self) -> String {
+        format!("{FLAG}{}", self.name.replace('_', "-"))
+    }
+
+    /// Its environment variable.
+    pub(crate) fn variable(&self) -> String {
+        variable(self.name)
+    }
+
+    /// Its help, and what the tables of switches and lists say of its value.
+    pub(crate) fn description(&self) -> String {
+        let switch = SWITCHES.iter().find(|(name, _)| *name == self.name);
+        let switch = switch.map(|(_, on)| if *on { " (switch, default: on)" } else { " (switch, default: off)" });
+        let list = LISTS.contains(&self.name).then_some(" (may be repeated)");
+        [self.help, switch.unwrap_or_default(), list.unwrap_or_default()].concat()
+    }
+}
+
 /// `thindist.toml` in the working directory or above it, else the user's.
 fn configuration_file() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
@@ -397,8 +438,8 @@ fn parse_size(text: &str) -> Option<u64> {
 pub(crate) fn help() -> String {
     let mut text = String::from("Settings: flag (on a linker's line), environment variable, key in thindist.toml\n\n");
     for setting in REGISTRY {
-        let flag = format!("--thindist-{}", setting.name.replace('_', "-"));
-        text.push_str(&format!("{flag:24} {:22} {}\n    {}\n", variable(setting.name), setting.name, setting.help));
+        let (flag, variable) = (setting.flag(), setting.variable());
+        text.push_str(&format!("{flag:24} {variable:22} {}\n    {}\n", setting.name, setting.description()));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! The real lld and clang: where they are, of which version, and what identifies them.
+//! The real lld and clang: where they are, their versions, and their identities.
 
 use crate::failure::{Failure, Result, io};
 use crate::settings::Settings;
@@ -115,7 +115,7 @@ impl Tool {
     fn with_compiler_behind(mut self, state: &State) -> Result<Self> {
         let behind = self.compiler_behind(state).ok_or_else(|| {
             Failure::new(format_args!(
-                "{} is a wrapper, and which compiler it runs cannot be told: an update of that would give old objects",
+                "{} is a wrapper around an unknown compiler: after an update of that compiler old objects would be used",
                 self.path.display()
             ))
             .hint("name the compiler itself with THINDIST_CLANG")
@@ -209,7 +209,7 @@ impl Record {
     fn major(&self, tool: &Path) -> Result<u32> {
         parse_major(&self.version).ok_or_else(|| {
             Failure::new(format_args!(
-                "{}: --version says no LLVM version: {}",
+                "{}: --version does not name an LLVM version: {}",
                 tool.display(),
                 self.version.lines().next().unwrap_or("(nothing)")
             ))

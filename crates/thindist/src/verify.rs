@@ -1,4 +1,4 @@
-//! `thindist verify -- <lld arguments>`: the link done both ways, compared object by object and section by section.
+//! `thindist verify -- <lld arguments>`: does the link both ways and compares object by object and section by section.
 //!
 //! Neither way touches the output that the line names. The memo of whole links is left out: it would show an old
 //! output where the objects are the question.
@@ -67,7 +67,7 @@ fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
         let ours = std::fs::read(regular).map_err(|error| io("read", regular, &error))?;
         report.object("the regular-LTO part", &in_process.object(0)?, &ours);
     }
-    let output = distributed.output.ok_or_else(|| Failure::new("the output is no regular file"))?;
+    let output = distributed.output.ok_or_else(|| Failure::new("the output is not a regular file"))?;
     let ours = std::fs::read(&output).map_err(|error| io("read", &output, &error))?;
     report.output(&in_process.output()?, &ours)?;
     Ok(report.finish(Some(session)))

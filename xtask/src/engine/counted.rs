@@ -1,4 +1,4 @@
-//! A door in front of an engine at which the bytes in both directions are counted, whatever is said in them.
+//! A proxy in front of an engine that counts the bytes in both directions, whatever their content.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};

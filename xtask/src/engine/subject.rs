@@ -1,4 +1,5 @@
-//! A link that is tried on an engine: by a client that has nothing, by another one, by in-process ThinLTO, after an edit.
+//! A link that is tried on an engine: by a client without stores, by another one, by in-process ThinLTO, and after an
+//! edit.
 //!
 //! It does not know what is linked. Counts are assertions, bytes on the wire as well; times are not measured here.
 

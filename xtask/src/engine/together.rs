@@ -1,5 +1,5 @@
-//! Two clients at once on one engine that has none of their results: no corruption, and each action executed once where the
-//! engine merges those that are the same.
+//! Two clients at once on an engine without their results: no corruption, and each action executed once if the engine
+//! merges equal actions.
 
 use crate::checks::require;
 use crate::watched::Watched;

@@ -1,4 +1,4 @@
-//! Booting a built kernel in QEMU to an init of our own, and asking it for its configuration and to load modules.
+//! Boots a built kernel in QEMU with an init of its own, and asks it for its configuration and to load modules.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};

@@ -1,4 +1,4 @@
-//! Running the kernel's make, with the linker it names itself or with ld.thindist.
+//! Runs the kernel's make, with its own linker or with ld.thindist.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The kernel's configuration: tinyconfig plus `kernel/subset.config`, checked after Kconfig has had its say.
+//! The kernel's configuration: tinyconfig plus `kernel/subset.config`, checked after Kconfig has resolved it.
 
 use crate::project::Home;
 use crate::{Result, files, run};

@@ -1,4 +1,4 @@
-//! The edit that is counted: one function that nobody calls, at the end of a source file.
+//! The edit that is counted: one function without a caller, at the end of a source file.
 
 use std::fs::File;
 use std::path::PathBuf;

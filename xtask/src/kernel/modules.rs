@@ -1,4 +1,4 @@
-//! The modules of a built kernel: which there are, and an order in which they can be loaded.
+//! The modules of a built kernel, and an order in which they can be loaded.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `THINDIST_PROMOTED_NAMES=stable` on the kernel: names of promoted local values that an edit leaves as they were.
+//! `THINDIST_PROMOTED_NAMES=stable` on the kernel: names of promoted local values that an edit does not change.
 
 use std::collections::BTreeSet;
 use std::process::Command;

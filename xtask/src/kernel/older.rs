@@ -1,4 +1,4 @@
-//! An older kernel that people still run, 6.1, with `LD=ld.thindist` and nothing else.
+//! An older kernel that is still in use, 6.1, with `LD=ld.thindist` and nothing else.
 
 use std::path::Path;
 

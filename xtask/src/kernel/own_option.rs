@@ -1,5 +1,5 @@
-//! The option that kernel 7.2 has of its own, `CONFIG_LTO_CLANG_THIN_DIST`, on sources without a patch:
-//! `make LD=ld.thindist CC="thindist cc clang-22"`.
+//! The option that kernel 7.2 has itself, `CONFIG_LTO_CLANG_THIN_DIST`, on unpatched sources: `make LD=ld.thindist
+//! CC="thindist cc clang-22"`.
 //!
 //! Debian's package of it is in a newer suite.
 

@@ -1,4 +1,4 @@
-//! The link of vmlinux.o on real engines: its backends there, and a client that has nothing but the engine.
+//! The link of vmlinux.o on real engines: its backends there, and a client with no other store.
 
 use std::path::Path;
 

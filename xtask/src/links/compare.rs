@@ -1,4 +1,4 @@
-//! One link by plain lld and by ld.thindist, cold, warm and after an edit; and what differs.
+//! One link by plain lld and by ld.thindist, cold, warm and after an edit, and the differences.
 
 use std::collections::BTreeMap;
 use std::fs;

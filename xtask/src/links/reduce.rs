@@ -1,4 +1,4 @@
-//! A link that differs, with everything left out that it takes to differ.
+//! Reduces a link that differs to what it takes to differ.
 
 use super::compare::{Bench, Outcome};
 use super::scenario::{Scenario, Word};

@@ -1,4 +1,4 @@
-//! A link as data: what is in each input, and the line. As JSON it is a regression's file.
+//! A link as data: the content of each input, and the line. As JSON it is the file of a regression.
 
 use serde::{Deserialize, Serialize};
 

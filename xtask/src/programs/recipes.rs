@@ -1,4 +1,4 @@
-//! Which programs there are, and how each is compiled: sources as a crate ships them, and a main file of ours.
+//! Which programs there are, and how each is compiled: sources as a crate ships them, and a main file of this project.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Programs of cargo's: ripgrep with its own tests, and a Rust program with C++ inlined into it and the other way round.
+//! cargo programs: ripgrep with its own tests, and a Rust program with C++ inlined in both directions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

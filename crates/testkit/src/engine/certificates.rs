@@ -1,4 +1,4 @@
-//! An authority of a test's own, and what it has signed.
+//! A certificate authority for tests, and the certificates that it has signed.
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use std::path::Path;

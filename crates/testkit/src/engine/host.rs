@@ -1,4 +1,4 @@
-//! Where the engine listens: begun, ended, and begun again on the same port.
+//! The address at which the engine listens: it starts, stops, and starts again on the same port.
 
 use super::services::Service;
 use super::store::Store;

@@ -1,5 +1,5 @@
-//! A small engine that speaks the Remote Execution API in this process, keeps all in memory, runs
-//! what it is given, and fails as it is told.
+//! A small engine that speaks the Remote Execution API in the test process, keeps everything in memory, runs the
+//! actions that it gets, and fails on demand.
 //!
 //! It is strict where servers are: a blob must have the content of its digest, a result must name blobs that it has.
 

@@ -1,4 +1,4 @@
-//! Workers that only take their time: no compiler runs, and an object tells of which module it was made.
+//! Simulated workers that only take time: no compiler runs, and an object names the module that it was made from.
 //!
 //! For questions of scheduling. Inputs must be there as for real ones.
 

@@ -1,4 +1,4 @@
-//! What the engine has, counts, and is told to do wrong.
+//! What the engine stores and counts, and the faults that a test has ordered.
 
 use super::simulation::{Simulation, Workers};
 use bazel_remote_apis::build::bazel::remote::execution::v2::{ActionResult, Digest};

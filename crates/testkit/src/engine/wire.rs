@@ -1,4 +1,4 @@
-//! A wire between a client and an engine, which goes bad after some bytes.
+//! A connection between a client and an engine that goes bad after a number of bytes.
 
 use super::FakeEngine;
 use std::io::{Read as _, Write as _};

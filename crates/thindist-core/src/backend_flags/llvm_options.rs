@@ -1,4 +1,4 @@
-//! LLVM's own options: which of lld's a separate compilation can be given.
+//! LLVM's own options: which of lld's a separate compilation can take.
 
 /// `-mllvm` options that lld 19 or 22 registers and clang of the same version does not: clang would reject them. (A
 /// test holds these and those of `CODE_GENERATOR` against both tools.)

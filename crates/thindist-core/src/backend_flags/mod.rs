@@ -1,4 +1,4 @@
-//! What a backend compilation is told: lld's LTO options in clang's spelling, and what the bitcode asks for.
+//! The options of a backend compilation: lld's LTO options in clang's spelling, and what the bitcode requires.
 //!
 //! In-process, lld makes one LTO configuration for the whole link and LLVM completes it from each module's flags. So do backends:
 //! - the optimisation level is lld's, never the one that the file was compiled with;
@@ -74,7 +74,7 @@ impl LinkFlags {
                 |reason: &str| Refusal { option: format!("--{}{value}", spec.name), reason: reason.to_owned() };
             match how {
                 Carried::OptLevel => {
-                    flags.opt_level = level(value).ok_or_else(|| refuse("it is no level from 0 to 3"))?
+                    flags.opt_level = level(value).ok_or_else(|| refuse("it is not a level from 0 to 3"))?
                 }
                 Carried::CodegenLevel => codegen_level = Some((level(value), refuse("it differs from --lto-O"))),
                 Carried::Mllvm => flags.add_mllvm(value, value)?,

@@ -1,4 +1,5 @@
-//! What the record of a global value says of it: whether it is defined here, gives way to another file's, is in this output for certain.
+//! What the record of a global value says: whether it is defined here, yields to another file's definition, and is
+//! known to be in this output.
 //!
 //! Names are known by their places in a table that follows the module.
 

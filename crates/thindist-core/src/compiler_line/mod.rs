@@ -1,4 +1,4 @@
-//! A compiler's command line: whether it is a backend compilation, and of what.
+//! A compiler's command line: whether it is a backend compilation, and of which module.
 //!
 //! It does not know whether the compiler is clang or what the files hold.
 

@@ -1,4 +1,4 @@
-//! clang's options on the line of a backend compilation: what each means where the input is bitcode.
+//! clang's options on the line of a backend compilation: what each means if the input is bitcode.
 //!
 //! A backend neither preprocesses nor parses, so what concerns only that is left out of an action, and its paths with it. What
 //! concerns code generation is handed on as it stands. An option without a row, or one whose value could name a file, is

@@ -1,4 +1,4 @@
-//! Lists of attributes: of a function, its result and its parameters, each list by its content.
+//! Lists of attributes of a function, its result and its parameters, each list described by its content.
 
 use super::sink::{Id, Sink};
 use super::types::Types;

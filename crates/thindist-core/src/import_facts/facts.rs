@@ -1,4 +1,4 @@
-//! What was found out of one module's definitions, and what of it an import takes.
+//! What is known of one module's definitions, and what an import takes of it.
 //!
 //! It does not know where it comes from: a description is a digest here.
 

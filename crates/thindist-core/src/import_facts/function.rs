@@ -1,4 +1,4 @@
-//! A function's body: every record of it with the numbers of this module replaced by what they stand for.
+//! A function's body: each of its records, with the numbers of this module replaced by what they stand for.
 
 use super::globals::Global;
 use super::layout::{self, INSTRUCTIONS};

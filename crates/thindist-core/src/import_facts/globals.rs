@@ -1,4 +1,4 @@
-//! The global values of a module: each by its name and by what its record says, without any number of this module.
+//! The global values of a module, each described by its name and its record, without any number of this module.
 
 use super::attributes::Attributes;
 use super::sink::{Id, Sink};

@@ -1,4 +1,4 @@
-//! What an importer gets of a module: for each definition that can be imported, a digest of all that an import of it
+//! What an importer gets of a module: for each definition that can be imported, a digest of everything that the import
 //! brings along.
 //!
 //! A backend reads an imported module as a whole file, and takes a few definitions out of it. Keyed by the file, every

@@ -1,5 +1,5 @@
-//! Where a description is written before it is hashed: every piece is preceded by what it is or how long it is, so that
-//! two descriptions are equal only if their pieces are.
+//! The buffer for a description before it is hashed. Each piece is preceded by its kind or length, so that two
+//! descriptions are equal only if their pieces are.
 
 use sha2::{Digest as _, Sha256};
 

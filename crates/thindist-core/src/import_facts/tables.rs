@@ -1,5 +1,5 @@
 //! The numbered things of a module, and of the function that is being read: values and metadata, each described by its
-//! content the first time it is asked for.
+//! content when it is first asked for.
 //!
 //! A description names global values and does not contain them; which ones it reached is kept beside it, so that their
 //! headers, and whatever those reach, can be added once at the end.

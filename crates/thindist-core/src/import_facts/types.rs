@@ -1,5 +1,5 @@
-//! The table of types: each by what it is, not by its number, and with the little of its shape that is needed to read
-//! instructions.
+//! The table of types, each described by its content and not by its number, with the part of its shape that is needed
+//! to read instructions.
 
 use super::sink::{Id, Sink};
 use crate::bitstream::{Block, BlockInfo, Item, Record};

@@ -1,4 +1,4 @@
-//! The inputs of a line, each with what stood in front of it, and where `-l` is looked for.
+//! The inputs of a line, each with the options that applied to it, and the directories in which `-l` is searched for.
 //!
 //! It does not know which of them are there.
 

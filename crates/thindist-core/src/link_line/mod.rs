@@ -1,4 +1,4 @@
-//! A linker's command line: its arguments with what each means, and the questions that a ThinLTO link asks of it.
+//! A linker's command line: its arguments with their meaning, and the questions that a ThinLTO link asks about it.
 //!
 //! What it does not know: the file system. Whether `-lx` is an archive or a shared object, and what is in a file, the
 //! program finds out; it asks [`LinkLine::inputs`] where to look.

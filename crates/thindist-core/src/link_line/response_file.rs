@@ -1,4 +1,4 @@
-//! Response files: how `@file`'s text becomes arguments.
+//! Response files: how the text of `@file` becomes arguments.
 
 /// Splits a response file as lld does with its default, GNU, quoting: white space separates, `'…'` and `"…"` hold
 /// together, a backslash keeps the next character (in both kinds of quotes as well).

@@ -1,4 +1,4 @@
-//! The command in a `.foo.o.cmd` file, where Kbuild keeps what it made `foo.o` with.
+//! The command in a `.foo.o.cmd` file, in which Kbuild records how it built `foo.o`.
 //!
 //! One line of make: `savedcmd_PATH := COMMAND`, `cmd_PATH` before 6.2, and since 7.2 also `saved_c_flags_PATH := FLAGS`.
 

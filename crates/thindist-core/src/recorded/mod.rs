@@ -1,4 +1,4 @@
-//! The flags that each file was compiled with, as its build recorded them, and what of them its backend is given.
+//! The flags with which each file was compiled, as recorded by its build, and the part of them that its backend gets.
 //!
 //! In-process LTO has one set of options for all modules; a file that asks for `-O1` gets the link's level. Where each file's own
 //! flags are wanted, they come from here: found in what Kbuild or compile_commands.json say of the object, read as a

@@ -1,4 +1,4 @@
-//! What a backend takes of the flags that a file was compiled with.
+//! What a backend takes of the flags with which a file was compiled.
 //!
 //! The frontend does not run again: what it was told (macros, languages, warnings, instrumentation, attributes of functions) is in
 //! the bitcode. What clang heeds when it compiles bitcode is what it makes its code generator and the LTO pipeline of: the

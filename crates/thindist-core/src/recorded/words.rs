@@ -1,4 +1,4 @@
-//! A recorded command as a shell would read it, up to its end: no shell is started for it.
+//! Splits a recorded command as a shell would, without starting one.
 //!
 //! It knows quotes and where a command ends, and refuses what only a running shell can tell.
 

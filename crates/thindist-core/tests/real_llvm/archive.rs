@@ -130,8 +130,8 @@ fn broken_archives_are_errors_that_say_where() {
     check(&with("x"), "the member header at offset 8 goes beyond the end at 9");
     check(&with(&header("a/", "1")), "the content of the member at offset 8");
     check(&with(&header("a/", "9999999999")), "the content of the member at offset 8");
-    check(&with(&header("a/", "-1")), "a size that is no decimal number");
-    check(&with(&header("a/", "")), "a size that is no decimal number");
+    check(&with(&header("a/", "-1")), "a size that is not a decimal number");
+    check(&with(&header("a/", "")), "a size that is not a decimal number");
     check(&with(&header("a/", "0").replace('`', "'")), "no terminator");
     check(&with(&header("/5", "0")), "a long name without a table of names before it");
     check(&with(&(header("//", "4") + "a.o/" + &header("/0", "0"))), "a long name without an end");
@@ -139,7 +139,7 @@ fn broken_archives_are_errors_that_say_where() {
     check(&with(&(header("//", "4") + "ab/\n" + &header("/0:8", "0"))), "nested in a thin archive");
     check(&with(&(header("//", "2") + "/\n" + &header("/0", "0"))), "an empty name");
     check(&with(&header("#1/20", "20")), "the content of the member at offset 8");
-    check(&with(&(header("#1/x", "2") + "xx")), "the length of a BSD long name that is no decimal number");
+    check(&with(&(header("#1/x", "2") + "xx")), "the length of a BSD long name that is not a decimal number");
     check(&with(&(header("#1/3", "2") + "xx")), "a BSD long name that is longer than the member");
     check(&with(&(header("#1/2", "2") + "\0\0")), "an empty name");
     check(&with(&(header("a/", "2") + "xx" + &header("#1/3", "2") + "xx")), "offset 70");

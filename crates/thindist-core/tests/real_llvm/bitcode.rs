@@ -1,4 +1,4 @@
-//! What is read from bitcode, against what LLVM's own tools say of the same files.
+//! What is read from bitcode, compared with what LLVM's own tools print for the same files.
 
 use crate::tools::{Random, Scratch, VERSIONS};
 use std::collections::BTreeMap;

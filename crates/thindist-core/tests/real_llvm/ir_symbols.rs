@@ -1,4 +1,4 @@
-//! The table of symbols beside a module, against what llvm-nm says of the same file.
+//! The symbol table beside a module, compared with what llvm-nm prints for the same file.
 
 use crate::tools::{Random, Scratch, VERSIONS, compile};
 use thindist_core::ir_symbols::{IrSymbols, read};

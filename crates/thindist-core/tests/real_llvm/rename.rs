@@ -1,4 +1,4 @@
-//! Renaming the modules of an individual index leaves the native object as it was: asked of real compilers.
+//! Renaming the modules of an individual index does not change the native object, tested with real compilers.
 
 use crate::tools::{Scratch, VERSIONS, compile};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Real LLVM tools for tests: a missing one is a failure that says what to install, never a skipped test.
+//! Real LLVM tools for tests. A missing tool is a failure that says what to install, never a skipped test.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The SQLite side of [`super::State`]: knows rows and how a database goes bad, not what rows mean.
+//! The SQLite side of [`super::State`]: it knows rows and how a database can be damaged, not what rows mean.
 //!
 //! `user_version` is the version of the format. A reader that finds another one, older or newer, drops all tables and
 //! makes its own: everything here can be found out again.

@@ -1,4 +1,4 @@
-//! Thindist's own client and scheduler over actions that mean nothing, for an engine that only takes its time.
+//! thindist's own client and scheduler with meaningless actions, for an engine that only takes time.
 
 #[path = "../shared/mod.rs"]
 mod shared;

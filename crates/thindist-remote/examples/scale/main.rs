@@ -1,5 +1,5 @@
-//! The two processes of `cargo xtask bench scale`: an engine of simulated workers, and thindist's client and scheduler alone,
-//! so that processor time and memory of the latter can be measured from outside.
+//! The two processes of `cargo xtask bench scale`: an engine of simulated workers, and thindist's client and scheduler
+//! alone, so that the processor time and memory of the latter can be measured from outside.
 //!
 //!     scale engine WORKERS LATENCY_MS DURATION_MS    says where it is, ends with its standard input
 //!     scale coordinator ADDRESS HOME ACTIONS          within the bounds of a link

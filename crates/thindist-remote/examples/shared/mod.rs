@@ -1,4 +1,4 @@
-//! What both examples say to an engine: who it is, and actions that import nothing.
+//! What both examples share: the identity of the client, and actions that import nothing.
 
 use std::sync::Arc;
 use std::time::Duration;

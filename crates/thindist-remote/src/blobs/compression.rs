@@ -1,4 +1,4 @@
-//! zstd, where an engine offers it.
+//! zstd, if an engine offers it.
 
 use std::io::{self, Read};
 

@@ -1,4 +1,4 @@
-//! Blobs to an engine and from it: in batches where they are small, as streams where they are not.
+//! Blobs to and from an engine: small ones in batches, large ones as streams.
 //!
 //! Whatever arrives is hashed before anybody sees it.
 

@@ -1,4 +1,4 @@
-//! An action of ours as one of the API.
+//! Converts an action into one of the API.
 
 use super::Worker;
 use super::tree::{self, Tree};

@@ -1,4 +1,4 @@
-//! How many actions are where, for whoever shows it.
+//! Counts of actions by their state, for progress displays.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! This machine and an engine together: a backend runs here if there is a free place, else there; and here if there fails, or if
-//! places are free while the engine is slow.
+//! Local and remote execution together: a backend runs locally if a slot is free, else on the engine; and locally if it
+//! fails there, or if slots are free while the engine is slow.
 
 use super::flight::Flight;
 use super::race::{Board, Pace, Raced};

@@ -1,4 +1,4 @@
-//! Backends on machines of an engine.
+//! Backends on the workers of an engine.
 //!
 //! An action of ours becomes one of the API: a command, and an input root that holds what the local action root holds and, unless
 //! workers have a compiler of their own, the compiler. What comes back is checked as everything that comes from an engine.
@@ -175,7 +175,9 @@ impl<'a> RemoteExecutor<'a> {
             Some(Fetched::Good(bytes)) => Ok(bytes.to_vec()),
             Some(Fetched::Missing) => Err(format!("its result names {digest}, which it does not have")),
             Some(Fetched::Wrong) => Err(format!("its blob {digest} has another content")),
-            None => self.cas.read(digest).ok().flatten().ok_or_else(|| format!("{digest} has gone from the local CAS")),
+            None => {
+                self.cas.read(digest).ok().flatten().ok_or_else(|| format!("{digest} is missing from the local CAS"))
+            }
         };
         let stderr = match output.stderr {
             Text::Inline(text) => text,

@@ -1,4 +1,4 @@
-//! One execution on an engine: started, waited for, taken up again when its stream is lost.
+//! One execution on an engine: started, waited for, resumed when its stream is lost.
 
 use crate::api;
 use crate::client::Engine;
@@ -134,7 +134,7 @@ async fn open(
 ) -> Result<(Lease, Streaming<Operation>), Status> {
     let connection = engine.executor().map_err(|error| Status::failed_precondition(error.to_string()))?;
     if connection.is_closed() {
-        return Err(Status::aborted("not asked any more after its last failure"));
+        return Err(Status::aborted("not asked again after its last failure"));
     }
     let (lease, envelope) = connection.stream();
     let mut client = ExecutionClient::new(lease.channel()).max_decoding_message_size(MAX_MESSAGE);

@@ -1,4 +1,4 @@
-//! An action that is on the engine, and when a free place of this machine runs it as well.
+//! An action that is on the engine, and the moment when a free local slot runs it too.
 //!
 //! Two kinds are worth it: what no worker has begun, of which the last to come is taken, since the engine would come to it last; and
 //! what is with a worker for much longer than expected. The first to end wins. The loser is cancelled and waited for: nothing

@@ -1,4 +1,4 @@
-//! Which blobs the engine has got in this run: each is asked for and sent once, however many actions need it.
+//! Which blobs the engine got in this run: each is asked for and sent once, however many actions need it.
 
 use crate::blobs::{self, Upload};
 use crate::client::Engine;

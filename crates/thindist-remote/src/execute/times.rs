@@ -1,4 +1,4 @@
-//! What a worker says of the time that an action took.
+//! The times that a worker reports for an action.
 
 use crate::api::ExecutedActionMetadata;
 use bazel_remote_apis::google::protobuf::Timestamp;

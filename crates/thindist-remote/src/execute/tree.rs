@@ -1,4 +1,4 @@
-//! An input root: directories by content, as the API has them.
+//! An input root: directories by content, in the form of the API.
 
 use crate::api;
 use crate::blobs::Upload;

@@ -1,4 +1,4 @@
-//! `thindist compare -- <lld arguments>`: one link done each way, side by side, and what each way costs.
+//! `thindist compare -- <lld arguments>`: does one link each way, side by side, and measures the cost.
 //!
 //! `verify` says whether the objects are the same; this says what they cost, from outside, as a build system would see it.
 //! Nothing of the user's is written, neither output nor stores: the stores are of this run, so that an empty one is
@@ -72,14 +72,14 @@ fn usage(what: impl std::fmt::Display) -> Failure {
 
 fn rounds(word: Option<OsString>) -> Result<usize> {
     let count = word.as_ref().and_then(|word| word.to_str()?.parse().ok()).filter(|count| *count > 0);
-    count.ok_or_else(|| usage("--rounds wants a whole number above 0"))
+    count.ok_or_else(|| usage("--rounds: expected a whole number above 0"))
 }
 
 fn format(word: Option<OsString>) -> Result<Format> {
     match word.as_ref().and_then(|word| word.to_str()) {
         Some("text") => Ok(Format::Text),
         Some("json") => Ok(Format::Json),
-        _ => Err(usage("--format wants `text` or `json`")),
+        _ => Err(usage("--format: expected `text` or `json`")),
     }
 }
 
@@ -97,7 +97,7 @@ fn measure(session: &mut Session, rounds: usize, modules: usize) -> Result<Repor
         measured.extend(round.measured);
         outputs = Some(round.outputs);
     }
-    let outputs = outputs.ok_or_else(|| Failure::new("no round was made"))?;
+    let outputs = outputs.ok_or_else(|| Failure::new("no round was measured"))?;
     let output = compared(&outputs.in_process, &outputs.distributed)?;
     let tools = [&session.lld, &session.clang].map(|tool| tool.version_line().to_owned());
     Ok(Report::new(rounds, modules, tools, &measured, output))

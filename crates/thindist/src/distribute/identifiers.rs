@@ -1,4 +1,4 @@
-//! Which input of the link each module of a job file is: its identifier in-process.
+//! Maps each module of a job file to an input of the link: its in-process identifier.
 //!
 //! LLVM links imports in the order of their identifiers, and its output depends on it. DTLTO gives members of thin archives
 //! the path of their file and unpacks those of others into files with lld's process number in their names. With

@@ -1,4 +1,4 @@
-//! The lld that waits for us: its line tells what DTLTO leaves out of the job file.
+//! The lld process that waits for the distributor: its command line has what DTLTO leaves out of the job file.
 //!
 //! The job file's name has its process number. A process of that number above ours, whose line names a distributor and the
 //! output of the job file, is it; anything else is not asked.

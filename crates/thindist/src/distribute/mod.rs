@@ -72,7 +72,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
 /// The job file, which lld puts last, and options of the link.
 fn read_words(words: Vec<OsString>) -> Result<(PathBuf, Vec<String>)> {
     let text = |word: OsString| {
-        word.into_string().map_err(|word| Failure::new(format_args!("{} is no UTF-8", word.display())).hint(USAGE))
+        word.into_string().map_err(|word| Failure::new(format_args!("{} is not UTF-8", word.display())).hint(USAGE))
     };
     let mut words: Vec<String> = words.into_iter().map(text).collect::<Result<_>>()?;
     match words.pop().filter(|last| !last.starts_with('-')) {
@@ -106,8 +106,9 @@ pub(crate) fn for_linker(
 ) -> std::result::Result<Answer, Stop> {
     let jobs = read_jobs(job_file)?;
     outputs::check_places(job_file, &jobs.jobs)?;
-    let linker = Linker::started(job_file, &session.lld.path, &session.line)
-        .ok_or_else(|| Failure::new(format_args!("{} is no name that lld gives to a job file", job_file.display())))?;
+    let linker = Linker::started(job_file, &session.lld.path, &session.line).ok_or_else(|| {
+        Failure::new(format_args!("{} is not a name that lld gives to a job file", job_file.display()))
+    })?;
     let modules = Modules::read(session, &session.clang, job_file, &jobs, known)?;
     let flags = flags(&jobs, Some(&linker), &[], &modules)?;
     if let Some(refusal) = flags.left_out.first() {

@@ -1,4 +1,4 @@
-//! The bitcode that a job file names: read, hashed, and under which identifier it takes part in the plan.
+//! The bitcode that a job file names: read, hashed, and given the identifier under which it takes part in the plan.
 
 use super::identifiers;
 use super::linker::Linker;
@@ -39,7 +39,7 @@ impl Modules {
         let common = jobs.common_inputs.iter();
         if let Some(missing) = paths.iter().chain(common).find(|path| !Path::new(path).is_file()) {
             return Err(Failure::new(format_args!(
-                "{} names the input {missing}, which is no file that is there",
+                "{} names the input {missing}, which does not exist",
                 job_file.display()
             ))
             .hint(super::LLDS_FILE));

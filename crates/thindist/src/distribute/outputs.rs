@@ -1,4 +1,4 @@
-//! Native objects where lld expects them.
+//! Puts native objects where lld expects them.
 
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Batch};

@@ -1,5 +1,5 @@
 //! Backends by the plain command: the compiler on lld's own files in lld's own directory, nothing canonical, nothing
-//! stored. What actions cannot express is compiled so, and `--thindist-verify` compares with it.
+//! stored. It compiles what actions cannot express, and `--thindist-verify` compares with it.
 
 use super::modules::Modules;
 use crate::failure::{Failure, Result, io};

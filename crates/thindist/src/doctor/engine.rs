@@ -32,10 +32,12 @@ pub(super) fn run_backend(settings: &Settings, options: &Options, root: &Path) -
         trial.link("there", &[("REMOTE_ONLY", "1"), ("REMOTE_LOCAL_FALLBACK", "0"), ("REMOTE_ACCEPT_CACHED", "0")])?;
     let here = trial.link("here", &[("REMOTE_EXECUTOR", ""), ("REMOTE_CACHE", "")])?;
     if there == here {
-        Ok(format!("{executor} (ran a backend; its object is the one that is made here)"))
+        Ok(format!("{executor} (ran a backend; its object equals the one made here)"))
     } else {
-        Err(Failure::new(format_args!("{executor} breaks rule 9: the object of its backend is not the one made here"))
-            .hint("see docs/remote.md"))
+        Err(Failure::new(format_args!(
+            "{executor} breaks rule 9: the object of its backend differs from the one made here"
+        ))
+        .hint("see docs/remote.md"))
     }
 }
 
@@ -61,7 +63,8 @@ impl Trial {
 
     /// The output of the link under these settings, and stores of its own.
     fn link(&self, name: &str, settings: &[(&str, &str)]) -> Result<Vec<u8>> {
-        let program = std::env::current_exe().map_err(|error| Failure::new(format_args!("where am I? {error}")))?;
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::new(format_args!("cannot find the thindist program: {error}")))?;
         let (output, mut link) = (self.path(name), Command::new(program));
         link.args(["ld", "--", "-r", "-o"]).arg(&output).arg(self.path("doctor.o"));
         link.env("THINDIST_CACHE_DIR", self.path(&format!("cache-{name}"))).env("THINDIST_FALLBACK", "never");

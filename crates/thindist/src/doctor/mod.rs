@@ -1,4 +1,4 @@
-//! `thindist doctor`: what thindist finds on this machine, and what is wrong with it.
+//! `thindist doctor`: what thindist finds on this machine, and which of it is a problem.
 
 mod engine;
 

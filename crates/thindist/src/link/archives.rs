@@ -1,4 +1,4 @@
-//! Archives among the inputs: what their members are, and where.
+//! Archives among the inputs: their members and where these are.
 
 use super::fat_objects;
 use super::kind::read_kind;

@@ -1,4 +1,4 @@
-//! From bitcode and indexes to jobs: candidates read, plan made, and where content is on this host.
+//! From bitcode and indexes to jobs: reads candidates, makes the plan, and finds content on this host.
 
 use super::archives::{Member, Place};
 use super::execution::Batch;

@@ -1,4 +1,4 @@
-//! Running backends: stores asked, the rest compiled, failures and warnings told as a linker tells them.
+//! Obtains native objects: asks the stores, compiles the rest, and reports failures and warnings as a linker does.
 //!
 //! It knows jobs and nothing of the link that they are from.
 

@@ -1,5 +1,5 @@
-//! Files that assembly in the bitcode names (`.incbin`, `.include`): found, hashed, and followed. Files that the line names
-//! for all backends: profiles.
+//! Files that assembly in the bitcode names (`.incbin`, `.include`), found, hashed, and followed; and files that the
+//! line names for all backends: profiles.
 
 use super::stop::Stop;
 use crate::failure::io;
@@ -116,7 +116,7 @@ fn check_context(path: &str) -> Result<(), Stop> {
     if is_context_sensitive(&bytes) {
         return Ok(());
     }
-    let reason = "it is no indexed profile with context-sensitive counters".to_owned();
+    let reason = "it is not an indexed profile with context-sensitive counters".to_owned();
     Err(Stop::Refused(Refusal { option: format!("--lto-cs-profile-file={path}"), reason }))
 }
 

@@ -1,4 +1,4 @@
-//! FatLTO objects: native ones that carry their bitcode in a section, which lld takes under `--fat-lto-objects`.
+//! FatLTO objects: native objects with their bitcode in a section, which lld uses under `--fat-lto-objects`.
 
 use super::archives::Place;
 use crate::failure::Result;

@@ -17,7 +17,7 @@ use thindist_core::ir_symbols::BitcodeSymbols;
 /// The final link's output, not yet in its place.
 #[derive(Debug)]
 pub(crate) struct Linked {
-    /// Where lld has written it; `None` if the output is no regular file and lld has written to it directly.
+    /// Where lld has written it; `None` if the output is not a regular file and lld has written to it directly.
     pub(crate) file: Option<PathBuf>,
     /// Everything that was printed on stderr, once.
     pub(crate) diagnostics: Vec<String>,

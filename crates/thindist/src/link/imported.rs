@@ -1,4 +1,4 @@
-//! What importers get of each module that some module imports from: remembered by the module's content, or read.
+//! What importers get of each module: looked up by the module's content, or read from it.
 
 use super::parallel;
 use crate::failure::{Result, io};

@@ -1,4 +1,4 @@
-//! Leaving the link to lld: because there is nothing to distribute, or because separate backends cannot do it.
+//! Leaves the link to lld, because there is nothing to distribute or because separate backends cannot carry it.
 
 use super::words::ForLld;
 use crate::failure::{Failure, Result, io};

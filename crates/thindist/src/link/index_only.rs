@@ -1,4 +1,5 @@
-//! A thin link that a build asks for by itself (`--thinlto-index-only=LIST`), to run the backends on its own: kernel 7.2's mode.
+//! A thin link that a build asks for alone (`--thinlto-index-only=LIST`), to run the backends itself, as kernel 7.2
+//! does.
 //!
 //! lld writes every index anew at each thin link, and an index holds the hash of every module that it imports from. A build
 //! system that compares times then runs each backend after any edit (all 1,027 of a kernel). Here lld writes into the

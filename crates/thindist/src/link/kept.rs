@@ -1,4 +1,4 @@
-//! The native objects of a link kept for `thindist what-changed`, each with the job that it comes from.
+//! Keeps the native objects of a link for `thindist what-changed`, each with the job that it comes from.
 //!
 //! In the directory they are named as the outputs of steps are, by their modules' paths. Each output of a build has a list of
 //! its own there, so that a later link of it can remove what is of no link any more.
@@ -23,8 +23,8 @@ pub(super) fn keep(session: &Session, planned: &Planned, natives: &[NativeObject
     for ((job, native), (module, imports)) in planned.jobs.iter().zip(natives).zip(&planned.paths) {
         let name = name_of(module, &kept);
         let bytes = session.cas.read(&native.digest)?.ok_or_else(|| {
-            Failure::new(format_args!("the native object of {} has gone from the CAS", job.name))
-                .hint("something clears the cache during this link; link again when that has ended")
+            Failure::new(format_args!("the native object of {} is missing from the CAS", job.name))
+                .hint("another process clears the cache during this link; link again when it has ended")
         })?;
         write(root, &name, &bytes)?;
         let job_name = name.strip_suffix(NATIVE_SUFFIX).map(|stem| format!("{stem}{JOB_SUFFIX}")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Running lld as a step of a link: its words in a response file, its environment ours, its end ours as well.
+//! Runs lld as a step of a link: arguments in a response file, the environment inherited, cancelled with the link.
 
 use super::session::Session;
 use crate::failure::{Failure, Result, io};

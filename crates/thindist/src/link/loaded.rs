@@ -1,4 +1,4 @@
-//! Which inputs in-process has loaded, in its order: what the thin link's trace says.
+//! Which inputs in-process has loaded, in its order, according to the trace of the thin link.
 
 use super::archives::{Member, Place};
 use super::kind::kind_of;
@@ -66,10 +66,10 @@ fn expect_library(survey: &Survey, line: &str) -> std::result::Result<(), Stop> 
     let refuse = |reason: &str| Err(Stop::Refused(Refusal { option: line.to_owned(), reason: reason.to_owned() }));
     match kind_of(Path::new(line)) {
         Some(FileKind::ElfRelocatable) => {
-            refuse("a linker script names this object, and it would change places with the LTO objects")
+            refuse("a linker script names this object, and it and the LTO objects would be in another order")
         }
         None => refuse(
-            "a linker script or an object names this library, and its member would change places with the LTO objects",
+            "a linker script or an object names this library, and its member and the LTO objects would be in another order",
         ),
         Some(_) => Ok(()),
     }

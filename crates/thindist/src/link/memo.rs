@@ -1,4 +1,4 @@
-//! The whole-link memo: a link whose every input is as it was ends with the output that it had.
+//! The whole-link memo: a link with unchanged inputs gets its earlier output.
 //!
 //! Two steps, because some inputs are known only after a link: assembly names files, scripts include scripts. The first
 //! key covers what the line tells and leads to a manifest of the rest; the second adds the content of that rest and

@@ -161,7 +161,7 @@ pub(crate) struct Distributed {
     pub(crate) natives: Vec<(String, PathBuf)>,
     /// The regular-LTO object, where some bitcode takes part in regular LTO.
     pub(crate) regular_object: Option<PathBuf>,
-    /// The output, not in its place; `None` if it is no regular file.
+    /// The output, not in its place; `None` if it is not a regular file.
     pub(crate) output: Option<PathBuf>,
     /// What suffixes of promoted names in-process are here, where names are stable.
     pub(crate) new_suffixes: BTreeMap<String, String>,
@@ -216,7 +216,7 @@ fn plan_telling(
 /// A link of which something else than its output is wanted. One that separate backends cannot do is an error here.
 pub(crate) fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
     let words = Words::read(settings, words)?;
-    let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is no UTF-8"))?;
+    let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is not UTF-8"))?;
     let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
     let (survey, readable) = Survey::of(&line);
     readable.map_err(only_in_process)?;
@@ -227,9 +227,7 @@ pub(crate) fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Ses
 /// Why separate backends cannot do a link, as an error.
 pub(crate) fn only_in_process(stop: Stop) -> Failure {
     match stop {
-        Stop::Refused(refusal) => {
-            Failure::new(refusal).hint("such a link is done in-process: there are no backends of it")
-        }
+        Stop::Refused(refusal) => Failure::new(refusal).hint("such a link is done in-process and has no backends"),
         Stop::Failed(failure) => failure,
     }
 }
@@ -243,7 +241,7 @@ fn plan_beside(session: &Session, survey: &Survey, inputs: &InputDigests) -> Res
     let flags = LinkFlags::of(&session.line).map_err(Failure::new)?;
     let candidates = backends::read_candidates(session, survey, inputs)?;
     if candidates.iter().any(backends::Candidate::has_regular_part) {
-        return Err(Failure::new("regular LTO would be done once more"));
+        return Err(Failure::new("regular LTO would run a second time"));
     }
     let thin = thin_step::run_silently(session, survey).map_err(refused)?;
     let planned = backends::plan(session, &flags, candidates, &thin, &mut |_| {}).map_err(refused)?;

@@ -54,8 +54,8 @@ pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCo
 }
 
 pub(crate) fn gone_again(module: &str) -> Failure {
-    Failure::new(format_args!("the native object of {module} was made twice and has gone from the CAS each time"))
-        .hint("something clears the cache during this link; link again when that has ended")
+    Failure::new(format_args!("the native object of {module} was made twice and was removed from the CAS each time"))
+        .hint("another process clears the cache during this link; link again when it has ended")
 }
 
 /// A path for the native object of each module; the directories are made.

@@ -1,4 +1,5 @@
-//! The order of symbols in-process, and the members that it loads for the LTO objects, from what the inputs define.
+//! The in-process order of symbols, and the members that lld loads for the LTO objects, computed from what the inputs
+//! define.
 
 use super::archives::Member;
 use super::loaded::Candidate;
@@ -28,7 +29,7 @@ pub(crate) struct Order<'a> {
 
 impl Order<'_> {
     fn unknown() -> Self {
-        let doubt = Some("in which order lld enters symbols is not known".to_owned());
+        let doubt = Some("the order in which lld enters symbols is not known".to_owned());
         Self { doubt, ..Self::default() }
     }
 }

@@ -1,4 +1,4 @@
-//! Definitions that native objects and bitcode share.
+//! Definitions that are both in native objects and in bitcode.
 //!
 //! A weak symbol and a COMDAT group go to whoever comes first. In-process the bitcode keeps its place for that, in the final
 //! link all natives come before the LTO objects. So what a native object loses in-process is taken out of the copy of it that

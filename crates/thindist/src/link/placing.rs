@@ -1,4 +1,4 @@
-//! The native side of the final line: what is loaded, what is left of each library.
+//! The native side of the final line: what is loaded, and what is left of each library.
 
 use super::archives::{ArchiveContent, Member};
 use super::loaded::Candidate;

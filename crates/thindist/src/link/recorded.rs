@@ -1,4 +1,4 @@
-//! The flags that each module was compiled with: where its build has recorded them.
+//! The flags with which each module was compiled: where its build has recorded them.
 //!
 //! Kbuild keeps a `.foo.o.cmd` beside each `foo.o`; other builds have one compile_commands.json. A module that neither tells of is
 //! an error: with the link's flags alone it would be compiled in another way than was asked for.

@@ -1,5 +1,5 @@
-//! What one run has at hand: its stores, its place for temporaries, and how it is cancelled; and what a link has beside
-//! that: its line and its tools.
+//! What one run needs: its stores, its directory for temporaries, and its cancellation; for a link also its line and
+//! its tools.
 
 use super::survey::Survey;
 use super::ways::Way;
@@ -274,7 +274,7 @@ impl Workspace {
 /// A path of our own as text for a command line.
 pub(crate) fn text(path: &Path) -> Result<String> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
-        Failure::new(format_args!("the path of the cache or of the scratch directory is no UTF-8: {}", path.display()))
+        Failure::new(format_args!("the path of the cache or of the scratch directory is not UTF-8: {}", path.display()))
             .hint("name other places with THINDIST_CACHE_DIR and THINDIST_SCRATCH_DIR")
     })
 }

@@ -1,4 +1,4 @@
-//! What in-process lld calls the files that only the final link knows.
+//! The in-process names of files that only the final link knows.
 //!
 //! Native objects, the regular-LTO object and what is left of archives lie in the link's own directory. In messages, maps
 //! and lists their names are those that a user of in-process ThinLTO knows.

@@ -1,4 +1,4 @@
-//! What the inputs of a link line are: found, opened, and told apart by their first bytes.
+//! The inputs of a link line: found, opened, and classified by their first bytes.
 
 use super::archives::{self, ArchiveContent, Place};
 use super::fat_objects;

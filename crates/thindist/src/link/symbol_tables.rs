@@ -1,4 +1,4 @@
-//! Symbol tables of ELF files as lld enters them: of native objects and of shared ones.
+//! Symbol tables of native objects and shared libraries, as lld enters them.
 
 use crate::failure::{Failure, Result};
 use object::read::elf::{FileHeader, SectionHeader as _, SectionTable, Sym, SymbolTable};

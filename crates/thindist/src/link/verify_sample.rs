@@ -1,4 +1,4 @@
-//! `remote_verify_sample`: a share of what engines gave is made here as well, and must be the same.
+//! `remote_verify_sample`: compiles a share of the remote results locally as well and requires equal objects.
 //!
 //! A blob's digest tells whether it is what a result names, and not whether the result is that of the action. This does, for
 //! those that are tried; which these are differs from link to link.
@@ -36,10 +36,10 @@ pub(super) fn check(batch: &Batch<'_>, natives: &[NativeObject]) -> Result<()> {
 
 fn differs(job: &Job, theirs: &NativeObject, ours: &NativeObject) -> Failure {
     Failure::new(format_args!(
-        "the native object of {} from the engine is {}, but made here it is {}",
+        "the native object of {} from the engine is {}, but compiled here it is {}",
         job.name, theirs.digest, ours.digest
     ))
-    .hint("nothing was linked; do not use that engine, and run `thindist cache clear`: others of its objects are in there")
+    .hint("nothing was linked; do not use that engine, and run `thindist cache clear`: the stores have other objects of it")
 }
 
 /// From 0, which is none, to 1.

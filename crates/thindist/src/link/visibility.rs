@@ -1,4 +1,4 @@
-//! Visibility that only bitcode gives to a symbol.
+//! Visibility that a symbol gets from bitcode only.
 //!
 //! A symbol has the narrowest visibility of all files that name it. In-process bitcode is among these, whatever LTO leaves of its
 //! references; the final link sees natives and LTO objects. If the one reference that said `hidden` is gone, a definition

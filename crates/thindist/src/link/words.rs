@@ -1,4 +1,4 @@
-//! The words of a link line: response files expanded, thindist's own flags taken off.
+//! The words of a link line, with response files expanded and thindist's own flags removed.
 
 use crate::failure::{Result, io};
 use crate::settings::{self, Settings};

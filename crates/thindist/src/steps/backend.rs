@@ -1,4 +1,4 @@
-//! `thindist backend [-o FILE] JOB…`: native objects from job files, out of the stores or compiled.
+//! `thindist backend [-o FILE] JOB…`: native objects from job files, from the stores or compiled.
 //!
 //! A job file says what its thin link saw of other modules. If these are not so any more, the build system has run the
 //! steps in a wrong order, and an object made now would be of neither state: that is an error.

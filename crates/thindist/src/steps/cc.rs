@@ -1,5 +1,5 @@
-//! `thindist cc <compiler> <arguments>`: for a build that calls `clang -fthinlto-index=` itself, such as kernel 7.2's and
-//! Bazel's. It stands in front of the compiler, as ccache does.
+//! `thindist cc <compiler> <arguments>`: for a build that calls `clang -fthinlto-index=` itself, such as kernel 7.2's
+//! and Bazel's. It is called in front of the compiler, as ccache is.
 //!
 //! A call without that option becomes the compiler at once: nothing is read, opened or asked before that, as a kernel
 //! makes 1,500 of these. A backend compilation becomes an action, with the arguments as they are given: answered from the
@@ -68,7 +68,7 @@ impl Call {
         for word in &self.words {
             match word.to_str() {
                 Some(word) => words.push(word.to_owned()),
-                None => return refuse(word.display().to_string(), "it is no UTF-8"),
+                None => return refuse(word.display().to_string(), "it is not UTF-8"),
             }
         }
         let adjusts = |name: &OsString| DRIVER_VARIABLES.iter().any(|start| name.to_string_lossy().starts_with(start));

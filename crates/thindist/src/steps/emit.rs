@@ -1,4 +1,4 @@
-//! `thindist emit ninja|make|json -o FILE -- <lld arguments>`: a link's steps as a build graph of files.
+//! `thindist emit ninja|make|json -o FILE -- <lld arguments>`: the steps of a link as a build graph of files.
 //!
 //! Beside FILE: `FILE.line`, the arguments; `FILE.objects`, the list of the final link; for ninja `FILE.dd`, what each step
 //! reads, and `FILE.d`; for make `FILE.stamp`. The bitcode has to be there: which module a step is of is read from it.
@@ -39,7 +39,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let line = write_line(&mut settings.clone(), &options)?;
     let (session, survey) = link::open(&mut settings, options.line.clone())?;
     if !survey.has_bitcode() {
-        return session.finish(Err(Failure::new("no bitcode among the inputs: there is nothing to run apart")
+        return session.finish(Err(Failure::new("no bitcode among the inputs: there are no backends to run")
             .hint("compile the sources first: emit reads which modules there are")));
     }
     let files = Files { file: options.file, line, program: program()? };
@@ -66,7 +66,7 @@ impl Options {
                 other => return Err(unknown(other, USAGE)),
             }
         }
-        let file = file.ok_or_else(|| Failure::new("no -o: what is the graph's file called?").hint(USAGE))?;
+        let file = file.ok_or_else(|| Failure::new("no -o: the name of the graph's file is missing").hint(USAGE))?;
         Ok(Self { format, file, line: words.collect() })
     }
 }
@@ -74,7 +74,7 @@ impl Options {
 /// The arguments, flags of ours first, in a file: no command is too long, and no word needs a shell's quotes.
 fn write_line(settings: &mut Settings, options: &Options) -> Result<PathBuf> {
     let words = Words::read(settings, options.line.clone())?;
-    let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is no UTF-8"))?;
+    let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is not UTF-8"))?;
     let path = with_suffix(&options.file, ".line");
     output::write_if_changed(&path, response_file::join(&[words.own, expanded].concat()).as_bytes())?;
     Ok(path)

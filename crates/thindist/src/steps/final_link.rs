@@ -1,4 +1,4 @@
-//! `thindist final-link --list FILE -- <lld arguments>`: the output of the link from native objects that are there.
+//! `thindist final-link --list FILE -- <lld arguments>`: the output of the link from existing native objects.
 //!
 //! The line is the thin link's. What it read has to be as the thin link saw it. Of bitcode only that it is bitcode is looked
 //! at: the thin link has left what is needed of its symbols. The output is written only if it changes.
@@ -42,8 +42,7 @@ impl Options {
                 other => return Err(unknown(other, USAGE)),
             }
         }
-        let list =
-            list.ok_or_else(|| Failure::new("no --list: where has the thin link left its files?").hint(USAGE))?;
+        let list = list.ok_or_else(|| Failure::new("no --list: the list of the thin link is missing").hint(USAGE))?;
         Ok(Self { list, line: words.collect() })
     }
 }
@@ -97,7 +96,7 @@ fn check_bitcode(survey: &Survey, file: &FinalFile) -> Result<()> {
     match now.symmetric_difference(&then).next() {
         None => Ok(()),
         Some(other) => {
-            let was = if then.contains(other) { "was bitcode" } else { "was no bitcode" };
+            let was = if then.contains(other) { "was bitcode" } else { "was not bitcode" };
             Err(Failure::new(format_args!("{other} {was} when the thin link saw it")).hint(AGAIN))
         }
     }
@@ -109,7 +108,7 @@ fn check_inputs(session: &Session, survey: &Survey, file: &FinalFile) -> Result<
     let bitcode: BTreeSet<PathBuf> = survey.bitcode_files().collect();
     // A library that is found at another place now, for one.
     if let Some(new) = survey.files().iter().find(|path| !known.contains(path.as_path()) && !bitcode.contains(*path)) {
-        return Err(Failure::new(format_args!("{} was no input of the thin link", new.display())).hint(AGAIN));
+        return Err(Failure::new(format_args!("{} was not an input of the thin link", new.display())).hint(AGAIN));
     }
     let now = session.digest(file.inputs.iter().map(|input| PathBuf::from(&input.path)).collect())?;
     for input in &file.inputs {

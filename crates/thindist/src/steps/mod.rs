@@ -1,7 +1,7 @@
-//! A link as steps of somebody else's build graph: `thindist thin-link` leaves the plan as files, one job a module,
-//! `thindist backend` runs one of them, and `thindist final-link` links their objects. The build system runs them, and
-//! decides by the files' times what is out of date; so each file is written only if it changes. `thindist cc` is for a graph
-//! that calls the compiler on an index by itself.
+//! A link as steps of another build system: `thindist thin-link` writes the plan as files, one job for each module,
+//! `thindist backend` runs one of them, and `thindist final-link` links their objects. The build system runs the steps
+//! and compares the times of files, so each file is written only if it changes. `thindist cc` is for a build that calls
+//! the compiler on an index itself.
 
 mod backend;
 mod cc;
@@ -45,7 +45,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// The value of an option, which is the next word.
 pub(crate) fn value(option: &str, words: &mut impl Iterator<Item = OsString>, usage: &str) -> Result<String> {
     let word = words.next().ok_or_else(|| Failure::new(format_args!("{option} needs a value")).hint(usage))?;
-    word.into_string().map_err(|word| Failure::new(format_args!("{option}: {} is no UTF-8", word.display())))
+    word.into_string().map_err(|word| Failure::new(format_args!("{option}: {} is not UTF-8", word.display())))
 }
 
 pub(crate) fn unknown(word: &str, usage: &str) -> Failure {
@@ -56,5 +56,5 @@ pub(crate) fn unknown(word: &str, usage: &str) -> Failure {
 fn text(path: &Path) -> Result<String> {
     path.to_str()
         .map(str::to_owned)
-        .ok_or_else(|| Failure::new(format_args!("the path {} is no UTF-8", path.display())))
+        .ok_or_else(|| Failure::new(format_args!("the path {} is not UTF-8", path.display())))
 }

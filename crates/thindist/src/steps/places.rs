@@ -1,4 +1,4 @@
-//! Where a build system has the bitcode of each module, and what the files of its steps are called.
+//! Where a build system has the bitcode of each module, and the names of the files of its steps.
 //!
 //! A module that is a file has its files beside it. A member of a regular archive is no file, nor is bitcode in a FatLTO
 //! object: it is unpacked into `LIST.members`, under a name that does not change when the archive's other members do. A build system gets these names
@@ -65,7 +65,7 @@ impl Places {
     /// The bitcode of a module by its identifier.
     pub(super) fn module(&self, identifier: &str) -> Result<&Path> {
         let place = self.modules.get(identifier).map(PathBuf::as_path);
-        place.ok_or_else(|| Failure::new(format_args!("{identifier} is no module of the line; please report this")))
+        place.ok_or_else(|| Failure::new(format_args!("{identifier} is not a module of the line; please report this")))
     }
 
     /// The file of an input, unpacked if it was none.

@@ -1,4 +1,4 @@
-//! `thindist thin-link --list FILE -- <lld arguments>`: everything up to the backends, left as files.
+//! `thindist thin-link --list FILE -- <lld arguments>`: everything up to the backends, written as files.
 //!
 //! Beside each selected bitcode file `M`: `M.thinlto.bc`, its individual index with canonical names, and `M.thinlto.job`, all
 //! else that its native object depends on. FILE has the objects of the final link, one a line, in in-process' order:
@@ -80,7 +80,7 @@ impl Options {
             }
         }
         if suffix.is_empty() || suffix.contains('/') || suffix == ".o" {
-            return Err(Failure::new(format_args!("--suffix `{suffix}` would not tell objects apart")).hint(USAGE));
+            return Err(Failure::new(format_args!("--suffix `{suffix}` does not distinguish the objects")).hint(USAGE));
         }
         let list = list.ok_or_else(|| Failure::new("no --list").hint(USAGE))?;
         Ok(Self { list, suffix, dyndep, depfile, final_link, line: words.collect() })
@@ -274,7 +274,8 @@ fn regular_part(thin: &ThinLink, planned: &Planned, options: &Options) -> Result
 fn find<'a>(places: &BTreeMap<&Path, &'a Path>, source: &Source) -> Result<&'a Path> {
     let file = source_file(source)?;
     let place = places.get(file).copied();
-    place.ok_or_else(|| Failure::new(format_args!("{} is no module of the plan; please report this", file.display())))
+    place
+        .ok_or_else(|| Failure::new(format_args!("{} is not a module of the plan; please report this", file.display())))
 }
 
 fn source_file(source: &Source) -> Result<&Path> {

@@ -1,4 +1,4 @@
-//! Two objects' definitions, paired by name, and what is different of each pair.
+//! Pairs two objects' definitions by name, and compares each pair.
 
 use super::image::{Definition, Kind, plain};
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! What a native object defines: each function, variable and remaining section, so that it can be compared wherever it is.
+//! What a native object defines: each function, variable and remaining section, in a form that does not depend on its
+//! position.
 //!
 //! An edit moves what stands behind it, and renumbers symbols and strings. So a definition is its bytes without those that the
 //! linker will fill in, and for each of these what is meant: a symbol by its name, a place in a section by the definition
@@ -44,7 +45,7 @@ pub(super) enum ImageError {
     #[error(transparent)]
     Object(#[from] object::Error),
     #[error(
-        "it is linked already, and says no more what refers to what: name the relocatable object that it was made of"
+        "it is already linked and no longer says what refers to what: name the relocatable object that it was linked from"
     )]
     Linked,
 }

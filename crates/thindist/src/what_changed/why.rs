@@ -1,4 +1,4 @@
-//! Why a native object is another one: the jobs that stand beside the old and the new one, compared.
+//! Why a native object differs: compares the jobs beside the old and the new one.
 //!
 //! A job has the digests of all that its object was made of. Where there is none, nothing is said.
 

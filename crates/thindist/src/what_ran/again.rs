@@ -1,4 +1,4 @@
-//! One backend of a link laid out for whoever wants to run it by hand.
+//! Lays out one backend of a link so that it can be run by hand.
 //!
 //! Nothing of it was kept: the link's plan is made again, and has the same key as long as the inputs are the same.
 

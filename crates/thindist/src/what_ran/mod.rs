@@ -1,4 +1,5 @@
-//! `thindist what-ran`: for each action of a link where its native object came from, what that took, and how to run it again.
+//! `thindist what-ran`: where the native object of each action of a link came from, what it cost, and how to run it
+//! again.
 //!
 //! A link leaves one line of JSON for itself and one for each action: in a file of the cache that the next link replaces, or
 //! at the end of a file that a setting names. A link that is remembered whole leaves none, as nothing of it ran.

@@ -1,4 +1,4 @@
-//! Bad input: the message names the file and says what to do, the output is untouched, nothing is stored.
+//! Bad input: the message names the file and says what to do, the output is unchanged, nothing is stored.
 
 use crate::on_each_llvm;
 use crate::programs::pair;

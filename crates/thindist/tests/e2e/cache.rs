@@ -1,4 +1,4 @@
-//! What the stores give back, and that they give back nothing else.
+//! The stores return what was stored, and nothing else.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};
@@ -260,7 +260,7 @@ fn a_cas_that_keeps_nothing_is_an_error(sandbox: &Sandbox) {
     let clang = FakeCompiler::new(sandbox, "thief", &body);
     sandbox.write("out.o", "as it was");
     let run = sandbox.ld(&line("out.o")).env("THINDIST_CLANG", &clang.path).env("THINDIST_JOBS", "1").run().exits(1);
-    let run = run.says("the native object of ").says("gone from the CAS").says("link again");
+    let run = run.says("the native object of ").says("from the CAS").says("link again");
     assert_eq!(sandbox.read("out.o"), b"as it was", "{run}");
     assert_eq!(sandbox.temporaries(), Vec::<std::path::PathBuf>::new(), "{run}");
 }

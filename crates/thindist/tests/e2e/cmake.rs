@@ -1,4 +1,4 @@
-//! Projects of CMake and Meson: a C++ library, a C one, and two programs, with thindist as the linker by one variable.
+//! Projects of CMake and Meson: a C++ library, a C library, and two programs, linked with thindist by one variable.
 
 use crate::on_each_llvm;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `thindist compare`: every way measured, nothing of the user's touched, or exit code 2.
+//! `thindist compare` measures every way and touches no file of the user's, or exits with 2.
 
 use crate::on_each_llvm;
 use crate::programs::{pair, row};

@@ -1,4 +1,4 @@
-//! Links that are killed, interrupted or cancelled leave nothing that the next one would trip over.
+//! Links that are killed, interrupted or cancelled leave nothing that disturbs the next one.
 
 use crate::on_each_llvm;
 use crate::programs::row;

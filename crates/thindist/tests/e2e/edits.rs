@@ -1,4 +1,4 @@
-//! An edit runs the backends that it concerns, and no other.
+//! An edit runs the backends that it affects, and no other.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};
@@ -211,7 +211,7 @@ fn a_script_that_alters_symbol_resolution_runs_those_concerned(sandbox: &Sandbox
     expect_executed(&sandbox.link(&line), 0);
     sandbox.write("script.lds", "SECTIONS { .text : { *(.text .text.*) } }\nleaf = alone;\n");
     expect_executed(&sandbox.link(&line), 3);
-    // A dynamic output's symbols are in another order (see ARCHITECTURE, Limits); the native objects are in-process' own.
+    // A dynamic output's symbols are in another order (see docs/limits.md); the native objects are in-process' own.
     let run = sandbox.verify(&line).run();
     assert_eq!(run.lines_with("different: "), run.lines_with("different: output ."), "{run}");
 }

@@ -1,4 +1,4 @@
-//! A link as a build graph: what ninja and make run of it, and that its output is the link's.
+//! A link as a build graph: what ninja and make run, and that the output is that of the link.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};

@@ -1,4 +1,4 @@
-//! Where people run it: without a place to keep anything, and with settings as people write them.
+//! Environments of users: no place for a cache, and settings in every spelling.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain};

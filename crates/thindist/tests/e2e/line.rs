@@ -1,5 +1,5 @@
-//! Link lines that take more than a row of the table in `link_lines`: the output is in-process's, and a program that comes
-//! of it does the same.
+//! Link lines that need more than a row of the table in `link_lines`: the output equals the in-process link's, and the
+//! program runs alike.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, pair};

@@ -1,4 +1,4 @@
-//! lld's options against the table: nothing that `--help` prints is unknown, everything carried gives the same bytes.
+//! lld's options against the table: every option of `--help` has a row, and every carried option gives the same bytes.
 
 use crate::on_each_llvm;
 use std::collections::BTreeSet;

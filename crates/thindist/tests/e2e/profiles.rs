@@ -1,4 +1,5 @@
-//! Profiles that the line names are inputs of every backend: AutoFDO's samples, Propeller's clusters, counters with context.
+//! Profiles that the line names are inputs of every backend: AutoFDO's samples, Propeller's clusters, context-sensitive
+//! counters.
 
 use crate::on_each_llvm;
 use testkit::{Sandbox, Stats};

@@ -1,4 +1,4 @@
-//! Backends with the flags of their own files: from Kbuild's records, from compile_commands.json, and what is wrong with them.
+//! Backends with the flags of their own files, from Kbuild's records and compile_commands.json, and errors in these.
 
 use crate::on_each_llvm;
 use testkit::{Sandbox, Stats};

@@ -1,4 +1,4 @@
-//! Bugs that were found by reading, each under its name.
+//! Bugs, each under its name.
 
 use crate::on_each_llvm;
 use testkit::Sandbox;

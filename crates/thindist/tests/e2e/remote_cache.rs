@@ -1,4 +1,4 @@
-//! A cache that others share: what is found, what is left there, what goes over the wire, and who may connect.
+//! A shared cache: what is found, what is uploaded, what is transferred, and who may connect.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};
@@ -149,7 +149,7 @@ fn an_engine_that_will_not_do_is_one_warning() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     warns(client(&sandbox, &format!("grpc://localhost:{port}"), "client"), "Connection refused");
     let web = web_server();
-    warns(client(&sandbox, &format!("grpc://localhost:{web}"), "web"), "no HTTP/2 there");
+    warns(client(&sandbox, &format!("grpc://localhost:{web}"), "web"), "does not speak HTTP/2");
     let md5 = FakeEngine::offering(Offer { digest_functions: vec![3], ..Offer::default() });
     let tool = client(&sandbox, &md5.address(), "md5");
     warns(tool, "it does not offer SHA256, only MD5");
@@ -248,9 +248,9 @@ fn an_executor_that_will_not_do_is_named_with_its_setting() {
     link("https://localhost:1", "scheme").run().exits(1).says("remote_executor=https://localhost:1: expected grpc://");
     let md5 = FakeEngine::offering(Offer { digest_functions: vec![3], ..Offer::default() });
     for (name, address, says) in [
-        ("web", format!("grpc://localhost:{}", web_server()), "no HTTP/2 there"),
+        ("web", format!("grpc://localhost:{}", web_server()), "does not speak HTTP/2"),
         ("md5", md5.address(), "it does not offer SHA256, only MD5"),
-        ("tls", format!("grpcs://localhost:{}", web_server()), "TLS on one side only"),
+        ("tls", format!("grpcs://localhost:{}", web_server()), "TLS is on one side only"),
     ] {
         let run = link(&address, name).env("THINDIST_REMOTE_TIMEOUT", "4").ok().says(says);
         assert_eq!(run.lines_with(&format!("warning: remote_executor={address}: ")), 1, "{run}");

@@ -1,4 +1,4 @@
-//! Backends on an engine: the same bytes, each blob sent once, and whatever fails there runs here.
+//! Backends on an engine: the same bytes, each blob sent once, and local execution of whatever fails there.
 
 use crate::on_each_llvm;
 use crate::programs::{chain, edit};
@@ -285,7 +285,7 @@ fn doctor_has_a_backend_run_there() {
     };
     let run = doctor().ok().says_nothing();
     let line = "ok     remote executor: remote_executor=grpc://";
-    assert!(run.stdout.contains(line) && run.stdout.contains("the one that is made here"), "{run}");
+    assert!(run.stdout.contains(line) && run.stdout.contains("equals the one made here"), "{run}");
     assert_eq!(engine.calls("Execute"), 1);
     engine.fail(Fault::NoOutput);
     let run = doctor().run().exits(1).says("a backend there: ").says("it gave no native object");

@@ -1,4 +1,4 @@
-//! A cache that fails in every way it can: the link is right, ends, and says what was wrong once.
+//! A cache that fails in every way: the link is right, ends, and reports the fault once.
 
 use crate::programs::chain;
 use crate::remote_cache::{client, writer};
@@ -97,7 +97,7 @@ fn a_sample_finds_an_engine_that_mixes_results_up() {
     assert_eq!((stats.remote_cache(), stats.executed()), (4, 0), "{stats:?}");
     assert!(sandbox.read("honest.o") == sandbox.read("good.o"));
     engine.fail(Fault::Swapped);
-    let run = link("swapped").run().exits(1).says("from the engine is").says("but made here it is");
+    let run = link("swapped").run().exits(1).says("from the engine is").says("but compiled here it is");
     assert!(!sandbox.path("swapped.o").exists(), "{run}");
     client(&sandbox, "", "odd")
         .env("THINDIST_REMOTE_VERIFY_SAMPLE", "2")

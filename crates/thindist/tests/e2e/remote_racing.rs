@@ -1,4 +1,4 @@
-//! This machine and an engine at once: who is slow is helped, who loses is ended, and the output is the same.
+//! This machine and an engine at once: the slower one is helped, the loser is cancelled, and the output is the same.
 
 use crate::on_each_llvm;
 use crate::programs::{chain, edit};

@@ -1,4 +1,5 @@
-//! Each fault of an engine at random points of fifty links: each ends in time, and is right or says clearly why not.
+//! Each fault of an engine at random points of fifty links: each link ends in time, and is right or says clearly why
+//! not.
 //!
 //! A link knows the engine as a cache, as a worker beside this machine or in its place, and has fallback or not, all at random;
 //! the engine has its results already, or nothing. The seed of a failure is in its message: `THINDIST_SEED=N cargo test NAME`

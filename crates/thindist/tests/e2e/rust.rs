@@ -1,4 +1,4 @@
-//! cargo with ThinLTO left to the linker. rustc is of LLVM 22, so all of it is.
+//! cargo with ThinLTO left to the linker. rustc uses LLVM 22, so all of these tests do.
 
 use std::path::Path;
 use testkit::{Sandbox, Stats, Tool};

@@ -1,4 +1,5 @@
-//! Rust for Linux: rustc gives native objects there, which stand among the bitcode of vmlinux.a and pass through as they are.
+//! Rust for Linux: rustc produces native objects there; they are members of vmlinux.a beside bitcode and pass through
+//! unchanged.
 
 use crate::on_each_llvm;
 use std::path::PathBuf;

@@ -198,7 +198,7 @@ fn final_link_of_another_line_or_changed_inputs_is_refused(sandbox: &Sandbox) {
     let line = format!("-r -o out.o {CHAIN_OBJECTS} -L d -L . -lx");
     sandbox.tool("thindist").args(&format!("thin-link --list list -- {line}")).ok();
     std::fs::copy(sandbox.path("libx.a"), sandbox.path("d/libx.a")).unwrap();
-    final_link(sandbox, &line).run().exits(1).says("d/libx.a was no input").says("thin-link` again");
+    final_link(sandbox, &line).run().exits(1).says("d/libx.a was not an input").says("thin-link` again");
     sandbox.write("list.final", "{");
     final_link(sandbox, &line).run().exits(1).says("list.final").says("thin-link` again");
     sandbox.tool("thindist").args("final-link -- -r main.o").run().exits(1).says("no --list").says("usage: ");

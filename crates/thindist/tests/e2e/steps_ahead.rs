@@ -1,4 +1,4 @@
-//! What the thin link does for all steps at once: a harvest where next to nothing is stored.
+//! What the thin link does for all steps at once: a harvest if next to nothing is stored.
 
 use crate::on_each_llvm;
 use crate::programs::row;

@@ -1,4 +1,4 @@
-//! `thindist verify`: identical, different with module and section, or not to be compared.
+//! `thindist verify`: identical, different with module and section, or not comparable.
 
 use crate::on_each_llvm;
 use crate::programs::pair;

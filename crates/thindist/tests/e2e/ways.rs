@@ -1,4 +1,4 @@
-//! How lld is driven: which way a link takes, what it leaves for the next one, and what becomes of it when something is wrong.
+//! How lld is driven: which way a link takes, what it leaves for the next one, and what happens on errors.
 
 use crate::bad_input::big_pair;
 use crate::on_each_llvm;
@@ -243,7 +243,7 @@ fn lld_killed_means_backends_apart_and_one_warning(sandbox: &Sandbox) {
     let clang = format!("/usr/bin/clang-{}", sandbox.llvm());
     let run = tool.env("THINDIST_CLANG", clang).ok();
     assert_eq!(run.lines_with("thindist: warning: "), 1, "{run}");
-    run.says("killed by signal 9").says("running the backends apart");
+    run.says("killed by signal 9").says("running the backends separately");
     same(sandbox, LINE);
 }
 

@@ -1,4 +1,4 @@
-//! `thindist what-changed`: which functions differ and why, and what only looks so.
+//! `thindist what-changed`: which functions differ and why, and which only seem to.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};
@@ -178,7 +178,7 @@ fn what_cannot_be_compared(sandbox: &Sandbox) {
     refused("program program.o", "program.o").says("No such file");
     sandbox.tool("cp").args("program other").ok();
     sandbox.write("other", [sandbox.read("other"), b" ".to_vec()].concat());
-    refused("program other", "linked already").says("program");
+    refused("program other", "already linked").says("program");
     refused("main.o leaf.o", "main.o").says("native object");
     sandbox.make_directory(sandbox.path("empty"));
     refused("empty empty", "no native objects").says("THINDIST_KEEP_NATIVE");

@@ -1,4 +1,4 @@
-//! `thindist what-ran`: where each object came from, and the same backend once more by hand.
+//! `thindist what-ran`: where each object came from, and the same backend run again by hand.
 
 use crate::on_each_llvm;
 use crate::programs::{CHAIN_OBJECTS, chain, edit};

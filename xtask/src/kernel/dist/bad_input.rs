@@ -1,5 +1,5 @@
-//! What may be wrong with a build that has the option on: other tools, a thindist that has gone or is another, a path that
-//! Kbuild does not take.
+//! Errors in a build with the option on: other tools, a thindist that is missing or another version, a path that Kbuild
+//! does not accept.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What the added steps cost: the processes that an object takes, and the time that they take when nothing has changed.
+//! The cost of the added steps: the processes for an object, and the time if nothing has changed.
 
 use std::collections::BTreeMap;
 use std::path::Path;

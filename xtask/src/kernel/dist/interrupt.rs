@@ -1,4 +1,4 @@
-//! A make that is interrupted as by Ctrl-C: its whole group gets SIGINT.
+//! A make that is interrupted as by Ctrl-C: its whole process group gets SIGINT.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;

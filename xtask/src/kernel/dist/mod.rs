@@ -1,4 +1,4 @@
-//! The option of kbuild/: vmlinux and modules by explicit steps, in kernels with our patches.
+//! The option of kbuild/: vmlinux and modules by explicit steps, in kernels with the patches.
 //!
 //! Two kernels. A large one starts from the tree that `LD=ld.thindist` has built: the sources, the compiled objects and the
 //! cache are the same. A small one, of another configuration, is compiled from nothing, several times.

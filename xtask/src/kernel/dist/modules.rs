@@ -1,4 +1,5 @@
-//! Modules of a kernel with the option: their links against in-process ThinLTO, one from out of the tree, and loading.
+//! Modules of a kernel with the option: their links compared with in-process ThinLTO, an out-of-tree module, and
+//! loading.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

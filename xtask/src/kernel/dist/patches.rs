@@ -1,4 +1,4 @@
-//! A copy of a built tree with our patches.
+//! A copy of a built tree with the patches applied.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

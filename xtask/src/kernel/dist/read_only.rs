@@ -1,4 +1,4 @@
-//! A command to which a directory is read-only, whoever runs it: root heeds no modes, but a mount.
+//! A command for which a directory is read-only for every user: root ignores modes, but not a mount.
 
 use std::path::Path;
 use std::process::Command;

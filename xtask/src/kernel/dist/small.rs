@@ -1,5 +1,5 @@
-//! The small kernel: of a configuration of its own, with modversions and BTF, compiled from nothing out of sources that are
-//! read-only. What takes a whole build, or several, is tried here.
+//! The small kernel: with a configuration of its own, modversions and BTF, compiled from nothing from read-only
+//! sources. It tests what takes a whole build, or several.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

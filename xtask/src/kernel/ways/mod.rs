@@ -1,4 +1,5 @@
-//! `cargo xtask bench ways`: the answer to "in-process or distributed?", measured, as docs/in-process-or-distributed.md.
+//! `cargo xtask bench ways` measures the answer to "in-process or distributed?" and writes
+//! docs/in-process-or-distributed.md.
 //!
 //! The same kernel is built in each way that there is, in a tree of its own with stores of its own, and goes through the same
 //! steps; at each step the ways take turns, and who begins changes. The page is made of a text and of what was measured, and of

@@ -1,4 +1,4 @@
-//! What happens to a tree, step by step, and what each way takes for it.
+//! The steps of a tree, and what each way takes for each of them.
 
 use crate::Result;
 use crate::kernel::edits::Edited;

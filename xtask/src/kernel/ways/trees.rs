@@ -1,4 +1,4 @@
-//! The trees: one for each way to link, alike in all but the way.
+//! The trees: one for each way to link, equal in everything else.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What is imported decides over an importer's native object, and nothing else of the imported module does: asked of real
-//! compilers, edit by edit.
+//! Edits of an imported module, compiled by real compilers: the importer's native object changes only if what it
+//! imports changes.
 //!
 //! Each edit is a value of K in the sources beside this file. The rule that must hold for each is one of soundness: where
 //! the description is as it was, so is the native object. For edits of what is not imported the description must stay.

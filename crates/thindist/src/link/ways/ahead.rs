@@ -1,5 +1,5 @@
-//! Ahead of backends that a build runs as steps of its own: where next to nothing of a plan is stored, lld compiles all of it in one
-//! process, at its own speed, and each step then finds its object in the stores.
+//! Compiles ahead of backends that a build runs as steps: if next to nothing of a plan is stored, lld compiles all of
+//! it in one process, and each step then finds its object in the stores.
 //!
 //! Nothing here is the link's: whatever goes wrong, the steps compile.
 
@@ -58,7 +58,7 @@ fn refusal(session: &Session, planned: &Planned) -> Result<Option<String>> {
         () if !is_ours => Some("the setting says so".to_owned()),
         () if !beyond.is_empty() => Some(beyond),
         () if settings.get("remote_executor").is_some() => Some("there is an engine".to_owned()),
-        () if planned.has_regular_part => Some("regular LTO would be done once more".to_owned()),
+        () if planned.has_regular_part => Some("regular LTO would run a second time".to_owned()),
         () if session.is_passing() => Some("nothing is kept for the steps".to_owned()),
         () if planned.len() < WORTH_IT => Some("there are few backends".to_owned()),
         // make gives its steps more places than it lets this one have.

@@ -1,4 +1,4 @@
-//! The second way: lld does the whole link, and for its native objects it calls a distributor, which is us (DTLTO).
+//! The distributor way: lld does the whole link, and calls thindist as the distributor of its DTLTO for native objects.
 //!
 //! lld waits for the process that it starts. That one is a messenger: it tells us by a socket where lld's job file is, and waits
 //! for our answer. Everything else (stores, keys, executors, counts) is in this process, which knows the line already.
@@ -38,7 +38,7 @@ const LAST_KNOWN: u32 = 22;
 /// Why lld cannot do this line by calling a distributor with in-process' bytes on every stream and file.
 pub(in crate::link) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<String> {
     if !(WITH_DTLTO..=LAST_KNOWN).contains(&major) {
-        return Some(format!("lld {major} calls no distributor that is known here"));
+        return Some(format!("lld {major} has no DTLTO that thindist knows"));
     }
     let unpacks = |content: &Content| match content {
         Content::Archive(archive) => archive.members.iter().any(|member| matches!(member.place, Place::Part { .. })),
@@ -48,7 +48,7 @@ pub(in crate::link) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> 
         return Some(format!("lld {major} gives the distributor no members of regular archives"));
     }
     if !line.names_output_file() {
-        return Some("the line does not say which file the output is".to_owned());
+        return Some("the line does not name the output file".to_owned());
     }
     // Names of objects in lld's own directory can be told from the user's; those beside the user's output cannot.
     let is_private = has_private_output(line);
@@ -57,7 +57,7 @@ pub(in crate::link) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> 
         |(identifier, (_, place)): (&str, (_, Place))| identifier.ends_with(')') && matches!(place, Place::File(_));
     let can_be_told = is_private && !survey.bitcode().into_iter().any(in_thin_archive);
     let shows = line.options().find(|(spec, _)| !can_be_told && shows_objects(spec.role));
-    shows.map(|(spec, _)| format!("in what -{} shows, lld names other objects than in-process", spec.name))
+    shows.map(|(spec, _)| format!("in the output of -{}, lld names other objects than in-process", spec.name))
 }
 
 /// What the link gave.
@@ -297,7 +297,7 @@ pub(crate) fn tell(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let words: Vec<OsString> = words.collect();
     let [socket, job_file] = words.as_slice() else {
         return Err(Failure::new(format_args!(
-            "{MESSENGER} is what lld calls in a link of ld.thindist's, and nobody else"
+            "{MESSENGER} is called by lld in a link by ld.thindist, and by nothing else"
         )));
     };
     let socket = Path::new(socket);

@@ -1,4 +1,5 @@
-//! One run of lld that compiles: on a private cache, with as many threads as it may have, and what is kept of it afterwards.
+//! One run of lld that compiles: with a private cache, with as many threads as it may have, and what is kept of it
+//! afterwards.
 
 use super::harvest::{self, Harvest};
 use super::history::{Changes, History, Now, Said};

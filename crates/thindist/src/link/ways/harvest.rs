@@ -1,4 +1,4 @@
-//! After an in-process link: lld's native objects go into our stores, under the keys that the plan gives them.
+//! After an in-process link: puts lld's native objects into the stores, under the keys of the plan.
 //!
 //! An object taken for another module's would be the worst fault there is. So lld tells which file of its cache is which
 //! module's (see [`thindist_core::lld_cache_markers`]), the order and the name of each have to be those of the plan, and some
@@ -87,7 +87,7 @@ pub(super) fn run(
         return nothing(format!("an input of {} has changed during the link", job.name), lines);
     }
     let Some(said) = attribute(now, &harvested, lines)? else {
-        return Ok(Harvest::nothing("lld's warnings are of no known module"));
+        return Ok(Harvest::nothing("lld's warnings name no known module"));
     };
     let digests = parallel::map(&harvested, take)?;
     harvested.iter().zip(&digests).try_for_each(|(one, digest)| cache.know(one.key, *digest))?;
@@ -144,14 +144,14 @@ impl Asked {
     /// The key of each of the plan's modules, if lld's answer is the plan's list to the last name.
     fn keys_of(&self, session: &Session, planned: &Planned) -> std::result::Result<Vec<String>, String> {
         if self.told.len() != planned.len() {
-            return Err(format!("lld has told of {} objects, and {} were planned", self.told.len(), planned.len()));
+            return Err(format!("lld reported {} objects, and {} were planned", self.told.len(), planned.len()));
         }
         let named = |job: &Job| lto_object_path(&self.output, &job.name);
         // Before LLVM 18 all LTO objects had one name, and of the order alone nothing is taken.
         let other = planned.jobs.iter().zip(&self.told).find(|(job, (told, _))| named(job) != *told);
         match other {
             Some((job, (told, _))) => {
-                Err(format!("where {} was planned {} tells of {told}", job.name, session.lld.path.display()))
+                Err(format!("{} was planned where {} reports {told}", job.name, session.lld.path.display()))
             }
             None => Ok(self.told.iter().map(|(_, key)| key.clone()).collect()),
         }

@@ -1,4 +1,4 @@
-//! What is remembered of the last link of an output: which content each module had, who imports from it, what it took.
+//! What is remembered of the last link of an output: the content of each module, its importers, and its cost.
 //!
 //! All of it may be lost. It decides which way a link takes, and whether lld's private cache may answer; never what an object is.
 

@@ -1,4 +1,4 @@
-//! The first way: lld does the whole link as it was called, with a private cache of its own behind it.
+//! The in-process way: lld does the whole link as it was called, with a private cache.
 //!
 //! Beside it runs what a harvest needs: an index-only thin link and the plan, half a second of one core. If the plan shows that
 //! the stores have most of the objects already, lld is ended before it has written anything, and they are linked instead.

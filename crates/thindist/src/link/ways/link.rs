@@ -1,4 +1,4 @@
-//! One link by the way that the rule has chosen, and what is remembered of it.
+//! Does one link by the way that the rule has chosen, and records it.
 
 use super::distributor::{self, Distributed};
 use super::history::{History, Now};
@@ -69,7 +69,7 @@ fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situ
     };
     let by_distributor = || match distributor::refusal(&session.line, session.lld.major, survey) {
         None if beyond.is_empty() && keeps.is_none() => Ok(Way::Distributor),
-        None => Err("a distributor has no part in that".to_owned()),
+        None => Err("the distributor way does not support that".to_owned()),
         Some(reason) => Err(reason),
     };
     let separate = match (uncarried, forced) {
@@ -157,7 +157,7 @@ impl<'a> Linking<'a> {
             }
             Ended::Killed(failure) => match self.separate.clone() {
                 Ok(way) => {
-                    eprintln!("thindist: warning: {failure}; running the backends apart");
+                    eprintln!("thindist: warning: {failure}; running the backends separately");
                     self.separately(way, failure.to_string())
                 }
                 Err(_) => Err(failure.into()),

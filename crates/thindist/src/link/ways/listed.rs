@@ -1,4 +1,4 @@
-//! The forms of line that the index-only way carries: a positive list. Anything else is lld's to link.
+//! The forms of line that the index-only way carries: a positive list. lld links anything else.
 //!
 //! The final link of that way is another line than the user's, and what lld decides by the order of its inputs (which definition
 //! wins, which member is loaded) has to come out the same. Random links (`cargo xtask fuzz links`) hold this list against lld.

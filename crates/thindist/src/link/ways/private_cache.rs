@@ -1,4 +1,4 @@
-//! Which private cache of lld's a link has, and whether it may have one.
+//! Which of lld's private caches a link uses, and whether it may use one.
 
 use super::history::{self, History, Now};
 use crate::failure::Result;

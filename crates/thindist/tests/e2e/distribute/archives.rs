@@ -1,4 +1,4 @@
-//! Modules that are no files of their own, and names that are hard to carry.
+//! Modules that are not files of their own, and names that are hard to carry.
 
 use super::{distributor, dtlto, left_behind, same_as_in_process, sandbox};
 use crate::programs::chain;

@@ -1,4 +1,4 @@
-//! Job files that make no sense, or much of it.
+//! Job files that are malformed, or too large.
 
 use super::{dtlto, left_behind, sandbox};
 use crate::programs::{CHAIN_OBJECTS, chain};

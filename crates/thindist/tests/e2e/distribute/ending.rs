@@ -1,4 +1,4 @@
-//! Links that do not get to their end.
+//! Links that are cut short.
 
 use super::{dtlto, left_behind, sandbox};
 use crate::programs::row;

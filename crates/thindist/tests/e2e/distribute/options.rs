@@ -1,4 +1,4 @@
-//! Options that DTLTO hands over, leaves out, or that concern thindist.
+//! Options that DTLTO passes on, options that it leaves out, and options for thindist.
 
 use super::{dtlto, left_behind, same_as_in_process, sandbox};
 use crate::programs::{CHAIN_OBJECTS, chain};

@@ -1,4 +1,4 @@
-//! What the linker entrance carries as files or names, in a link by DTLTO.
+//! Files and names that the linker entrance carries, in a link by DTLTO.
 
 use super::{dtlto, same_as_in_process, sandbox};
 use crate::profiles::{program, samples};

@@ -1,5 +1,5 @@
-//! The table of link lines: docs/link-lines.md says what is done with each kind of input and each option, and here is a small
-//! link for each of its rows.
+//! The table of link lines: docs/link-lines.md says what is done with each kind of input and each option; each of its
+//! rows has a small link here.
 //!
 //! Of a distributed one: `verify` finds the whole output identical, a program does what in-process' does, a second link executes
 //! nothing. Of one that is left to in-process: one warning says why, and the output is lld's.

@@ -1,5 +1,5 @@
-//! Code that does not know whether what it names is in its own output: `-fPIE`, which is what distributions' compilers do by
-//! themselves, and `-fPIC` at a fixed address.
+//! Code that does not know whether what it names is in its own output: `-fPIE`, the default of distributions'
+//! compilers, and `-fPIC` at a fixed address.
 //!
 //! The thin link knows it of what bitcode defines, and in-process' code then has no access by the GOT.
 
