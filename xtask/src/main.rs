@@ -8,6 +8,7 @@ mod arguments;
 mod cargo;
 mod checks;
 mod demo;
+mod dist;
 mod engine;
 mod files;
 mod fuzz;

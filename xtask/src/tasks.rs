@@ -1,7 +1,9 @@
 //! The table of tasks.
 
 use crate::task::{Task, dispatch};
-use crate::{Result, apt, demo, engine, fuzz, kernel, lld_tests, programs, scale, serial_distributor, small, test};
+use crate::{
+    Result, apt, demo, dist, engine, fuzz, kernel, lld_tests, programs, scale, serial_distributor, small, test,
+};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -41,6 +43,11 @@ pub(crate) const TASKS: &[Task] = &[
         run: serial_distributor::run,
     },
     Task { name: "engine", help: "real Remote Execution engines on loopback; alone, lists them", run: engine::run },
+    Task {
+        name: "dist",
+        help: "what a package has beside the program: completions and man pages, below target/dist",
+        run: dist::run,
+    },
     Task { name: "install", help: "install every Debian package that the other tasks need", run: apt::run },
 ];
 

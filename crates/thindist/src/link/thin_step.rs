@@ -61,6 +61,7 @@ fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::
         output: &session.text_path("thin/none")?,
     };
     let words = final_line::thin_link(&session.line, &paths);
+    let _span = tracing::debug_span!("thin_link").entered();
     let output = lld_run::lld(session, "thin.rsp", &words)?;
     let diagnostics = lld_run::lines(&output.stderr);
     if tells {
@@ -73,7 +74,7 @@ fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::
     let modules = list.lines().map(|line| selected(line, &index_prefix)).collect::<Result<_>>()?;
     let trace = lld_run::lines(&output.stdout);
     if tells && session.line.options().any(|(spec, _)| matches!(spec.name, "t" | "trace")) {
-        trace.iter().for_each(|line| crate::say::say!("{line}"));
+        trace.iter().for_each(|line| crate::ui::print(&format!("{line}\n")));
     }
     let regular_object = PathBuf::from(paths.regular_object);
     Ok(ThinLink { modules, trace, regular_object, diagnostics, index_prefix })
