@@ -1,10 +1,13 @@
 //! thindist's own settings: one registry defines the flags, the environment variables, the keys of thindist.toml, the text
 //! of `thindist help settings` and docs/reference.md. Precedence: flag, environment, file.
 
+use crate::cli::nearest;
 use crate::failure::{Failure, Result, io};
+use crate::trace;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use thindist_core::promoted_names::PromotedNames;
 
 /// One setting. Its flag is `--thindist-NAME`, its variable `THINDIST_NAME`, its key in thindist.toml `name`.
@@ -161,6 +164,11 @@ const SWITCHES: &[(&str, bool)] = &[
 ];
 
 const FLAG: &str = "--thindist-";
+const PREFIX: &str = "THINDIST_";
+
+/// Variables of ours that are no settings: those of this project's own tasks and tests, the CMake module's, and what a compiler that is
+/// kept loaded is told.
+const OTHERS: &[&str] = &["THINDIST_XTASK_", "THINDIST_TEST_", "THINDIST_SEED", "THINDIST_LINKER", "THINDIST_WARM_"];
 
 /// Settings that may have several values: kept as lines, and a flag adds one.
 const LISTS: &[&str] = &["remote_header", "remote_default_exec_properties"];
@@ -179,6 +187,8 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads the file and the environment.
     pub(crate) fn load() -> Result<Self> {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| unknown_variables(std::env::vars_os()).iter().for_each(Failure::warn));
         let mut settings = Self::default();
         if let Some(path) = configuration_file() {
             settings.read_file(&path)?;
@@ -198,23 +208,14 @@ impl Settings {
         let bad = |what: String| Failure::new(format_args!("{}: {what}", path.display()));
         let table: toml::Table = text.parse().map_err(|error| bad(format!("{error}")))?;
         for (key, value) in table {
-            let setting = REGISTRY
-                .iter()
-                .find(|setting| setting.name == key)
-                .ok_or_else(|| bad(format!("unknown setting `{key}`")).hint("`thindist help settings` lists them"))?;
-            let value = match value {
-                toml::Value::String(text) => text,
-                toml::Value::Integer(number) => number.to_string(),
-                toml::Value::Float(number) => number.to_string(),
-                toml::Value::Boolean(flag) => u8::from(flag).to_string(),
-                toml::Value::Array(values) if LISTS.contains(&setting.name) => {
-                    let texts = values.iter().map(|value| value.as_str());
-                    let lines: Option<Vec<&str>> = texts.collect();
-                    lines.ok_or_else(|| bad(format!("`{key}` must be a list of texts")))?.join("\n")
-                }
-                _ => return Err(bad(format!("`{key}` must be text or a number"))),
-            };
-            self.values.insert(setting.name, value);
+            let known = REGISTRY.iter().find(|setting| setting.name == key);
+            let setting = known.ok_or_else(|| bad(format!("unknown setting `{key}`")).hint(meant(&key)))?;
+            let is_list = LISTS.contains(&setting.name);
+            let text = text_of(&value, is_list).ok_or_else(|| {
+                let expected = if is_list { "text, or a list of texts" } else { "text, a number, true or false" };
+                bad(format!("{key} = {value}: expected {expected}"))
+            })?;
+            self.values.insert(setting.name, text);
         }
         Ok(())
     }
@@ -235,9 +236,10 @@ impl Settings {
         let flag = word.strip_prefix(FLAG).unwrap_or_default();
         let (name, value) = flag.split_once('=').unwrap_or((flag, "1"));
         let name = name.replace('-', "_");
-        let setting = REGISTRY.iter().find(|setting| setting.name == name).ok_or_else(|| {
-            Failure::new(format_args!("unknown argument {word}")).hint("`thindist help settings` lists them")
-        })?;
+        let setting = REGISTRY
+            .iter()
+            .find(|setting| setting.name == name)
+            .ok_or_else(|| Failure::new(format_args!("unknown argument {word}")).hint(meant(&name)))?;
         match self.values.get_mut(setting.name).filter(|_| LISTS.contains(&setting.name)) {
             Some(lines) => {
                 lines.push('\n');
@@ -380,7 +382,7 @@ impl Settings {
     }
 }
 
-fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     format!("THINDIST_{}", name.to_uppercase())
 }
 
@@ -401,6 +403,55 @@ impl Setting {
         let switch = switch.map(|(_, on)| if *on { " (switch, default: on)" } else { " (switch, default: off)" });
         let list = LISTS.contains(&self.name).then_some(" (may be repeated)");
         [self.help, switch.unwrap_or_default(), list.unwrap_or_default()].concat()
+    }
+}
+
+/// A value of the file as a variable would have it.
+fn text_of(value: &toml::Value, is_list: bool) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(u8::from(*flag).to_string()),
+        toml::Value::Array(values) if is_list => {
+            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
+            Some(texts?.join("\n"))
+        }
+        _ => None,
+    }
+}
+
+/// What to do about a setting that nobody knows.
+fn meant(name: &str) -> String {
+    match nearest(name, REGISTRY.iter().map(|setting| setting.name)) {
+        Some(known) => format!("did you mean `{known}`? `thindist help settings` lists them"),
+        None => "`thindist help settings` lists them".to_owned(),
+    }
+}
+
+/// A warning for each variable that looks like a setting and is none. A build has variables of many versions and branches: they are
+/// no reason to end it.
+fn unknown_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<Failure> {
+    let names = variables.filter_map(|(name, _)| name.into_string().ok());
+    let unknown = names.filter(|name| {
+        let rest = name.strip_prefix(PREFIX);
+        rest.is_some_and(|_| !OTHERS.iter().any(|other| name.starts_with(other)) && !is_variable(name))
+    });
+    let mut unknown: Vec<String> = unknown.collect();
+    unknown.sort_unstable();
+    unknown.iter().map(|name| Failure::new(unknown_variable(name))).collect()
+}
+
+fn is_variable(name: &str) -> bool {
+    name == trace::VARIABLE || REGISTRY.iter().any(|setting| variable(setting.name) == *name)
+}
+
+fn unknown_variable(name: &str) -> String {
+    let known: Vec<String> =
+        REGISTRY.iter().map(|setting| variable(setting.name)).chain([trace::VARIABLE.into()]).collect();
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("{name} is no setting; did you mean {meant}?"),
+        None => format!("{name} is no setting; `thindist help settings` lists them"),
     }
 }
 
@@ -441,6 +492,7 @@ pub(crate) fn help() -> String {
         let (flag, variable) = (setting.flag(), setting.variable());
         text.push_str(&format!("{flag:24} {variable:22} {}\n    {}\n", setting.name, setting.description()));
     }
+    text.push_str(&format!("{:24} {}\n    {}\n", "", trace::VARIABLE, trace::HELP));
     text
 }
 
@@ -473,6 +525,36 @@ mod tests {
         for (name, _) in SWITCHES {
             assert!(REGISTRY.iter().any(|setting| setting.name == *name), "{name}");
         }
+    }
+
+    #[test]
+    fn unknown_variables_are_named_with_the_nearest() {
+        let of = |names: &[&str]| unknown_variables(names.iter().map(|name| (OsString::from(name), OsString::new())));
+        assert!(of(&["THINDIST_JOBS", "THINDIST_LOG", "THINDIST_XTASK_BIN", "PATH", "XTHINDIST_A"]).is_empty());
+        let said: Vec<String> = of(&["THINDIST_FROB", "THINDIST_CACHEDIR"]).iter().map(ToString::to_string).collect();
+        assert_eq!(said[0], "THINDIST_CACHEDIR is no setting; did you mean THINDIST_CACHE_DIR?");
+        assert!(said[1].starts_with("THINDIST_FROB is no setting; "), "{said:?}");
+    }
+
+    #[test]
+    fn what_the_file_says_is_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("thindist.toml");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let mut settings = Settings::default();
+            settings.read_file(&path).map(|()| settings)
+        };
+        let settings = read("keep = true\njobs = 3\nremote_header = [\"a=1\", \"b=2\"]\n").unwrap();
+        assert_eq!([settings.get("keep"), settings.get("jobs")], [Some("1"), Some("3")]);
+        assert_eq!(settings.get("remote_header"), Some("a=1\nb=2"));
+        let refused = |text: &str, what: &str| {
+            let said = format!("{:?}", read(text).unwrap_err());
+            assert!(said.contains(what), "{said}");
+        };
+        refused("jobs = [3]", "jobs = [3]: expected text, a number");
+        refused("remote_header = [3]", "remote_header = [3]: expected text, or a list of texts");
+        refused("cachedir = 3", "did you mean `cache_dir`?");
     }
 
     #[test]

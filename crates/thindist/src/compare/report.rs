@@ -2,14 +2,18 @@
 
 use super::ways::{Measured, Way};
 use crate::failure::{Failure, Result};
+use clap::ValueEnum;
 use serde::Serialize;
 
 /// Raised when a field of the JSON changes its meaning.
 const SCHEMA: u32 = 1;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Format {
+    /// A table
+    #[default]
     Text,
+    /// One object
     Json,
 }
 

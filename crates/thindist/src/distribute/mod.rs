@@ -13,13 +13,16 @@ mod modules;
 mod outputs;
 mod plain;
 
+use crate::cli::usage;
 use crate::failure::{Failure, Result, io};
 use crate::link::{self, Batch, Common, PlannedJobs, Session, Stop, Workspace};
 use crate::remote::Tools;
 use crate::settings::Settings;
 use crate::stats::{BackendCounts, Stats, Timer};
 use crate::tools::{self, Tool};
+use crate::ui;
 use crate::what_ran::Line;
+use clap::{Args, ValueHint};
 use linker::Linker;
 pub(crate) use modules::KnownFacts;
 use modules::Modules;
@@ -36,8 +39,6 @@ use thindist_core::plan::Plan;
 use thindist_core::promoted_names::PromotedNames;
 use thindist_core::targets;
 
-const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
-    (lld: --thinlto-distributor=/path/to/thindist --thinlto-distributor-arg=distribute)";
 const LLDS_FILE: &str = "lld makes the file and runs the distributor in its own directory; link again";
 
 /// One call of lld's.
@@ -51,9 +52,17 @@ struct Distribution<'a> {
     line: Option<Line<'a>>,
 }
 
-pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+/// `thindist distribute`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Settings (`--thindist-NAME=VALUE`), options of the link in lld's spelling, and lld's job file
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTIONS JOB", value_hint = ValueHint::FilePath)]
+    pub(crate) words: Vec<OsString>,
+}
+
+pub(crate) fn run(Options { words }: Options) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
-    let (job_file, more) = read_words(settings.strip_flags(words.collect())?)?;
+    let (job_file, more) = read_words(settings.strip_flags(words)?)?;
     let jobs = read_jobs(&job_file)?;
     // Regular LTO and lld's own cache are lld's here, and keep in-process' names.
     settings.reject_beyond_in_process("a link by DTLTO")?;
@@ -72,12 +81,13 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
 /// The job file, which lld puts last, and options of the link.
 fn read_words(words: Vec<OsString>) -> Result<(PathBuf, Vec<String>)> {
     let text = |word: OsString| {
-        word.into_string().map_err(|word| Failure::new(format_args!("{} is not UTF-8", word.display())).hint(USAGE))
+        word.into_string()
+            .map_err(|word| Failure::new(format_args!("{} is not UTF-8", word.display())).hint(usage("distribute")))
     };
     let mut words: Vec<String> = words.into_iter().map(text).collect::<Result<_>>()?;
     match words.pop().filter(|last| !last.starts_with('-')) {
         Some(job_file) => Ok((PathBuf::from(job_file), words)),
-        None => Err(Failure::new("no job file").hint(USAGE)),
+        None => Err(Failure::new("no job file").hint(usage("distribute"))),
     }
 }
 
@@ -185,7 +195,7 @@ fn flags(jobs: &DtltoJobs, linker: Option<&Linker>, more: &[String], modules: &M
         Some(linker) => [&linker.words, more].concat(),
         None => dtlto_flags::line_of_jobs(jobs, more),
     };
-    let flags = dtlto_flags::of_line(jobs, &words).map_err(|error| Failure::new(error).hint(USAGE))?;
+    let flags = dtlto_flags::of_line(jobs, &words).map_err(|error| Failure::new(error).hint(usage("distribute")))?;
     if linker.is_none() {
         warn_of_unknown_line(jobs, &flags, more, modules)?;
     }
@@ -203,9 +213,9 @@ fn warn_of_unknown_line(jobs: &DtltoJobs, flags: &DtltoFlags, more: &[String], m
         ))
         .hint("lld is not running, so its line cannot be asked: add `-r` or `-no-pie` in front of the job file"));
     }
-    eprintln!(
-        "thindist: warning: the lld that wrote the job file is not running or has another line: what DTLTO leaves out of \
-         job files (-mllvm, CPU) is only known as far as it stands on distribute's own line"
+    ui::warn(
+        "the lld that wrote the job file is not running or has another line: what DTLTO leaves out of \
+         job files (-mllvm, CPU) is only known as far as it stands on distribute's own line",
     );
     Ok(())
 }

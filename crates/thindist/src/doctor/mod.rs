@@ -6,6 +6,7 @@ use crate::failure::Result;
 use crate::remote;
 use crate::settings::Settings;
 use crate::tools::{self, Tool};
+use crate::ui::{BAD, GOOD, say};
 use std::process::ExitCode;
 use thindist_exec::{Cas, MakeJobserver, State};
 
@@ -13,9 +14,9 @@ pub(crate) fn run() -> Result<ExitCode> {
     let settings = Settings::load()?;
     let mut sound = true;
     let mut report = |what: &str, finding: Result<String>| match finding {
-        Ok(text) => crate::say::say!("ok     {what}: {text}"),
+        Ok(text) => say!("{GOOD}ok{GOOD:#}     {what}: {text}"),
         Err(failure) => {
-            crate::say::say!("WRONG  {what}:");
+            say!("{BAD}WRONG{BAD:#}  {what}:");
             failure.report();
             sound = false;
         }

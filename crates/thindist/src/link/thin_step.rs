@@ -49,6 +49,7 @@ pub(crate) fn run_silently(session: &Session, survey: &Survey) -> std::result::R
 }
 
 fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::Result<ThinLink, super::stop::Stop> {
+    let _span = tracing::debug_span!("thin_link").entered();
     let place = || session.make_scratch("thin", || survey.bitcode_bytes());
     let mut written = write(session, survey, &place()?)?;
     if !written.run.success() && lld_run::says_full(&written.run.stderr) && session.leave_memory() {
@@ -66,7 +67,7 @@ fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::
     let modules = list.lines().map(|line| selected(line, &index_prefix)).collect::<Result<_>>()?;
     let trace = lld_run::lines(&run.stdout);
     if tells && session.line.options().any(|(spec, _)| matches!(spec.name, "t" | "trace")) {
-        trace.iter().for_each(|line| crate::say::say!("{line}"));
+        trace.iter().for_each(|line| crate::ui::print(&format!("{line}\n")));
     }
     Ok(ThinLink { modules, trace, regular_object: PathBuf::from(regular_object), diagnostics, index_prefix })
 }

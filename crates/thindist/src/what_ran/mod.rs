@@ -10,17 +10,16 @@ mod show;
 use crate::failure::{Failure, Result, io};
 use crate::link::Workspace;
 use crate::settings::Settings;
+use crate::ui;
+use clap::{Args, ValueHint};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::link_line::LinkLine;
 use thindist_exec::{Job, Origin, Outcome, Times, WHAT_RAN};
-
-const USAGE: &str = "usage: thindist what-ran [FILE…] [--reproduce KEY|MODULE]";
 
 /// Of the format below; a reader takes no other.
 const SCHEMA: u32 = 1;
@@ -71,7 +70,7 @@ struct Action {
 /// How the module came by its native object; stats have the same words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum From {
+pub(crate) enum From {
     Executed,
     LocalCache,
     RemoteCache,
@@ -131,23 +130,24 @@ fn head(link: Line<'_>, workspace: &Workspace) -> Link {
 }
 
 fn action(job: &Job, outcome: &Outcome) -> Action {
-    let (from, took) = match outcome {
-        Outcome::Success(native) => (From::of(native.from), Took::of(&native.times)),
-        Outcome::CompileFailed { .. } | Outcome::InfraFailed { .. } | Outcome::TimedOut => {
-            (From::Failed, Took::default())
-        }
-        Outcome::Cancelled => (From::NotRun, Took::default()),
+    let took = match outcome {
+        Outcome::Success(native) => Took::of(&native.times),
+        _ => Took::default(),
     };
-    Action { module: job.name.clone(), key: job.action.key().hex(), from, took }
+    Action { module: job.name.clone(), key: job.action.key().hex(), from: From::of(outcome), took }
 }
 
 impl From {
-    fn of(origin: Origin) -> Self {
-        match origin {
-            Origin::Executed => Self::Executed,
-            Origin::LocalCache => Self::LocalCache,
-            Origin::RemoteCache => Self::RemoteCache,
-            Origin::RemoteExecuted => Self::RemoteExecuted,
+    pub(crate) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Success(native) => match native.from {
+                Origin::Executed => Self::Executed,
+                Origin::LocalCache => Self::LocalCache,
+                Origin::RemoteCache => Self::RemoteCache,
+                Origin::RemoteExecuted => Self::RemoteExecuted,
+            },
+            Outcome::CompileFailed { .. } | Outcome::InfraFailed { .. } | Outcome::TimedOut => Self::Failed,
+            Outcome::Cancelled => Self::NotRun,
         }
     }
 }
@@ -205,23 +205,29 @@ fn read(path: &Path) -> Result<Ran> {
     last.ok_or_else(|| bad("it has no link"))
 }
 
+/// `thindist what-ran`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Files that THINDIST_WHAT_RAN has named; without one, the last link's in the cache
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// Lay out one backend, and print the command that runs it again
+    #[arg(long, value_name = "KEY|MODULE", allow_hyphen_values = true)]
+    reproduce: Option<String>,
+}
+
 /// The command.
-pub(crate) fn run(mut words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let (mut files, mut wanted) = (Vec::new(), None);
-    while let Some(word) = words.next() {
-        match word.to_str() {
-            Some("--reproduce") => wanted = Some(crate::steps::value("--reproduce", &mut words, USAGE)?),
-            Some(option) if option.starts_with('-') => return Err(crate::steps::unknown(option, USAGE)),
-            _ => files.push(PathBuf::from(word)),
-        }
-    }
+pub(crate) fn run(Options { mut files, reproduce }: Options) -> Result<ExitCode> {
     if files.is_empty() {
         let settings = Settings::load()?;
         files.push(settings.get("what_ran").map_or_else(|| last(&settings), |file| Ok(PathBuf::from(file)))?);
     }
     let rans = files.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
-    match wanted {
-        None => crate::print(&rans.iter().map(show::table).collect::<String>()),
+    match reproduce {
+        None => {
+            ui::print(&rans.iter().map(show::table).collect::<String>());
+            Ok(ExitCode::SUCCESS)
+        }
         Some(wanted) => again::run(&rans, &wanted),
     }
 }

@@ -5,6 +5,7 @@
 //! are made by a backend as well. Anything else, and nothing is taken.
 
 use super::history::{Now, Said};
+use crate::explain;
 use crate::failure::{Failure, Result, io};
 use crate::link::execution::{self, Place};
 use crate::link::lld_run::{self, Run};
@@ -107,6 +108,7 @@ pub(super) fn run(
     if let Some(line) = batch.line {
         let outcomes: Vec<Outcome> = natives.into_iter().map(Outcome::Success).collect();
         what_ran::record(line, session, &planned.jobs, &outcomes);
+        explain::record(line, &batch, &outcomes);
     }
     Ok(Harvest { said, ..Harvest::default() })
 }

@@ -1,5 +1,6 @@
-//! The progress line: only on a terminal, redrawn in place, gone at the end.
+//! The progress line: only on a terminal that can be redrawn in place, cut to its width, gone at the end.
 
+use rustix::termios::tcgetwinsize;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -49,7 +50,7 @@ impl Progress {
             drawn: None,
         };
         Self {
-            on_terminal: std::io::stderr().is_terminal(),
+            on_terminal: is_redrawn(),
             total,
             hits,
             at_a_time: at_a_time.max(1) as u64,
@@ -67,7 +68,8 @@ impl Progress {
     /// Takes the line away.
     pub(crate) fn close(&self) {
         if self.on_terminal {
-            eprint!("\r\x1b[K");
+            // A terminal that has gone is no reason to fail a link.
+            let _ = std::io::stderr().write_all(b"\r\x1b[K");
         }
     }
 
@@ -77,10 +79,9 @@ impl Progress {
         if self.on_terminal && state.drawn.is_none_or(|drawn| drawn.elapsed() >= INTERVAL) {
             state.drawn = Some(Instant::now());
             let line = self.line(&state, state.begun.elapsed());
-            let mut stderr = std::io::stderr().lock();
+            let line = cut(&line, columns());
             // A terminal that has gone is no reason to fail a link.
-            let _ = write!(stderr, "\r{line}\x1b[K");
-            let _ = stderr.flush();
+            let _ = std::io::stderr().write_all(format!("\r{line}\x1b[K").as_bytes());
         }
     }
 
@@ -109,6 +110,26 @@ impl Progress {
     fn cost(&self, index: usize) -> u64 {
         self.costs_ms.get(index).copied().unwrap_or(0)
     }
+}
+
+/// A terminal that takes the two commands by which the line is redrawn.
+fn is_redrawn() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb")
+}
+
+/// The terminal's width now: people resize it.
+fn columns() -> usize {
+    match tcgetwinsize(std::io::stderr()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => usize::MAX,
+    }
+}
+
+/// What fits: a line that wraps would be redrawn one line further down each time. The last column stays free, after which some
+/// terminals wrap.
+fn cut(line: &str, columns: usize) -> &str {
+    let end = line.char_indices().nth(columns.saturating_sub(1)).map_or(line.len(), |(end, _)| end);
+    line.get(..end).unwrap_or(line)
 }
 
 fn running(all: usize, apart: Option<[usize; 3]>) -> String {
@@ -143,6 +164,13 @@ mod tests {
         assert_eq!(running(5, None), "5 running");
         assert_eq!(running(5, Some([2, 3, 0])), "2 running here, 3 remote");
         assert_eq!(running(7, Some([2, 3, 2])), "2 running here, 3 remote, 2 waiting");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_what_fits() {
+        assert_eq!(cut("[2/4] 1 running, 2 hits", 20), "[2/4] 1 running, 2 ");
+        assert_eq!(cut("[2/4]", 20), "[2/4]");
+        assert_eq!(cut("[2/4]", 0), "");
     }
 
     #[test]
