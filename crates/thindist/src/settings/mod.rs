@@ -1,156 +1,21 @@
 //! thindist's own settings: one registry that makes the flags, the environment variables, the file's keys and the
 //! text of `thindist help settings`. Precedence: flag, environment, file.
 
-use crate::cli::nearest;
+mod registry;
+mod unknown;
+
 use crate::failure::{Failure, Result, io};
 use crate::trace;
+pub(crate) use registry::REGISTRY;
+use registry::{LISTS, SWITCHES};
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use thindist_core::promoted_names::PromotedNames;
-
-/// One setting. Its flag is `--thindist-NAME`, its variable `THINDIST_NAME`, its key in thindist.toml `name`.
-#[derive(Debug)]
-pub(crate) struct Setting {
-    /// The name with underscores.
-    pub(crate) name: &'static str,
-    /// One line of help.
-    pub(crate) help: &'static str,
-}
-
-/// Every setting.
-pub(crate) const REGISTRY: &[Setting] = &[
-    Setting {
-        name: "cache_dir",
-        help: "where the CAS, the action cache and the history are (default: $XDG_CACHE_HOME/thindist)",
-    },
-    Setting { name: "cache_size", help: "size to which the stores are kept: bytes, or with K, M, G (default: 20G)" },
-    Setting { name: "stats", help: "append one JSON object per link to this file" },
-    Setting {
-        name: "fallback",
-        help: "`warn` (default): a link that cannot be carried is done in-process with one warning, a backend of `cc` by the compiler; `never`: it is an error",
-    },
-    Setting {
-        name: "way",
-        help: "how lld is driven: `auto` (default), or `in-process`, `distributor`, `index-only` wherever they can do the line",
-    },
-    Setting {
-        name: "unlisted",
-        help: "`1`: index-only also for forms of line that are not proven for it; for thindist's own tests",
-    },
-    Setting { name: "lld", help: "the real ld.lld, a path or a name in PATH" },
-    Setting { name: "clang", help: "the compiler of the backends (default: lld's sibling of the same LLVM)" },
-    Setting {
-        name: "promoted_names",
-        help: "suffixes of local symbols that imports promote: `hash` of their module (default), as in-process, or `stable` under edits",
-    },
-    Setting {
-        name: "backend_flags",
-        help: "`parity` (default): the link's, as in-process; `per-module`: those that each file was compiled with as well",
-    },
-    Setting {
-        name: "compile_commands",
-        help: "the compile_commands.json that has them (default: Kbuild's .NAME.o.cmd beside each object)",
-    },
-    Setting {
-        name: "jobs",
-        help: "backends of one link at a time (default: --thinlto-jobs, --threads, -jN of make without a jobserver, or all cores)",
-    },
-    Setting { name: "slots", help: "compilers at a time of all links on this machine (default: all cores)" },
-    Setting { name: "slots_dir", help: "where the machine-wide slots are (default: /tmp/thindist-slots-UID)" },
-    Setting {
-        name: "scratch_dir",
-        help: "where backends run (default: /dev/shm if it has 1 GiB free, else the cache)",
-    },
-    Setting {
-        name: "warm",
-        help: "`0`: start each backend as a process of its own, not as a fork of a loaded compiler",
-    },
-    Setting { name: "memo", help: "`0`: do not remember whole links, only backend compilations" },
-    Setting { name: "verify", help: "`1`: distribute compiles each job once more, plainly, and compares the objects" },
-    Setting {
-        name: "what_ran",
-        help: "append what `thindist what-ran` shows of each link to this file (default: only the last link's, in the cache)",
-    },
-    Setting {
-        name: "keep_native",
-        help: "a directory for the native objects of the link, each with its job beside it: for `thindist what-changed`",
-    },
-    Setting {
-        name: "remote_cache",
-        help: "grpc://HOST:PORT or grpcs://HOST:PORT of a Remote Execution API v2 cache that is asked after the local one",
-    },
-    Setting { name: "remote_executor", help: "the same of an engine that runs backends" },
-    Setting {
-        name: "remote_default_exec_properties",
-        help: "NAME=VALUE that a worker must have; several: as remote_header",
-    },
-    Setting {
-        name: "remote_toolchain",
-        help: "`shipped` (default): workers get the compiler; `installed`: they have the same under the same path",
-    },
-    Setting {
-        name: "remote_jobs",
-        help: "backends of one link at a time on the engine (default: 2000, of which 200 may wait for a worker)",
-    },
-    Setting { name: "remote_only", help: "`1`: run backends here only if the engine fails" },
-    Setting {
-        name: "remote_racing",
-        help: "`0`: free places here do not run what the engine has, however slow it is (default: they do)",
-    },
-    Setting {
-        name: "remote_local_fallback",
-        help: "`0`: what the engine fails at is an error (default: it runs here)",
-    },
-    Setting {
-        name: "remote_instance_name",
-        help: "the part of the engine that is meant (default: the one without a name)",
-    },
-    Setting {
-        name: "remote_header",
-        help: "NAME=VALUE, sent with each call; several: repeated, lines, or a list in the file",
-    },
-    Setting { name: "remote_timeout", help: "seconds that one call may take, its repetitions included (default: 60)" },
-    Setting { name: "remote_retries", help: "how often a call is repeated that failed for a moment (default: 5)" },
-    Setting { name: "remote_accept_cached", help: "`0`: do not take results of others" },
-    Setting {
-        name: "remote_verify_sample",
-        help: "share of remote results that is made here as well and must be the same, such as 0.01 (default: 0)",
-    },
-    Setting { name: "remote_upload_local_results", help: "`1`: leave results of this machine for others (default: 0)" },
-    Setting { name: "tls_certificate", help: "PEM file of the authority to trust (default: those of the system)" },
-    Setting {
-        name: "tls_client_certificate",
-        help: "PEM file with the certificate to show to a server that asks for one",
-    },
-    Setting { name: "tls_client_key", help: "PEM file with its key" },
-    Setting { name: "keep", help: "`1`: leave the link's temporary directory in place and say where it is" },
-];
-
-/// Settings that are on or off, and what they are if nobody says so.
-const SWITCHES: &[(&str, bool)] = &[
-    ("keep", false),
-    ("memo", true),
-    ("remote_accept_cached", true),
-    ("remote_local_fallback", true),
-    ("remote_only", false),
-    ("remote_racing", true),
-    ("remote_upload_local_results", false),
-    ("unlisted", false),
-    ("verify", false),
-    ("warm", true),
-];
+use unknown::{meant, unknown_variables};
 
 const FLAG: &str = "--thindist-";
-const PREFIX: &str = "THINDIST_";
-
-/// Variables of ours that are no settings: those of this project's own tasks and tests, the CMake module's, and what a compiler that is
-/// kept loaded is told.
-const OTHERS: &[&str] = &["THINDIST_XTASK_", "THINDIST_TEST_", "THINDIST_SEED", "THINDIST_LINKER", "THINDIST_WARM_"];
-
-/// Settings that may have several values: kept as lines, and a flag adds one.
-const LISTS: &[&str] = &["remote_header", "remote_default_exec_properties"];
 
 /// Whether a word of a linker's line is for us.
 pub(crate) fn is_flag(word: &str) -> bool {
@@ -380,40 +245,6 @@ fn text_of(value: &toml::Value, is_list: bool) -> Option<String> {
     }
 }
 
-/// What to do about a setting that nobody knows.
-fn meant(name: &str) -> String {
-    match nearest(name, REGISTRY.iter().map(|setting| setting.name)) {
-        Some(known) => format!("did you mean `{known}`? `thindist help settings` lists them"),
-        None => "`thindist help settings` lists them".to_owned(),
-    }
-}
-
-/// A warning for each variable that looks like a setting and is none. A build has variables of many versions and branches: they are
-/// no reason to end it.
-fn unknown_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<Failure> {
-    let names = variables.filter_map(|(name, _)| name.into_string().ok());
-    let unknown = names.filter(|name| {
-        let rest = name.strip_prefix(PREFIX);
-        rest.is_some_and(|_| !OTHERS.iter().any(|other| name.starts_with(other)) && !is_variable(name))
-    });
-    let mut unknown: Vec<String> = unknown.collect();
-    unknown.sort_unstable();
-    unknown.iter().map(|name| Failure::new(unknown_variable(name))).collect()
-}
-
-fn is_variable(name: &str) -> bool {
-    name == trace::VARIABLE || REGISTRY.iter().any(|setting| variable(setting.name) == *name)
-}
-
-fn unknown_variable(name: &str) -> String {
-    let known: Vec<String> =
-        REGISTRY.iter().map(|setting| variable(setting.name)).chain([trace::VARIABLE.into()]).collect();
-    match nearest(name, known.iter().map(String::as_str)) {
-        Some(meant) => format!("{name} is no setting; did you mean {meant}?"),
-        None => format!("{name} is no setting; `thindist help settings` lists them"),
-    }
-}
-
 /// `thindist.toml` in the working directory or above it, else the user's.
 fn configuration_file() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
@@ -484,15 +315,6 @@ mod tests {
         for (name, _) in SWITCHES {
             assert!(REGISTRY.iter().any(|setting| setting.name == *name), "{name}");
         }
-    }
-
-    #[test]
-    fn unknown_variables_are_named_with_the_nearest() {
-        let of = |names: &[&str]| unknown_variables(names.iter().map(|name| (OsString::from(name), OsString::new())));
-        assert!(of(&["THINDIST_JOBS", "THINDIST_LOG", "THINDIST_XTASK_BIN", "PATH", "XTHINDIST_A"]).is_empty());
-        let said: Vec<String> = of(&["THINDIST_FROB", "THINDIST_CACHEDIR"]).iter().map(ToString::to_string).collect();
-        assert_eq!(said[0], "THINDIST_CACHEDIR is no setting; did you mean THINDIST_CACHE_DIR?");
-        assert!(said[1].starts_with("THINDIST_FROB is no setting; "), "{said:?}");
     }
 
     #[test]
