@@ -152,6 +152,7 @@ pub(super) fn without_offset(module: &str) -> String {
 
 /// Remembers the actions of a link and how they ended. That it cannot be done is no matter of the link's.
 pub(crate) fn record(line: Line<'_>, batch: &Batch<'_>, outcomes: &[Outcome]) {
+    let _span = tracing::debug_span!("explained").entered();
     let Some(output) = output_of(line.line.output(), batch.workspace) else { return };
     if let Err(failure) = remember(&output, line, batch, outcomes) {
         tracing::debug!(%failure, "nothing is left for `explain`");

@@ -1,177 +1,21 @@
 //! thindist's own settings: one registry defines the flags, the environment variables, the keys of thindist.toml, the text
 //! of `thindist help settings` and docs/reference.md. Precedence: flag, environment, file.
 
-use crate::cli::nearest;
+mod registry;
+mod unknown;
+
 use crate::failure::{Failure, Result, io};
 use crate::trace;
+use registry::{LISTS, SWITCHES};
+pub(crate) use registry::{REGISTRY, Setting};
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use thindist_core::promoted_names::PromotedNames;
-
-/// One setting. Its flag is `--thindist-NAME`, its variable `THINDIST_NAME`, its key in thindist.toml `name`.
-#[derive(Debug)]
-pub(crate) struct Setting {
-    /// The name with underscores.
-    pub(crate) name: &'static str,
-    /// One line of help.
-    pub(crate) help: &'static str,
-}
-
-/// Every setting.
-pub(crate) const REGISTRY: &[Setting] = &[
-    Setting {
-        name: "cache_dir",
-        help: "directory of the CAS, the action cache and the history (default: $XDG_CACHE_HOME/thindist, else ~/.cache/thindist)",
-    },
-    Setting {
-        name: "cache_size",
-        help: "size to which the stores are trimmed: bytes, or a number with K, M or G (default: 20G)",
-    },
-    Setting {
-        name: "stats",
-        help: "file to which each link appends one JSON object: the way and the reason for it, modules, backends run and reused, seconds",
-    },
-    Setting {
-        name: "fallback",
-        help: "what happens to a link that cannot be carried: `warn` (default) links in-process after one warning, and `cc` calls the compiler; `never` makes it an error",
-    },
-    Setting {
-        name: "way",
-        help: "how lld is driven, for the lines that the way carries: `auto` (default, see docs/ways.md), `in-process`, `distributor` or `index-only`",
-    },
-    Setting {
-        name: "unlisted",
-        help: "allow index-only for command lines outside its positive list; for thindist's own tests",
-    },
-    Setting {
-        name: "lld",
-        help: "the real ld.lld, a path or a name in PATH (default: the newest one in PATH); behind a wrapper script, whole links are not remembered",
-    },
-    Setting {
-        name: "clang",
-        help: "the compiler of the backends, or a wrapper script around it (default: the clang of the same LLVM beside lld, or in PATH)",
-    },
-    Setting {
-        name: "promoted_names",
-        help: "suffix of promoted local symbols: `hash` (default) is the hash of the module, as in-process; `stable` survives edits, so that fewer backends run (see docs/promoted-names.md)",
-    },
-    Setting {
-        name: "backend_flags",
-        help: "options of the backends: `parity` (default) takes the link's, as in-process; `per-module` adds those that each file was compiled with (see docs/backend-flags.md)",
-    },
-    Setting {
-        name: "compile_commands",
-        help: "the compile_commands.json to read these from (default: Kbuild's .NAME.o.cmd beside each object)",
-    },
-    Setting {
-        name: "jobs",
-        help: "number of backends of one link at a time, never more than make allows (default: --thinlto-jobs, --threads, -jN of a make without a jobserver, or the number of cores)",
-    },
-    Setting {
-        name: "slots",
-        help: "number of compilers at a time for all links on this machine (default: the number of cores)",
-    },
-    Setting { name: "slots_dir", help: "directory of the machine-wide slots (default: /tmp/thindist-slots-UID)" },
-    Setting {
-        name: "scratch_dir",
-        help: "directory for the working directories of backends and for a link's small files (default: /dev/shm if it has 1 GiB and 4 times the size of the bitcode free, else the cache)",
-    },
-    Setting {
-        name: "warm",
-        help: "keep the compiler loaded and fork it for each backend; off: start a new process for each",
-    },
-    Setting { name: "memo", help: "remember whole links; off: remember only backend compilations" },
-    Setting {
-        name: "verify",
-        help: "`distribute` compiles each job a second time with the plain command and compares the objects",
-    },
-    Setting {
-        name: "what_ran",
-        help: "file to which each link appends what `thindist what-ran FILE` shows (default: the cache keeps the last link only)",
-    },
-    Setting {
-        name: "keep_native",
-        help: "directory for the native objects of the link, each with its job file, for `thindist what-changed`",
-    },
-    Setting {
-        name: "remote_cache",
-        help: "grpc://HOST:PORT or grpcs://HOST:PORT (the default scheme) of a Remote Execution API v2 cache, asked after the local one",
-    },
-    Setting {
-        name: "remote_executor",
-        help: "address of a Remote Execution API v2 engine that runs backends; it is also the cache, unless remote_cache names another",
-    },
-    Setting {
-        name: "remote_default_exec_properties",
-        help: "NAME=VALUE, a platform property that the worker must have",
-    },
-    Setting {
-        name: "remote_toolchain",
-        help: "`shipped` (default) sends the compiler and its libraries to the workers; `installed` expects the same compiler at the same path on each worker",
-    },
-    Setting {
-        name: "remote_jobs",
-        help: "number of backends of one link in flight on the engine (default: 2000, of which 200 may wait for a worker)",
-    },
-    Setting { name: "remote_only", help: "run backends on this machine only if the engine fails" },
-    Setting {
-        name: "remote_racing",
-        help: "idle local slots also run actions that the engine has not started or is slow with, and the first result wins; off: they do not",
-    },
-    Setting {
-        name: "remote_local_fallback",
-        help: "run locally what fails on the engine; off: such a failure is an error",
-    },
-    Setting { name: "remote_instance_name", help: "instance name on the server (default: empty)" },
-    Setting { name: "remote_header", help: "NAME=VALUE, a header sent with each call; its value is never printed" },
-    Setting {
-        name: "remote_timeout",
-        help: "seconds that one call may take including its retries, plus one second for each 256 KiB of a large blob; also how long an engine may report no progress (default: 60)",
-    },
-    Setting {
-        name: "remote_retries",
-        help: "number of retries of a call that failed for a transient reason (default: 5)",
-    },
-    Setting { name: "remote_accept_cached", help: "accept results from the remote action cache" },
-    Setting {
-        name: "remote_verify_sample",
-        help: "share of remote results, from 0 to 1, that is compiled locally as well; a result that differs is an error (default: 0)",
-    },
-    Setting { name: "remote_upload_local_results", help: "upload the results of this machine to the remote cache" },
-    Setting { name: "tls_certificate", help: "PEM file of the certificate authority to trust (default: the system's)" },
-    Setting {
-        name: "tls_client_certificate",
-        help: "PEM file of the certificate to present to a server that asks for one",
-    },
-    Setting { name: "tls_client_key", help: "PEM file of the key of that certificate" },
-    Setting { name: "keep", help: "keep the temporary directory of the link and print where it is" },
-];
-
-/// Settings that are on or off, and what they are if nobody says so.
-const SWITCHES: &[(&str, bool)] = &[
-    ("keep", false),
-    ("memo", true),
-    ("remote_accept_cached", true),
-    ("remote_local_fallback", true),
-    ("remote_only", false),
-    ("remote_racing", true),
-    ("remote_upload_local_results", false),
-    ("unlisted", false),
-    ("verify", false),
-    ("warm", true),
-];
+use unknown::{meant, unknown_variables};
 
 const FLAG: &str = "--thindist-";
-const PREFIX: &str = "THINDIST_";
-
-/// Variables of ours that are no settings: those of this project's own tasks and tests, the CMake module's, and what a compiler that is
-/// kept loaded is told.
-const OTHERS: &[&str] = &["THINDIST_XTASK_", "THINDIST_TEST_", "THINDIST_SEED", "THINDIST_LINKER", "THINDIST_WARM_"];
-
-/// Settings that may have several values: kept as lines, and a flag adds one.
-const LISTS: &[&str] = &["remote_header", "remote_default_exec_properties"];
 
 /// Whether a word of a linker's line is for us.
 pub(crate) fn is_flag(word: &str) -> bool {
@@ -421,40 +265,6 @@ fn text_of(value: &toml::Value, is_list: bool) -> Option<String> {
     }
 }
 
-/// What to do about a setting that nobody knows.
-fn meant(name: &str) -> String {
-    match nearest(name, REGISTRY.iter().map(|setting| setting.name)) {
-        Some(known) => format!("did you mean `{known}`? `thindist help settings` lists them"),
-        None => "`thindist help settings` lists them".to_owned(),
-    }
-}
-
-/// A warning for each variable that looks like a setting and is none. A build has variables of many versions and branches: they are
-/// no reason to end it.
-fn unknown_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<Failure> {
-    let names = variables.filter_map(|(name, _)| name.into_string().ok());
-    let unknown = names.filter(|name| {
-        let rest = name.strip_prefix(PREFIX);
-        rest.is_some_and(|_| !OTHERS.iter().any(|other| name.starts_with(other)) && !is_variable(name))
-    });
-    let mut unknown: Vec<String> = unknown.collect();
-    unknown.sort_unstable();
-    unknown.iter().map(|name| Failure::new(unknown_variable(name))).collect()
-}
-
-fn is_variable(name: &str) -> bool {
-    name == trace::VARIABLE || REGISTRY.iter().any(|setting| variable(setting.name) == *name)
-}
-
-fn unknown_variable(name: &str) -> String {
-    let known: Vec<String> =
-        REGISTRY.iter().map(|setting| variable(setting.name)).chain([trace::VARIABLE.into()]).collect();
-    match nearest(name, known.iter().map(String::as_str)) {
-        Some(meant) => format!("{name} is no setting; did you mean {meant}?"),
-        None => format!("{name} is no setting; `thindist help settings` lists them"),
-    }
-}
-
 /// `thindist.toml` in the working directory or above it, else the user's.
 fn configuration_file() -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
@@ -525,15 +335,6 @@ mod tests {
         for (name, _) in SWITCHES {
             assert!(REGISTRY.iter().any(|setting| setting.name == *name), "{name}");
         }
-    }
-
-    #[test]
-    fn unknown_variables_are_named_with_the_nearest() {
-        let of = |names: &[&str]| unknown_variables(names.iter().map(|name| (OsString::from(name), OsString::new())));
-        assert!(of(&["THINDIST_JOBS", "THINDIST_LOG", "THINDIST_XTASK_BIN", "PATH", "XTHINDIST_A"]).is_empty());
-        let said: Vec<String> = of(&["THINDIST_FROB", "THINDIST_CACHEDIR"]).iter().map(ToString::to_string).collect();
-        assert_eq!(said[0], "THINDIST_CACHEDIR is no setting; did you mean THINDIST_CACHE_DIR?");
-        assert!(said[1].starts_with("THINDIST_FROB is no setting; "), "{said:?}");
     }
 
     #[test]
