@@ -43,7 +43,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn everything() -> Vec<String> {
-    [llvm(19), llvm(22), build_systems(), kernel(), vec!["qemu-user".to_owned()]].concat()
+    [llvm(19), llvm(22), build_systems(), shells(), kernel(), vec!["qemu-user".to_owned()]].concat()
+}
+
+/// What the tests try completions and man pages with, in a terminal of their own.
+pub(crate) fn shells() -> Vec<String> {
+    ["bash", "bsdutils", "fish", "man-db", "zsh"].map(String::from).to_vec()
 }
 
 /// What the tests build small projects with, beside cargo and make. The fuzz targets want g++, too: the libFuzzer that they

@@ -18,22 +18,23 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// thindist built in release, unless another one is named.
+pub(crate) fn program() -> Result<PathBuf> {
+    match std::env::var_os(BINARY) {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => build(&["--package", "thindist"], "thindist"),
+    }
+}
+
 /// Builds thindist in release and puts `bin/thindist` and `bin/ld.thindist` into `home`; returns the latter.
 pub(crate) fn install_thindist(home: &Home) -> Result<PathBuf> {
-    let program = match std::env::var_os(BINARY) {
-        Some(path) => PathBuf::from(path),
-        None => build_release()?,
-    };
+    let program = program()?;
     let bin = home.dir.join("bin");
     files::make_dir(&bin)?;
     files::symlink(&program, &bin.join("thindist"))?;
     let linker = bin.join("ld.thindist");
     files::symlink(Path::new("thindist"), &linker)?;
     Ok(linker)
-}
-
-fn build_release() -> Result<PathBuf> {
-    build(&["--package", "thindist"], "thindist")
 }
 
 /// Builds an example of a package in release.

@@ -8,6 +8,7 @@ mod arguments;
 mod cargo;
 mod checks;
 mod demo;
+mod dist;
 mod docs;
 mod engine;
 mod files;

@@ -2,7 +2,7 @@
 
 use crate::task::{Task, dispatch};
 use crate::{
-    Result, apt, demo, docs, engine, fuzz, kernel, lld_tests, programs, scale, serial_distributor, small, test,
+    Result, apt, demo, dist, docs, engine, fuzz, kernel, lld_tests, programs, scale, serial_distributor, small, test,
 };
 
 pub(crate) const TASKS: &[Task] = &[
@@ -43,6 +43,11 @@ pub(crate) const TASKS: &[Task] = &[
         run: serial_distributor::run,
     },
     Task { name: "engine", help: "real Remote Execution engines on loopback; alone, lists them", run: engine::run },
+    Task {
+        name: "dist",
+        help: "what a package has beside the program: completions and man pages, below target/dist",
+        run: dist::run,
+    },
     Task { name: "docs", help: "write docs/reference.md from the registry of settings", run: docs::run },
     Task { name: "install", help: "install every Debian package that the other tasks need", run: apt::run },
 ];

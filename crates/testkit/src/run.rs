@@ -47,6 +47,20 @@ impl Tool {
         self
     }
 
+    /// Nobody reads its standard output: the pipe's other end is closed.
+    #[must_use]
+    pub fn unread(mut self) -> Self {
+        self.0.stdout(without_reader());
+        self
+    }
+
+    /// Nobody reads what it says either.
+    #[must_use]
+    pub fn unheard(mut self) -> Self {
+        self.0.stdout(without_reader()).stderr(without_reader());
+        self
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub fn run(mut self) -> Run {
@@ -85,9 +99,13 @@ impl Tool {
     }
 }
 
+fn without_reader() -> std::io::PipeWriter {
+    let (_, writer) = std::io::pipe().unwrap_or_else(|error| panic!("cannot make a pipe: {error}"));
+    writer
+}
+
 fn missing(command: &Command, error: &std::io::Error) -> String {
-    let debian =
-        "clang-19 lld-19 llvm-19 clang-22 lld-22 llvm-22 make ninja-build cmake meson g++ qemu-user util-linux";
+    let debian = "clang-19 lld-19 llvm-19 clang-22 lld-22 llvm-22 make ninja-build cmake meson g++ qemu-user util-linux bsdutils man-db zsh fish";
     format!("this test needs {} (Debian packages: {debian}): {error}", command.get_program().display())
 }
 

@@ -1,5 +1,6 @@
 //! Maps the errors of every part to a message, a hint and an exit code.
 
+use crate::report;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -40,16 +41,15 @@ impl Failure {
 
     /// Prints it as a warning: what it keeps from being done is not what was asked for.
     pub fn warn(&self) {
-        eprintln!("thindist: warning: {}", self.message);
+        report::warning(&self.message);
     }
 
     /// Prints it in a linker's format and gives the exit code.
     pub fn report(&self) -> ExitCode {
         if !self.silent {
-            eprintln!("thindist: error: {}", self.message);
-            if let Some(hint) = &self.hint {
-                eprintln!("thindist: hint: {hint}");
-            }
+            report::error(&self.message);
+            // Several hints are several lines.
+            self.hint.iter().flat_map(|hint| hint.lines()).for_each(|hint| report::hint(hint));
         }
         ExitCode::from(self.code)
     }

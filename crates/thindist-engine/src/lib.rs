@@ -13,13 +13,14 @@ mod memo;
 mod parallel;
 pub mod pipeline;
 mod plan;
+pub mod report;
 mod session;
 pub mod settings;
 pub mod stop;
 mod thin;
 mod ways;
 
-pub use backends::{batch, execution, native_objects, step_files, what_ran};
+pub use backends::{batch, execution, explained, native_objects, step_files, what_ran};
 pub use dtlto::run as distribute;
 pub use entrance::{open, run};
 pub use finish::{final_link, native_side, parts};

@@ -156,6 +156,7 @@ impl Connection {
                 return Err(self.close(self.describe(name, &status)));
             }
             number += 1;
+            tracing::debug!(call = name, number, ?delay, code = ?status.code(), "again");
             sleep(delay).await;
         }
     }

@@ -1,50 +1,66 @@
 //! `thindist cache stats|gc|verify|clear`.
 
-use std::ffi::OsString;
+use crate::cli::usage;
+use crate::ui::say;
+use clap::{Args, Subcommand};
 use std::process::ExitCode;
 use thindist_engine::failure::{Failure, Result};
 use thindist_engine::settings::Settings;
 use thindist_exec::maintenance;
 
-pub(crate) fn run(words: &[OsString]) -> Result<ExitCode> {
+/// `thindist cache`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum What {
+    /// Say what is in them
+    Stats,
+    /// Remove what was not used for longest, until they are within their bound
+    Gc,
+    /// Read every file again, and remove those that are damaged
+    Verify,
+    /// Remove everything
+    Clear,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let Some(what) = options.what else { return Err(Failure::new("no word on what to do").hint(usage("cache"))) };
     let settings = Settings::load()?;
     let root = settings.cache_dir()?;
-    let [word] = words else { return Err(usage()) };
-    match word.to_str().unwrap_or_default() {
-        "stats" => {
+    match what {
+        What::Stats => {
             let stats = maintenance::stats(&root)?;
-            crate::say::say!("{}", root.display());
-            crate::say::say!("{:>12}  blobs in the CAS", stats.cas_blobs);
-            crate::say::say!("{:>12}  bytes in the CAS", stats.cas_bytes);
-            crate::say::say!("{:>12}  bytes at the most", settings.cache_size()?);
-            crate::say::say!("{:>12}  action results", stats.action_results);
+            say!("{}", root.display());
+            say!("{:>12}  blobs in the CAS", stats.cas_blobs);
+            say!("{:>12}  bytes in the CAS", stats.cas_bytes);
+            say!("{:>12}  bytes at the most", settings.cache_size()?);
+            say!("{:>12}  action results", stats.action_results);
         }
-        "gc" => {
+        What::Gc => {
             let report = maintenance::gc(&root, settings.cache_size()?)?;
-            crate::say::say!(
+            say!(
                 "removed {} blobs ({} bytes), kept {} bytes",
                 report.removed_blobs,
                 report.removed_bytes,
                 report.kept_bytes
             );
         }
-        "verify" => {
+        What::Verify => {
             let report = maintenance::verify(&root, true)?;
             for path in &report.damaged {
-                crate::say::say!("damaged, removed: {}", path.display());
+                say!("damaged, removed: {}", path.display());
             }
-            crate::say::say!("{} files checked, {} damaged", report.checked, report.damaged.len());
+            say!("{} files checked, {} damaged", report.checked, report.damaged.len());
             return Ok(if report.damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        "clear" => {
+        What::Clear => {
             maintenance::clear(&root)?;
-            crate::say::say!("cleared {}", root.display());
+            say!("cleared {}", root.display());
         }
-        _ => return Err(usage()),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn usage() -> Failure {
-    Failure::new("usage: thindist cache stats|gc|verify|clear")
 }

@@ -4,6 +4,8 @@
 //! It sets environment variables and becomes cargo. What it knows of Rust is which LLVM rustc has, because the linker must be
 //! of the same. docs/build-systems.md has the same settings for `.cargo/config.toml`.
 
+use crate::cli::usage;
+use clap::Args;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -13,14 +15,37 @@ use thindist_engine::settings::Settings;
 use thindist_engine::tools::{self, Tool};
 use thindist_exec::State;
 
-const USAGE: &str = "usage: thindist cargo [--with-c] build --release";
+/// `thindist cargo`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Compile C and C++ to ThinLTO bitcode as well, for the same link
+    #[arg(long)]
+    with_c: bool,
+    /// What cargo is to do, such as `build --release`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    words: Vec<OsString>,
+}
 
-pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let mut words: Vec<OsString> = words.collect();
-    let with_c = words.first().is_some_and(|word| word == "--with-c");
-    words.drain(..usize::from(with_c));
+#[cfg(test)]
+impl Options {
+    /// As it was understood.
+    pub(crate) fn parts(self) -> (bool, Vec<OsString>) {
+        (self.with_c, self.words)
+    }
+}
+
+/// What cargo is called with is cargo's, also an option that is called as one of ours.
+pub(crate) fn keep_words(words: &mut Vec<OsString>) {
+    let asks = |word: Option<&OsString>| word.is_none_or(|word| word == "--help" || word == "-h");
+    let begin = 1 + usize::from(words.get(1).is_some_and(|word| word == "--with-c"));
+    if words.first().is_some_and(|word| word == "cargo") && !asks(words.get(begin)) {
+        words.insert(begin, "--".into());
+    }
+}
+
+pub(crate) fn run(Options { with_c, words }: Options) -> Result<ExitCode> {
     if words.is_empty() {
-        return Err(Failure::new("no arguments for cargo").hint(USAGE));
+        return Err(Failure::new("no arguments for cargo").hint(usage("cargo")));
     }
     let settings = Settings::load()?;
     let cache = settings.cache_dir()?;

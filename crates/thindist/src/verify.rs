@@ -3,7 +3,10 @@
 //! Neither way touches the output that the line names. The memo of whole links is left out: it would show an old
 //! output where the objects are the question.
 
+use crate::cli::Line;
 use crate::object_diff::{self, Difference, NewSuffixes};
+use crate::ui::say;
+use clap::{Args, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,21 +23,29 @@ const COULD_NOT_RUN: u8 = 2;
 /// Differences beyond this many are only counted.
 const SHOWN: usize = 20;
 
-pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode> {
+/// `thindist diff`.
+#[derive(Debug, Args)]
+pub(crate) struct Files {
+    /// An ELF file
+    #[arg(value_name = "A", value_hint = ValueHint::FilePath)]
+    left: PathBuf,
+    /// Another one
+    #[arg(value_name = "B", value_hint = ValueHint::FilePath)]
+    right: PathBuf,
+}
+
+pub(crate) fn run(line: Line) -> Result<ExitCode> {
     let mut settings = Settings::load().map_err(could_not_run)?;
-    let (session, survey) = prepare(&mut settings, words).map_err(could_not_run)?;
+    let (session, survey) = prepare(&mut settings, line.words).map_err(could_not_run)?;
     let outcome = compare(&session, &survey).map_err(could_not_run);
     session.finish(outcome)
 }
 
 /// `thindist diff A B`: two outputs that are there already.
-pub(crate) fn diff(files: &[OsString]) -> Result<ExitCode> {
-    let [left, right] = files else {
-        return Err(Failure::new("diff compares two files").hint("thindist diff A B").code(COULD_NOT_RUN));
-    };
-    let read = |path: &OsString| std::fs::read(path).map_err(|error| could_not_run(io("read", path, &error)));
+pub(crate) fn diff(files: &Files) -> Result<ExitCode> {
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| could_not_run(io("read", path, &error)));
     let mut report = Report::default();
-    report.output(&read(left)?, &read(right)?).map_err(could_not_run)?;
+    report.output(&read(&files.left)?, &read(&files.right)?).map_err(could_not_run)?;
     Ok(report.finish(None))
 }
 
@@ -183,7 +194,7 @@ impl Report {
                 count => format!(", {count} of them but for the suffixes of promoted names, which are stable here"),
             };
             let how = if self.whole_output { "the whole output" } else { "the order of symbols aside" };
-            crate::say::say!(
+            say!(
                 "identical: {} native objects byte for byte{names}; {} output sections and {} symbols, {how}",
                 self.objects,
                 self.sections,
@@ -191,20 +202,15 @@ impl Report {
             );
             return ExitCode::SUCCESS;
         }
-        self.lines.iter().take(SHOWN).for_each(|line| crate::say::say!("different: {line}"));
+        self.lines.iter().take(SHOWN).for_each(|line| say!("different: {line}"));
         if self.lines.len() > SHOWN {
-            crate::say::say!("... and {} more", self.lines.len() - SHOWN);
+            say!("... and {} more", self.lines.len() - SHOWN);
         }
-        crate::say::say!(
-            "{} differences in {} native objects and {} output sections",
-            self.different,
-            self.objects,
-            self.sections
-        );
+        say!("{} differences in {} native objects and {} output sections", self.different, self.objects, self.sections);
         if let Some(session) = session {
             let carried =
                 thindist_core::flags::backend_flags::LinkFlags::of(&session.line).map(|flags| flags.summary());
-            crate::say::say!("LTO options of this link: {}", carried.unwrap_or_default());
+            say!("LTO options of this link: {}", carried.unwrap_or_default());
         }
         ExitCode::FAILURE
     }

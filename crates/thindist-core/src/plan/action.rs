@@ -100,7 +100,7 @@ impl Action {
         hash.0.finish()
     }
 
-    /// One line a field, as `thindist explain` prints them.
+    /// One line a field. `thindist explain` compares the same fields of two actions.
     #[must_use]
     pub fn explanation(&self) -> String {
         let mut text = Explanation::default();

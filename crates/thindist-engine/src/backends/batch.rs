@@ -1,7 +1,7 @@
 //! All backends of a batch: run or taken from the stores, counted, recorded, checked by sample, and left for others.
 
 use super::execution::{self, Batch};
-use super::verify_sample;
+use super::{explained, verify_sample};
 use crate::backends::what_ran;
 use crate::failure::Result;
 use crate::session::stats::BackendCounts;
@@ -23,6 +23,7 @@ pub(crate) fn build_while(
     let outcomes = execution::outcomes_while(batch, meanwhile)?;
     if let Some(line) = batch.line {
         what_ran::record(line, batch.workspace, batch.jobs, &outcomes);
+        explained::record::record(line, batch, &outcomes);
     }
     for (index, outcome) in outcomes.into_iter().enumerate() {
         match outcome {

@@ -5,6 +5,7 @@
 use crate::backends::what_ran::Line;
 use crate::failure::{Failure, Result};
 use crate::parallel::cores;
+use crate::report;
 use crate::session::lld_run;
 use crate::session::progress::Progress;
 use crate::session::remote::{self, Tools};
@@ -60,9 +61,12 @@ pub(crate) fn outcomes_while(
 ) -> Result<Vec<Outcome>> {
     let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
     let mut found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
+    let here = found.iter().flatten().count();
     batch.workspace.remote.look_up(batch.tools(), batch.jobs, &mut found)?;
     let missing: Vec<usize> =
         found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect();
+    let remote = found.len() - missing.len() - here;
+    tracing::debug!(actions = keys.len(), here, remote, missing = missing.len(), "looked up");
     let jobs: Vec<Job> = missing.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
     let outcomes = std::thread::scope(|scope| {
         let running = scope.spawn(|| execute(batch, &jobs, Place::Anywhere));
@@ -72,7 +76,19 @@ pub(crate) fn outcomes_while(
     let panicked = |_| Err(Failure::new("the thread that runs the backends has panicked; please report it"));
     let mut outcomes = outcomes.unwrap_or_else(panicked)?.into_iter();
     let ended = found.into_iter().map(|found| found.map(Outcome::Success).or_else(|| outcomes.next()));
-    Ok(ended.map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect())
+    let ended: Vec<Outcome> = ended.map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect();
+    batch.jobs.iter().zip(&ended).for_each(trace);
+    Ok(ended)
+}
+
+fn trace((job, outcome): (&Job, &Outcome)) {
+    let key = || job.action.key().hex();
+    match outcome {
+        Outcome::Success(native) => {
+            tracing::debug!(module = job.name, key = key(), from = ?native.from, execute_ms = native.times.execute_ms, "backend");
+        }
+        other => tracing::debug!(module = job.name, key = key(), ?other, "backend"),
+    }
 }
 
 /// Runs the backends at `gone` again, whose native objects have gone from the CAS since they were made or found.
@@ -136,6 +152,7 @@ pub(crate) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<V
         warm: warm_compiler(batch, jobs.len())?,
     };
     let remote = if place == Place::Here { None } else { workspace.remote.executor(batch.tools())? };
+    let _span = tracing::debug_span!("backends", jobs = jobs.len(), engine = remote.is_some()).entered();
     let outcomes = match remote {
         Some(remote) => run_beside(batch, jobs, &estimates, &local, &remote)?,
         None => run_here(batch, jobs, &estimates, &local)?,
@@ -331,7 +348,7 @@ pub fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outcome>)])
         match outcome.as_ref()? {
             Outcome::CompileFailed { status, stderr } => {
                 let text = diagnostics(stderr, job, imported);
-                text.iter().for_each(|line| eprintln!("thindist: {line}"));
+                text.iter().for_each(|line| report::tell(format_args!("thindist: {line}")));
                 let what = format!("the backend of {} failed: {} {status}", job.name, batch.compiler.display());
                 Some(Failure::new(what).hint(remedy(stderr)))
             }

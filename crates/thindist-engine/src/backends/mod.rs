@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod execution;
+pub mod explained;
 pub mod kept;
 pub mod lto_object;
 pub mod native_objects;

@@ -122,23 +122,24 @@ fn head(link: Line<'_>, workspace: &Workspace) -> Link {
 }
 
 fn action(job: &Job, outcome: &Outcome) -> Action {
-    let (from, took) = match outcome {
-        Outcome::Success(native) => (From::of(native.from), Took::of(&native.times)),
-        Outcome::CompileFailed { .. } | Outcome::InfraFailed { .. } | Outcome::TimedOut => {
-            (From::Failed, Took::default())
-        }
-        Outcome::Cancelled => (From::NotRun, Took::default()),
+    let took = match outcome {
+        Outcome::Success(native) => Took::of(&native.times),
+        _ => Took::default(),
     };
-    Action { module: job.name.clone(), key: job.action.key().hex(), from, took }
+    Action { module: job.name.clone(), key: job.action.key().hex(), from: From::of(outcome), took }
 }
 
 impl From {
-    fn of(origin: Origin) -> Self {
-        match origin {
-            Origin::Executed => Self::Executed,
-            Origin::LocalCache => Self::LocalCache,
-            Origin::RemoteCache => Self::RemoteCache,
-            Origin::RemoteExecuted => Self::RemoteExecuted,
+    pub(crate) fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Success(native) => match native.from {
+                Origin::Executed => Self::Executed,
+                Origin::LocalCache => Self::LocalCache,
+                Origin::RemoteCache => Self::RemoteCache,
+                Origin::RemoteExecuted => Self::RemoteExecuted,
+            },
+            Outcome::CompileFailed { .. } | Outcome::InfraFailed { .. } | Outcome::TimedOut => Self::Failed,
+            Outcome::Cancelled => Self::NotRun,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::backends::execution::{self, Batch};
 use crate::backends::what_ran::Line;
 use crate::failure::{Failure, Result, io};
 use crate::plan::planning::{self, Common, PlannedJobs};
+use crate::report;
 use crate::session::remote::Tools;
 use crate::session::stats::{BackendCounts, Stats, Timer};
 use crate::session::tools::{self, Tool};
@@ -54,9 +55,9 @@ struct Distribution<'a> {
     line: Option<Line<'a>>,
 }
 
-pub fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+pub fn run(words: Vec<OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
-    let (job_file, more) = read_words(settings.strip_flags(words.collect())?)?;
+    let (job_file, more) = read_words(settings.strip_flags(words)?)?;
     let jobs = read_jobs(&job_file)?;
     // Regular LTO and lld's own cache are lld's here, and keep in-process' names.
     settings.reject_beyond_in_process("a link by DTLTO")?;
@@ -206,9 +207,9 @@ fn warn_of_unknown_line(jobs: &DtltoJobs, flags: &DtltoFlags, more: &[String], m
         ))
         .hint("lld is not running, so its line cannot be asked: add `-r` or `-no-pie` in front of the job file"));
     }
-    eprintln!(
-        "thindist: warning: the lld that wrote the job file is not running or has another line: what DTLTO leaves out of \
-         job files (-mllvm, CPU) is only known as far as it stands on distribute's own line"
+    report::warning(
+        "the lld that wrote the job file is not running or has another line: what DTLTO leaves out of \
+         job files (-mllvm, CPU) is only known as far as it stands on distribute's own line",
     );
     Ok(())
 }

@@ -27,6 +27,7 @@ pub struct Linked {
 
 /// Links.
 pub fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result::Result<Linked, Stop> {
+    let _span = tracing::debug_span!("final_link", output = session.line.output()).entered();
     let mut side = NativeSide::of(session, survey, parts, &lto_objects(session, parts))?;
     let output = Path::new(session.line.output());
     let file = if is_special(output) {

@@ -267,6 +267,7 @@ pub(crate) fn plan_jobs(
     common: &Common<'_>,
     on_job: &mut dyn FnMut(&Job),
 ) -> std::result::Result<PlannedJobs, Stop> {
+    let _span = tracing::debug_span!("plan", modules = modules.len()).entered();
     let (indexes, facts) = read_indexes(&workspace.state, plan, indexes, modules, sources)?;
     let mut planned = PlannedJobs {
         new_suffixes: plan.new_suffixes(indexes.iter().map(|(imports, _)| imports)),

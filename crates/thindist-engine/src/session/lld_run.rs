@@ -1,6 +1,7 @@
 //! Runs lld as a step of a link: arguments in a response file, the environment inherited, cancelled with the link.
 
 use crate::failure::{Failure, Result, io};
+use crate::report;
 use crate::session::workspace::Session;
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -32,6 +33,7 @@ pub(crate) fn lld_until(session: &Session, response_name: &str, words: &[String]
 
 /// Runs it on these very arguments, until `token` is cancelled.
 pub(crate) fn start(session: &Session, arguments: Vec<OsString>, token: &CancelToken) -> Result<Run> {
+    tracing::debug!(program = %session.lld.path.display(), ?arguments, "lld runs");
     let invocation = Invocation {
         program: session.lld.path.clone(),
         arguments,
@@ -39,6 +41,7 @@ pub(crate) fn start(session: &Session, arguments: Vec<OsString>, token: &CancelT
         directory: None,
     };
     let Finished { status, stdout, stderr, usage } = run(&invocation, None, token).map_err(Failure::new)?;
+    tracing::debug!(%status, elapsed_ms = usage.elapsed.as_millis(), "lld has ended");
     Ok(Run { stdout, stderr, usage, status })
 }
 
@@ -50,7 +53,8 @@ impl Run {
     /// Passes lld's own words on, each on the stream that it came on.
     pub(crate) fn pass_on(&self) -> Result<()> {
         write_stdout(&self.stdout)?;
-        std::io::stderr().lock().write_all(&self.stderr).map_err(|error| io("write", "the standard error", &error))
+        let written = std::io::stderr().lock().write_all(&self.stderr);
+        written.or_else(unless_gone).map_err(|error| io("write", "the standard error", &error))
     }
 
     /// It has not ended by itself.
@@ -72,11 +76,15 @@ impl Run {
     }
 }
 
-/// lld's standard output, as it came.
+/// lld's standard output, as it came. A reader that has gone has seen what it wanted.
 pub(crate) fn write_stdout(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    written.map_err(|error| io("write", "the standard output", &error))
+    written.or_else(unless_gone).map_err(|error| io("write", "the standard output", &error))
+}
+
+fn unless_gone(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 
 /// What to do about a full file system.
@@ -95,7 +103,7 @@ pub fn lines(output: &[u8]) -> Vec<String> {
 
 /// Prints a tool's diagnostics as they came.
 pub fn print(diagnostics: &[String]) {
-    diagnostics.iter().for_each(|line| eprintln!("{line}"));
+    diagnostics.iter().for_each(report::tell);
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! The progress line: only on a terminal, redrawn in place, gone at the end.
+//! How far the backends are.
 
-use std::io::{IsTerminal as _, Write as _};
+use crate::report;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use thindist_exec::{Estimate, Outcome, ProgressSink};
@@ -11,10 +11,10 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// What a backend takes that was never run before, in milliseconds: the kernel's mean.
 const UNKNOWN_MS: u64 = 60;
 
-/// Draws `[done/total] running, hits, time left`; with an engine it tells what runs here and what there.
+/// Tells `[done/total] running, hits, time left`; with an engine it tells what runs here and what there.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    on_terminal: bool,
+    is_shown: bool,
     total: usize,
     hits: usize,
     at_a_time: u64,
@@ -49,7 +49,7 @@ impl Progress {
             drawn: None,
         };
         Self {
-            on_terminal: std::io::stderr().is_terminal(),
+            is_shown: report::shows_progress(),
             total,
             hits,
             at_a_time: at_a_time.max(1) as u64,
@@ -66,21 +66,17 @@ impl Progress {
 
     /// Takes the line away.
     pub(crate) fn close(&self) {
-        if self.on_terminal {
-            eprint!("\r\x1b[K");
+        if self.is_shown {
+            report::progress(None);
         }
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
-        if self.on_terminal && state.drawn.is_none_or(|drawn| drawn.elapsed() >= INTERVAL) {
+        if self.is_shown && state.drawn.is_none_or(|drawn| drawn.elapsed() >= INTERVAL) {
             state.drawn = Some(Instant::now());
-            let line = self.line(&state, state.begun.elapsed());
-            let mut stderr = std::io::stderr().lock();
-            // A terminal that has gone is no reason to fail a link.
-            let _ = write!(stderr, "\r{line}\x1b[K");
-            let _ = stderr.flush();
+            report::progress(Some(&self.line(&state, state.begun.elapsed())));
         }
     }
 

@@ -251,6 +251,7 @@ impl Remote {
         }
         let begun = Instant::now();
         let client = Client::connect(options);
+        tracing::debug!(address = %options.cache, connected = client.is_ok(), elapsed = ?begun.elapsed(), "engine");
         if client.is_err() && begun.elapsed() > WORTH_A_NOTE {
             // Without the note the next link waits as well, and that is all.
             let _ = std::fs::create_dir_all(&self.notes).and_then(|()| std::fs::write(&note, ""));
@@ -272,5 +273,5 @@ impl Remote {
 }
 
 pub(crate) fn warn(what: &str) {
-    eprintln!("thindist: warning: {what}; continuing without it");
+    crate::report::warning(format_args!("{what}; continuing without it"));
 }

@@ -90,7 +90,7 @@ impl Stores {
         let temporary = std::env::temp_dir();
         let passing = tempfile::Builder::new().prefix("thindist-cache-").tempdir_in(&temporary);
         let Ok(passing) = passing else { return Err(failure) };
-        eprintln!("thindist: warning: {failure}; nothing is kept for later");
+        crate::report::warning(format_args!("{failure}; nothing is kept for later"));
         Self::at(passing.path().to_owned(), Some(passing))
     }
 
@@ -251,7 +251,7 @@ impl Workspace {
             let kept = self.cache_dir.join("kept").join(self.directory.path().file_name().unwrap_or_default());
             let moved = kept.parent().map_or(Ok(()), std::fs::create_dir_all);
             if moved.and_then(|()| std::fs::rename(self.directory.path(), &kept)).is_ok() {
-                eprintln!("thindist: note: the link's files are in {}", kept.display());
+                crate::report::note(format_args!("the link's files are in {}", kept.display()));
             }
         }
     }

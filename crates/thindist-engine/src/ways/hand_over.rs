@@ -13,6 +13,7 @@ use thindist_core::lld::link_line::{Refusal, response_file};
 
 /// Becomes lld. Comes back only if it cannot be run.
 pub(crate) fn exec(lld: &Path, words: &ForLld) -> Failure {
+    tracing::info!(lld = %lld.display(), "lld takes over");
     let mut command = Command::new(lld);
     match words {
         ForLld::AsGiven(words) => {
@@ -60,12 +61,13 @@ pub(crate) fn warn(settings: &Settings, refusal: &Refusal) -> Result<()> {
 }
 
 fn warn_of(settings: &Settings, refusal: &Refusal, instead: &str) -> Result<()> {
+    tracing::info!(%refusal, "the line cannot be carried");
     if settings.never_falls_back()? {
         return Err(
             Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
         );
     }
-    eprintln!("thindist: warning: {refusal}; {instead}");
+    crate::report::warning(format_args!("{refusal}; {instead}"));
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 use super::history::{Now, Said};
 use crate::backends::execution::{self, Place};
 use crate::backends::lto_object::lto_object_path;
-use crate::backends::what_ran;
+use crate::backends::{explained, what_ran};
 use crate::failure::{Failure, Result, io};
 use crate::parallel;
 use crate::plan::planning::Planned;
@@ -108,6 +108,7 @@ pub(crate) fn run(
     if let Some(line) = batch.line {
         let outcomes: Vec<Outcome> = natives.into_iter().map(Outcome::Success).collect();
         what_ran::record(line, session, &planned.jobs, &outcomes);
+        explained::record::record(line, &batch, &outcomes);
     }
     Ok(Harvest { said, ..Harvest::default() })
 }

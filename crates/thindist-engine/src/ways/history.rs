@@ -179,6 +179,15 @@ impl History {
         Changes { changed, repeated }
     }
 
+    /// Each module that lld compiles without its having changed, with those of the changed ones that it imports from.
+    pub(super) fn reasons(&self, changes: &Changes) -> Vec<(String, Vec<String>)> {
+        let imports_from = |name: &String| {
+            let known = |from: &&String| self.modules.get(*from).is_some_and(|module| module.importers.contains(name));
+            changes.changed.iter().filter(known).cloned().collect()
+        };
+        changes.repeated.iter().map(|name| (name.clone(), imports_from(name))).collect()
+    }
+
     /// lld's keys have the content of modules and not their names, in whose order imports are linked in. A content that has
     /// moved to another name could be answered with an object of another order of symbols.
     pub(crate) fn has_moved(&self, now: &Now) -> bool {
@@ -263,6 +272,7 @@ mod tests {
         let changes = history.changes(&now);
         assert_eq!(changes.changed.iter().collect::<Vec<_>>(), ["a"]);
         assert_eq!(changes.repeated.iter().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(history.reasons(&changes), [("b".to_owned(), vec!["a".to_owned()])]);
         assert_eq!(history.estimate_ms(&now, changes.repeated.iter()), 400);
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct Linked {
     pub(crate) modules: usize,
     /// Backends that lld has run.
     pub(crate) executed: usize,
+    /// There was a plan, and its objects are in the stores.
+    pub(crate) is_harvested: bool,
     /// Why nothing was harvested although there was a plan.
     pub(crate) unharvested: Option<String>,
 }
@@ -135,7 +137,8 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
         return failed.conclude(filling, beside);
     }
     run.pass_on()?;
-    let mut ended = Linked { remembered: None, modules: link.now.len(), executed: 0, unharvested: None };
+    let mut ended =
+        Linked { remembered: None, modules: link.now.len(), executed: 0, is_harvested: false, unharvested: None };
     // What lld said when it compiled a module its cache does not repeat.
     let mut diagnostics = lld_run::lines(&run.stderr);
     let repeated = history.said_before(&diagnostics);
@@ -159,7 +162,7 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
 fn without_cache(link: &Link<'_>, full: &Run) -> std::result::Result<Ended, Stop> {
     let session = link.session;
     let failure = full.failure(&session.lld.path);
-    eprintln!("thindist: warning: lld's private cache is on a full file system; linking without one");
+    crate::report::warning("lld's private cache is on a full file system; linking without one");
     let arguments = match link.words {
         ForLld::AsGiven(given) => given.clone(),
         // There is no place for a response file either.
@@ -171,7 +174,13 @@ fn without_cache(link: &Link<'_>, full: &Run) -> std::result::Result<Ended, Stop
         return Err(run.failure(&session.lld.path).into());
     }
     let modules = link.now.len();
-    Ok(Ended::Linked(Box::new(Linked { remembered: None, modules, executed: modules, unharvested: None })))
+    Ok(Ended::Linked(Box::new(Linked {
+        remembered: None,
+        modules,
+        executed: modules,
+        is_harvested: false,
+        unharvested: None,
+    })))
 }
 
 /// Everything that a link leaves behind it but its output. Gives the files that assembly names.
@@ -193,6 +202,7 @@ fn keep(
     let plan = plan.as_ref().map(|(thin, planned)| (thin, planned));
     let kept = filling.keep(history, plan, named_files.as_deref(), run)?;
     (ended.modules, ended.executed) = (kept.modules, kept.executed);
+    ended.is_harvested = plan.is_some() && kept.unharvested.is_none();
     ended.unharvested = kept.unharvested.or(ended.unharvested.take());
     Ok(named_files)
 }

@@ -5,13 +5,13 @@ use super::history::{History, Now};
 use super::in_process::{self, Ended};
 use super::listed::not_listed;
 use super::{Chosen, Last, Situation, Way, choose, private_cache};
+use crate::backends::explained::record::{self as explained, ByLld};
 use crate::failure::{Failure, Result};
 use crate::finish::final_link::Linked;
 use crate::inputs::survey::Survey;
 use crate::inputs::words::ForLld;
 use crate::memo::{Memo, Remembered};
 use crate::parallel::cores;
-use crate::pipeline;
 use crate::plan::planning::Planned;
 use crate::session::doubts::Doubts;
 use crate::session::lld_run;
@@ -19,6 +19,7 @@ use crate::session::stats::{Stats, Timer};
 use crate::session::workspace::{InputDigests, Session};
 use crate::stop::Stop;
 use crate::thin::thin_link::ThinLink;
+use crate::{pipeline, report};
 use std::sync::PoisonError;
 use thindist_core::lld::link_line::Refusal;
 
@@ -115,7 +116,7 @@ fn falls_short(line: &Line<'_>, chosen: &Chosen) -> Result<()> {
     if settings.never_falls_back()? {
         return Err(Failure::new(why).hint("change the line, or allow in-process ThinLTO with THINDIST_FALLBACK=warn"));
     }
-    eprintln!("thindist: warning: {why}; linking in-process");
+    report::warning(format_args!("{why}; linking in-process"));
     Ok(())
 }
 
@@ -133,6 +134,7 @@ struct Linking<'a> {
 impl<'a> Linking<'a> {
     /// Says which way is taken now.
     fn go(&mut self, way: Way, why: String) {
+        tracing::info!(way = way.name(), why, output = self.line.session.line.output(), "way");
         self.stats.way = Some(way.name());
         self.stats.why.clone_from(&why);
         let mut chosen = self.line.session.chosen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,16 +155,33 @@ impl<'a> Linking<'a> {
         }
     }
 
+    /// What lld is about to compile, as far as it is known.
+    fn by_lld(&self) -> ByLld {
+        if self.history.is_new() {
+            return ByLld { is_first: true, ..ByLld::default() };
+        }
+        let changes = self.history.changes(self.now);
+        let repeated = self.history.reasons(&changes);
+        ByLld { repeated, changed: changes.changed.into_iter().collect(), ..ByLld::default() }
+    }
+
     fn in_process(&mut self) -> std::result::Result<(), Stop> {
+        let by_lld = self.by_lld();
         match in_process::run(&self.of_lld(), self.history)? {
-            Ended::Linked(linked) => self.note(*linked),
+            Ended::Linked(linked) => {
+                if !linked.is_harvested {
+                    let by_lld = ByLld { modules: linked.modules, ran: linked.executed, ..by_lld };
+                    explained::by_lld(self.line.session.line.output(), self.line.session, by_lld);
+                }
+                self.note(*linked)
+            }
             Ended::Diverted(plan) => {
                 let (thin, planned) = *plan;
                 self.diverted(&thin, &planned)
             }
             Ended::Killed(failure) => match self.separate.clone() {
                 Ok(way) => {
-                    eprintln!("thindist: warning: {failure}; running the backends separately");
+                    report::warning(format_args!("{failure}; running the backends separately"));
                     self.separately(way, failure.to_string())
                 }
                 Err(_) => Err(failure.into()),

@@ -117,6 +117,7 @@ impl<'a> RemoteExecutor<'a> {
         let mut last = String::new();
         for number in 0..ATTEMPTS {
             if number > 0 {
+                tracing::debug!(module = job.name, number, why = last, "run again");
                 sleep(retry::delay(number)).await;
             }
             if let Err(error) = self.client.sent.ensure(self.engine(), &action.blobs).await {

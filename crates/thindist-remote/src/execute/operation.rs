@@ -120,6 +120,7 @@ pub(super) async fn run(
         if number >= engine.retries() {
             return Err(trouble(engine, &status));
         }
+        tracing::debug!(call = "Execute", number, code = ?status.code(), "again");
         sleep(retry::delay(number)).await;
         number += 1;
     }

@@ -8,6 +8,9 @@ mod report;
 mod ways;
 
 use crate::object_diff::{self, NewSuffixes};
+use crate::ui;
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueHint};
 use report::{Format, Output, Report};
 use std::ffi::OsString;
 use std::path::Path;
@@ -20,68 +23,38 @@ use thindist_engine::workspace::Session;
 use thindist_engine::{pipeline, stop};
 use ways::{Bench, Measured};
 
-const USAGE: &str = "usage: thindist compare [--rounds N] [--format text|json] -- <lld arguments>";
 /// Exit code 2: the comparison could not be made.
 const COULD_NOT_RUN: u8 = 2;
 
-/// The command's own options, and the line.
-struct Options {
+/// `thindist compare`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// How often each way is measured
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     rounds: usize,
+    /// How the figures are written
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// The arguments of lld
+    #[arg(last = true, required = true, value_name = "LLD ARGUMENTS", value_hint = ValueHint::FilePath)]
     line: Vec<OsString>,
 }
 
-pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    begin(words).map_err(|failure| failure.code(COULD_NOT_RUN))
+pub(crate) fn run(options: Options) -> Result<ExitCode> {
+    begin(options).map_err(|failure| failure.code(COULD_NOT_RUN))
 }
 
-fn begin(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let options = Options::read(words)?;
+fn begin(options: Options) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let (mut session, survey) = thindist_engine::open(&mut settings, options.line)?;
     if !survey.has_bitcode() {
         return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
     }
     let outcome = measure(&mut session, options.rounds, survey.bitcode().len()).and_then(|report| {
-        print!("{}", report.render(options.format)?);
+        ui::print(&report.render(options.format)?);
         Ok(if report.output.is_same() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     });
     session.finish(outcome)
-}
-
-impl Options {
-    fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
-        let mut options = Self { rounds: 1, format: Format::Text, line: Vec::new() };
-        while let Some(word) = words.next() {
-            match word.to_str() {
-                Some("--") => {
-                    options.line.extend(words);
-                    return Ok(options);
-                }
-                Some("--rounds") => options.rounds = rounds(words.next())?,
-                Some("--format") => options.format = format(words.next())?,
-                _ => return Err(usage(format_args!("unknown argument `{}`", word.display()))),
-            }
-        }
-        Err(usage("no `--` before the linker's arguments"))
-    }
-}
-
-fn usage(what: impl std::fmt::Display) -> Failure {
-    Failure::new(what).hint(USAGE)
-}
-
-fn rounds(word: Option<OsString>) -> Result<usize> {
-    let count = word.as_ref().and_then(|word| word.to_str()?.parse().ok()).filter(|count| *count > 0);
-    count.ok_or_else(|| usage("--rounds: expected a whole number above 0"))
-}
-
-fn format(word: Option<OsString>) -> Result<Format> {
-    match word.as_ref().and_then(|word| word.to_str()) {
-        Some("text") => Ok(Format::Text),
-        Some("json") => Ok(Format::Json),
-        _ => Err(usage("--format: expected `text` or `json`")),
-    }
 }
 
 fn measure(session: &mut Session, rounds: usize, modules: usize) -> Result<Report> {

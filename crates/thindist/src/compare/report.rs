@@ -1,15 +1,19 @@
 //! The figures of `thindist compare`: medians as a table or as JSON.
 
 use super::ways::{Measured, Way};
+use clap::ValueEnum;
 use serde::Serialize;
 use thindist_engine::failure::{Failure, Result};
 
 /// Raised when a field of the JSON changes its meaning.
 const SCHEMA: u32 = 1;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(crate) enum Format {
+    /// A table
+    #[default]
     Text,
+    /// One object
     Json,
 }
 

@@ -2,6 +2,7 @@
 
 mod engine;
 
+use crate::ui::{BAD, GOOD, say};
 use std::process::ExitCode;
 use thindist_engine::failure::Result;
 use thindist_engine::remote;
@@ -13,9 +14,9 @@ pub(crate) fn run() -> Result<ExitCode> {
     let settings = Settings::load()?;
     let mut sound = true;
     let mut report = |what: &str, finding: Result<String>| match finding {
-        Ok(text) => crate::say::say!("ok     {what}: {text}"),
+        Ok(text) => say!("{GOOD}ok{GOOD:#}     {what}: {text}"),
         Err(failure) => {
-            crate::say::say!("WRONG  {what}:");
+            say!("{BAD}WRONG{BAD:#}  {what}:");
             failure.report();
             sound = false;
         }

@@ -3,8 +3,8 @@
 //! A job file says what its thin link saw of other modules. If these are not so any more, the build system has run the
 //! steps in a wrong order, and an object made now would be of neither state: that is an error.
 
-use super::{unknown, value};
-use std::ffi::OsString;
+use crate::cli::usage;
+use clap::{Args, ValueHint};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,15 +25,22 @@ use thindist_engine::workspace::Workspace;
 use thindist_engine::{batch, imported, output_files};
 use thindist_exec::{FileStamp, Job, Source};
 
-const USAGE: &str = "usage: thindist backend [-o FILE] [--suffix .thinlto-native.o] [--if-changed] FILE.thinlto.job…";
 const AGAIN: &str = "run `thindist thin-link` again";
 
-/// The command's own options.
-struct Options {
+/// `thindist backend`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Where the object goes, if there is one job
+    #[arg(short, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
+    /// What takes the place of `.o` in the name of the bitcode, in the name of its object
+    #[arg(long, default_value = NATIVE_SUFFIX, allow_hyphen_values = true)]
     suffix: String,
-    /// Leave an object that is the same: for a build system that looks at its time afterwards, as ninja's restat does.
+    /// Leave an object that is the same, and its time: for a build system that looks at that, as ninja's restat does
+    #[arg(long)]
     if_changed: bool,
+    /// Job files of `thindist thin-link`
+    #[arg(value_name = "JOB", value_hint = ValueHint::FilePath)]
     jobs: Vec<PathBuf>,
 }
 
@@ -43,30 +50,21 @@ struct Read {
     file: JobFile,
 }
 
-pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let options = Options::read(words)?;
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    options.check()?;
     let workspace = Workspace::open(Settings::load()?)?;
-    let outcome = build(&workspace, &options).map(|()| ExitCode::SUCCESS);
+    let outcome = build(&workspace, options).map(|()| ExitCode::SUCCESS);
     workspace.finish(outcome)
 }
 
 impl Options {
-    fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
-        let mut options = Self { output: None, suffix: NATIVE_SUFFIX.to_owned(), if_changed: false, jobs: Vec::new() };
-        while let Some(word) = words.next() {
-            match word.to_str() {
-                Some("-o") => options.output = Some(PathBuf::from(value("-o", &mut words, USAGE)?)),
-                Some("--suffix") => options.suffix = value("--suffix", &mut words, USAGE)?,
-                Some("--if-changed") => options.if_changed = true,
-                Some(other) if other.starts_with('-') => return Err(unknown(other, USAGE)),
-                _ => options.jobs.push(PathBuf::from(word)),
-            }
-        }
-        match (options.jobs.len(), &options.output) {
-            (0, _) => Err(Failure::new("no job file").hint(USAGE)),
-            (2.., Some(_)) => Err(Failure::new("-o names one object, and there are several job files").hint(USAGE)),
-            _ => Ok(options),
-        }
+    fn check(&self) -> Result<()> {
+        let what = match (self.jobs.len(), &self.output) {
+            (0, _) => "no job file",
+            (2.., Some(_)) => "-o names one object, and there are several job files",
+            _ => return Ok(()),
+        };
+        Err(Failure::new(what).hint(usage("backend")))
     }
 
     /// `x.o.thinlto.job` is of `x.thinlto-native.o`.
@@ -203,5 +201,5 @@ fn compiler(workspace: &Workspace, reads: &[Read], paths: &[PathBuf]) -> Result<
         }
         compiler = Some(tool);
     }
-    compiler.map(|tool| tool.path).ok_or_else(|| Failure::new("no job file").hint(USAGE))
+    compiler.map(|tool| tool.path).ok_or_else(|| Failure::new("no job file").hint(usage("backend")))
 }

@@ -8,6 +8,9 @@
 //! What the compiler says is the user's: its words, with the names of the line. If it fails, it is run as it was called, so
 //! that also its exit code is its own.
 
+use crate::cli::usage;
+use crate::ui;
+use clap::{Args, ValueHint};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -32,17 +35,29 @@ use thindist_engine::workspace::Workspace;
 use thindist_engine::{batch, imported, output_files, planning};
 use thindist_exec::{Job, Outcome, Source};
 
-const USAGE: &str = "usage: thindist cc <compiler> <arguments>";
-
 /// What to do about an index that does not fit.
 const AGAIN: &str = "run the thin link again (lld's --thinlto-index-only), then this";
 
 /// Variables that make clang's driver do something else than its line says.
 const DRIVER_VARIABLES: [&str; 2] = ["CCC_", "CC_PRINT_"];
 
-pub(crate) fn run(mut words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let compiler = words.next().ok_or_else(|| Failure::new("no compiler").hint(USAGE))?;
-    let call = Call { compiler, words: words.collect() };
+/// `thindist cc`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The compiler and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMPILER ARGUMENTS", value_hint = ValueHint::CommandWithArguments)]
+    words: Vec<OsString>,
+}
+
+pub(crate) fn run(options: Options) -> Result<ExitCode> {
+    let mut words = options.words.into_iter();
+    let compiler = words.next().ok_or_else(|| Failure::new("no compiler").hint(usage("cc")))?;
+    call(compiler, words.collect())
+}
+
+/// The compiler as it is called.
+pub(crate) fn call(compiler: OsString, words: Vec<OsString>) -> Result<ExitCode> {
+    let call = Call { compiler, words };
     if !call.is_backend() {
         return Err(call.exec());
     }
@@ -94,7 +109,7 @@ impl Call {
             return Err(Failure::new(format_args!("{option}: {reason}"))
                 .hint("leave it out, or let the compiler run without the stores with THINDIST_FALLBACK=warn"));
         }
-        eprintln!("thindist: warning: {option}: {reason}; compiling without the stores");
+        ui::warn(format_args!("{option}: {reason}; compiling without the stores"));
         Err(self.exec())
     }
 }

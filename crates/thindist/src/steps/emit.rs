@@ -5,7 +5,8 @@
 
 use super::places::{ModuleFiles, Places};
 use super::thin_link::{self, Options as ThinLink};
-use super::{FINAL_SUFFIX, text, unknown, value, with_suffix};
+use super::{FINAL_SUFFIX, text, with_suffix};
+use clap::{Args, ValueEnum, ValueHint};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,24 +22,30 @@ use thindist_engine::survey::Survey;
 use thindist_engine::words::Words;
 use thindist_engine::workspace::Session;
 
-const USAGE: &str = "usage: thindist emit ninja|make|json -o FILE -- <lld arguments>";
-
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
+    /// For ninja, with dyndep: one thin link tells it what each backend reads
     Ninja,
+    /// A makefile
     Make,
+    /// For everybody else: docs/build-systems.md has the format
     Json,
 }
 
-/// The command's own options.
-struct Options {
+/// `thindist emit`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Whose file it is
     format: Format,
-    file: PathBuf,
+    /// The file; others beside it have names that begin with it
+    #[arg(short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: PathBuf,
+    /// The arguments of lld
+    #[arg(last = true, value_name = "LLD ARGUMENTS", value_hint = ValueHint::FilePath)]
     line: Vec<OsString>,
 }
 
-pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let options = Options::read(words)?;
+pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let line = write_line(&mut settings.clone(), &options)?;
     let (session, survey) = thindist_engine::open(&mut settings, options.line.clone())?;
@@ -46,7 +53,7 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
         return session.finish(Err(Failure::new("no bitcode among the inputs: there are no backends to run")
             .hint("compile the sources first: emit reads which modules there are")));
     }
-    let files = Files { file: options.file, line, program: program()? };
+    let files = Files { file: options.output, line, program: program()? };
     let outcome = files.text(&session, &survey, options.format).and_then(|text| {
         output_files::write_if_changed(&files.file, text.as_bytes())?;
         Ok(ExitCode::SUCCESS)
@@ -54,32 +61,11 @@ pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     session.finish(outcome)
 }
 
-impl Options {
-    fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
-        let format = match words.next().unwrap_or_default().to_str().unwrap_or_default() {
-            "ninja" => Format::Ninja,
-            "make" => Format::Make,
-            "json" => Format::Json,
-            other => return Err(unknown(other, USAGE)),
-        };
-        let mut file = None;
-        while let Some(word) = words.next() {
-            match word.to_str().unwrap_or_default() {
-                "--" => break,
-                "-o" => file = Some(PathBuf::from(value("-o", &mut words, USAGE)?)),
-                other => return Err(unknown(other, USAGE)),
-            }
-        }
-        let file = file.ok_or_else(|| Failure::new("no -o: the name of the graph's file is missing").hint(USAGE))?;
-        Ok(Self { format, file, line: words.collect() })
-    }
-}
-
 /// The arguments, flags of ours first, in a file: no command is too long, and no word needs a shell's quotes.
 fn write_line(settings: &mut Settings, options: &Options) -> Result<PathBuf> {
     let words = Words::read(settings, options.line.clone())?;
     let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is not UTF-8"))?;
-    let path = with_suffix(&options.file, ".line");
+    let path = with_suffix(&options.output, ".line");
     output_files::write_if_changed(&path, response_file::join(&[words.own, expanded].concat()).as_bytes())?;
     Ok(path)
 }

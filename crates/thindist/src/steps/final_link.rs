@@ -3,7 +3,8 @@
 //! The line is the thin link's. What it read has to be as the thin link saw it. Of bitcode only that it is bitcode is looked
 //! at: the thin link has left what is needed of its symbols. The output is written only if it changes.
 
-use super::{FINAL_SUFFIX, unknown, value, with_suffix};
+use super::{FINAL_SUFFIX, with_suffix};
+use clap::{Args, ValueHint};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,36 +19,24 @@ use thindist_engine::survey::Survey;
 use thindist_engine::workspace::Session;
 use thindist_engine::{doubts, native_objects, output_files, pipeline};
 
-const USAGE: &str = "usage: thindist final-link --list FILE -- <lld arguments>";
 const AGAIN: &str = "run `thindist thin-link` again with this line and list";
 
-/// The command's own options.
-struct Options {
+/// `thindist final-link`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The list that the thin link has left
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     list: PathBuf,
+    /// The arguments of lld: the thin link's
+    #[arg(last = true, value_name = "LLD ARGUMENTS", value_hint = ValueHint::FilePath)]
     line: Vec<OsString>,
 }
 
-pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let options = Options::read(words)?;
+pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let (session, survey) = thindist_engine::open(&mut settings, options.line)?;
     let outcome = finish(&session, &survey, &options.list).map(|()| ExitCode::SUCCESS);
     session.finish(outcome)
-}
-
-impl Options {
-    fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
-        let mut list = None;
-        while let Some(word) = words.next() {
-            match word.to_str().unwrap_or_default() {
-                "--" => break,
-                "--list" => list = Some(PathBuf::from(value("--list", &mut words, USAGE)?)),
-                other => return Err(unknown(other, USAGE)),
-            }
-        }
-        let list = list.ok_or_else(|| Failure::new("no --list: the list of the thin link is missing").hint(USAGE))?;
-        Ok(Self { list, line: words.collect() })
-    }
 }
 
 fn finish(session: &Session, survey: &Survey, list: &Path) -> Result<()> {

@@ -10,13 +10,12 @@ mod final_link;
 mod places;
 mod thin_link;
 
-pub(crate) use backend::run as backend;
-pub(crate) use cc::run as cc;
-pub(crate) use emit::run as emit;
-pub(crate) use final_link::run as final_link;
-pub(crate) use thin_link::run as thin_link;
+pub(crate) use backend::{Options as BackendOptions, run as backend};
+pub(crate) use cc::{Options as CcOptions, call as cc_call, run as cc};
+pub(crate) use emit::{Options as EmitOptions, run as emit};
+pub(crate) use final_link::{Options as FinalLinkOptions, run as final_link};
+pub(crate) use thin_link::{Options as ThinLinkOptions, run as thin_link};
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use thindist_engine::failure::{Failure, Result};
 
@@ -27,16 +26,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// The value of an option, which is the next word.
-pub(crate) fn value(option: &str, words: &mut impl Iterator<Item = OsString>, usage: &str) -> Result<String> {
-    let word = words.next().ok_or_else(|| Failure::new(format_args!("{option} needs a value")).hint(usage))?;
-    word.into_string().map_err(|word| Failure::new(format_args!("{option}: {} is not UTF-8", word.display())))
-}
-
-pub(crate) fn unknown(word: &str, usage: &str) -> Failure {
-    Failure::new(format_args!("unknown argument `{word}`")).hint(usage)
 }
 
 /// A path as text: job files and lists are text.

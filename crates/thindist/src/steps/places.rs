@@ -11,7 +11,6 @@ use thindist_core::object::file_kind::FileKind;
 use thindist_engine::content::{Content, Place};
 use thindist_engine::failure::{Failure, Result};
 use thindist_engine::output_files;
-use thindist_engine::step_files::{INDEX_SUFFIX, JOB_SUFFIX, native_path};
 use thindist_engine::survey::Survey;
 
 /// The files of every input that may become part of a link.
@@ -134,9 +133,9 @@ impl ModuleFiles {
         Ok(Self {
             bitcode: bitcode.to_owned(),
             imports: Vec::new(),
-            index: with_suffix(bitcode, INDEX_SUFFIX),
-            job: with_suffix(bitcode, JOB_SUFFIX),
-            native: native_path(&text(bitcode)?, suffix),
+            index: with_suffix(bitcode, thindist_engine::step_files::INDEX_SUFFIX),
+            job: with_suffix(bitcode, thindist_engine::step_files::JOB_SUFFIX),
+            native: thindist_engine::step_files::native_path(&text(bitcode)?, suffix),
         })
     }
 }

@@ -6,7 +6,8 @@
 //! archives and the bitcode of FatLTO objects are unpacked into `FILE.members`.
 
 use super::places::{self, ModuleFiles, Places};
-use super::{FINAL_SUFFIX, emit, text, unknown, value, with_suffix};
+use super::{FINAL_SUFFIX, emit, text, with_suffix};
+use clap::{Args, ValueHint};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -28,22 +29,35 @@ use thindist_engine::workspace::{InputDigests, Session};
 use thindist_engine::{loaded, native_side, output_files, pipeline};
 use thindist_exec::{Job, Source};
 
-const USAGE: &str = "usage: thindist thin-link --list FILE [--suffix .thinlto-native.o] [--dyndep FILE] [--depfile FILE] \
-    [--final-link] -- <lld arguments>";
-
-/// The command's own options.
-pub(super) struct Options {
-    /// Where the objects of the final link are listed.
+/// `thindist thin-link`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Where the objects of the final link are listed
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) list: PathBuf,
-    /// What takes the place of a module's `.o`.
+    /// What takes the place of `.o` in the name of the bitcode, in the name of its object
+    #[arg(long, default_value = NATIVE_SUFFIX, allow_hyphen_values = true, value_parser = suffix)]
     pub(super) suffix: String,
-    /// For ninja: what each backend and the final link read.
+    /// For ninja: where it is written what each backend and the final link read
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) dyndep: Option<PathBuf>,
-    /// Where the files are listed that only the thin link tells of: those that assembly names.
+    /// Where the files are listed that only the thin link tells of: those that assembly names
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) depfile: Option<PathBuf>,
-    /// The final link is `thindist final-link`, not the build's own of what is listed.
+    /// The final link is `thindist final-link`, not the build's own of what is listed
+    #[arg(long)]
     pub(super) final_link: bool,
+    /// The arguments of lld
+    #[arg(last = true, value_name = "LLD ARGUMENTS", value_hint = ValueHint::FilePath)]
     pub(super) line: Vec<OsString>,
+}
+
+/// One that tells native objects from bitcode.
+fn suffix(text: &str) -> std::result::Result<String, String> {
+    if text.is_empty() || text.contains('/') || text == ".o" {
+        return Err("it would not tell objects apart".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// What a thin link has left.
@@ -54,11 +68,10 @@ pub(super) struct Left {
     pub(super) modules: Vec<ModuleFiles>,
 }
 
-pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let options = Options::read(words)?;
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let (session, survey) = thindist_engine::open(&mut settings, options.line.clone())?;
-    let outcome = write(&session, &survey, &options, Backends::Soon).map(|_| ExitCode::SUCCESS);
+    let outcome = write(&session, &survey, options, Backends::Soon).map(|_| ExitCode::SUCCESS);
     session.finish(outcome)
 }
 
@@ -69,29 +82,6 @@ pub(super) enum Backends {
     Soon,
     /// Some day, or never.
     Later,
-}
-
-impl Options {
-    fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
-        let (mut list, mut suffix) = (None, NATIVE_SUFFIX.to_owned());
-        let (mut dyndep, mut depfile, mut final_link) = (None, None, false);
-        while let Some(word) = words.next() {
-            match word.to_str().unwrap_or_default() {
-                "--" => break,
-                "--list" => list = Some(PathBuf::from(value("--list", &mut words, USAGE)?)),
-                "--suffix" => suffix = value("--suffix", &mut words, USAGE)?,
-                "--dyndep" => dyndep = Some(PathBuf::from(value("--dyndep", &mut words, USAGE)?)),
-                "--depfile" => depfile = Some(PathBuf::from(value("--depfile", &mut words, USAGE)?)),
-                "--final-link" => final_link = true,
-                other => return Err(unknown(other, USAGE)),
-            }
-        }
-        if suffix.is_empty() || suffix.contains('/') || suffix == ".o" {
-            return Err(Failure::new(format_args!("--suffix `{suffix}` does not distinguish the objects")).hint(USAGE));
-        }
-        let list = list.ok_or_else(|| Failure::new("no --list").hint(USAGE))?;
-        Ok(Self { list, suffix, dyndep, depfile, final_link, line: words.collect() })
-    }
 }
 
 /// Everything up to the backends.

@@ -9,51 +9,42 @@ mod image;
 mod report;
 mod why;
 
+use crate::cli::usage;
+use clap::{Args, ValueHint};
 use compare::{Difference, Status};
 use report::{Format, Line, Report};
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_engine::failure::{Failure, Result, io};
 
-const USAGE: &str = "usage: thindist what-changed [--format text|json] [--suffix .thinlto-native.o] OLD NEW";
 /// Exit code 2: the comparison could not be made.
 const COULD_NOT_RUN: u8 = 2;
 
-struct Options {
+/// `thindist what-changed`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// How the differences are written: docs/what-changed.md has both
+    #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// What objects have in place of the bitcode's `.o`, beside which their jobs are
+    #[arg(long, default_value = thindist_engine::step_files::NATIVE_SUFFIX, allow_hyphen_values = true)]
     suffix: String,
+    /// A native object, or a directory of them
+    #[arg(value_hint = ValueHint::AnyPath)]
     old: PathBuf,
+    /// Another one
+    #[arg(value_hint = ValueHint::AnyPath)]
     new: PathBuf,
 }
 
-pub(crate) fn run(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let report = Options::read(words).and_then(|options| {
-        let report = compare(&options)?;
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let report = compare(options).and_then(|report| {
         report.print(options.format)?;
         Ok(report)
     });
     let report = report.map_err(|failure| failure.code(COULD_NOT_RUN))?;
     Ok(if report.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-impl Options {
-    fn read(mut words: impl Iterator<Item = OsString>) -> Result<Self> {
-        let (mut format, mut suffix) = (Format::Text, thindist_engine::step_files::NATIVE_SUFFIX.to_owned());
-        let mut paths = Vec::new();
-        while let Some(word) = words.next() {
-            match word.to_str() {
-                Some("--format") => format = Format::read(&crate::steps::value("--format", &mut words, USAGE)?, USAGE)?,
-                Some("--suffix") => suffix = crate::steps::value("--suffix", &mut words, USAGE)?,
-                Some(other) if other.starts_with('-') => return Err(crate::steps::unknown(other, USAGE)),
-                _ => paths.push(PathBuf::from(word)),
-            }
-        }
-        let [old, new] =
-            paths.try_into().map_err(|_| Failure::new("expected two objects or directories").hint(USAGE))?;
-        Ok(Self { format, suffix, old, new })
-    }
 }
 
 fn compare(options: &Options) -> Result<Report> {
@@ -84,7 +75,7 @@ fn compare(options: &Options) -> Result<Report> {
         }
         _ => {
             let what = format!("{} and {}: one is a directory and the other is not", old.display(), new.display());
-            return Err(Failure::new(what).hint(USAGE));
+            return Err(Failure::new(what).hint(usage("what-changed")));
         }
     }
     Ok(report)

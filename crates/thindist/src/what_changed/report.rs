@@ -6,13 +6,17 @@
 
 use super::compare::{Difference, Status};
 use super::image::Kind;
+use crate::ui;
+use clap::ValueEnum;
 use serde::Serialize;
-use std::io::Write as _;
-use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::failure::{Failure, Result};
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub(super) enum Format {
+    /// A line each, with tabs between its fields
+    #[default]
     Text,
+    /// One object
     Json,
 }
 
@@ -52,16 +56,6 @@ struct JsonLine<'a> {
     causes: &'a [String],
 }
 
-impl Format {
-    pub(super) fn read(word: &str, usage: &str) -> Result<Self> {
-        match word {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            other => Err(Failure::new(format_args!("--format {other}: expected `text` or `json`")).hint(usage)),
-        }
-    }
-}
-
 impl Report {
     pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()
@@ -69,10 +63,11 @@ impl Report {
 
     pub(super) fn print(&self, format: Format) -> Result<()> {
         let text = match format {
-            Format::Text => self.lines.iter().map(Line::text).collect(),
+            Format::Text => self.lines.iter().map(Line::text).collect::<String>(),
             Format::Json => self.json()?,
         };
-        std::io::stdout().write_all(text.as_bytes()).map_err(|error| io("write", "the standard output", &error))
+        ui::print(&text);
+        Ok(())
     }
 
     fn json(&self) -> Result<String> {

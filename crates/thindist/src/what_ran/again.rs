@@ -2,6 +2,7 @@
 //!
 //! Nothing of it was kept: the link's plan is made again, and has the same key as long as the inputs are the same.
 
+use crate::ui;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,8 +29,8 @@ pub(super) fn run(rans: &[Ran], wanted: &str) -> Result<ExitCode> {
     link.settings.iter().try_for_each(|(name, value)| settings.set(name, value))?;
     let (session, survey) = thindist_engine::open(&mut settings, link.words.iter().map(OsString::from).collect())?;
     let command = lay_out(&session, &survey, &action.key, &target);
-    let printed = command.and_then(|command| crate::print(&format!("{command}\n")));
-    session.finish(printed)
+    let printed = command.map(|command| ui::print(&format!("{command}\n")));
+    session.finish(printed.map(|()| ExitCode::SUCCESS))
 }
 
 fn find<'a>(rans: &'a [Ran], wanted: &str) -> Result<(&'a Link, &'a Action)> {

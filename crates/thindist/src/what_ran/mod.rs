@@ -7,7 +7,8 @@
 mod again;
 mod show;
 
-use std::ffi::OsString;
+use crate::ui;
+use clap::{Args, ValueHint};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use thindist_engine::failure::Result;
@@ -15,30 +16,34 @@ use thindist_engine::settings::Settings;
 use thindist_engine::what_ran::read;
 use thindist_exec::WHAT_RAN;
 
-const USAGE: &str = "usage: thindist what-ran [FILE…] [--reproduce KEY|MODULE]";
+/// Where the last link is, unless a setting names a file.
+fn last(settings: &Settings) -> Result<PathBuf> {
+    Ok(settings.cache_dir()?.join(WHAT_RAN))
+}
+
+/// `thindist what-ran`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Files that THINDIST_WHAT_RAN has named; without one, the last link's in the cache
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// Lay out one backend, and print the command that runs it again
+    #[arg(long, value_name = "KEY|MODULE", allow_hyphen_values = true)]
+    reproduce: Option<String>,
+}
 
 /// The command.
-pub(crate) fn run(mut words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
-    let (mut files, mut wanted) = (Vec::new(), None);
-    while let Some(word) = words.next() {
-        match word.to_str() {
-            Some("--reproduce") => wanted = Some(crate::steps::value("--reproduce", &mut words, USAGE)?),
-            Some(option) if option.starts_with('-') => return Err(crate::steps::unknown(option, USAGE)),
-            _ => files.push(PathBuf::from(word)),
-        }
-    }
+pub(crate) fn run(Options { mut files, reproduce }: Options) -> Result<ExitCode> {
     if files.is_empty() {
         let settings = Settings::load()?;
         files.push(settings.get("what_ran").map_or_else(|| last(&settings), |file| Ok(PathBuf::from(file)))?);
     }
     let rans = files.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
-    match wanted {
-        None => crate::print(&rans.iter().map(show::table).collect::<String>()),
+    match reproduce {
+        None => {
+            ui::print(&rans.iter().map(show::table).collect::<String>());
+            Ok(ExitCode::SUCCESS)
+        }
         Some(wanted) => again::run(&rans, &wanted),
     }
-}
-
-/// Where the last link is, unless a setting names a file.
-fn last(settings: &Settings) -> Result<PathBuf> {
-    Ok(settings.cache_dir()?.join(WHAT_RAN))
 }

@@ -419,4 +419,13 @@ fn settings_that_make_no_sense(sandbox: &Sandbox) {
     sandbox.ld(LINE).env("THINDIST_STATS", "nowhere/stats").ok().says("warning: cannot write nowhere/stats");
     sandbox.write("thindist.toml", "frobnicate = 1\n");
     refused(sandbox, sandbox.ld(LINE), &["thindist.toml", "frobnicate", "help settings"]);
+    sandbox.write("thindist.toml", "cache-dir = \"x\"\n");
+    refused(sandbox, sandbox.ld(LINE), &["unknown setting `cache-dir`", "did you mean `cache_dir`?"]);
+    sandbox.write("thindist.toml", "jobs = [3]\n");
+    sandbox.ld(LINE).run().exits(1).says("thindist.toml: jobs = [3]: expected text, a number");
+    sandbox.write("thindist.toml", "");
+    // A variable may be another version's.
+    let run = sandbox.ld(LINE).env("THINDIST_JOSB", "3").ok();
+    assert_eq!(run.lines_with("THINDIST_JOSB is no setting; did you mean THINDIST_JOBS?"), 1, "{run}");
+    sandbox.ld("--thindist-josb=3 -r a.o b.o -o out.o").run().exits(1).says("--thindist-josb").says("`jobs`");
 }

@@ -173,9 +173,9 @@ fn names_with_blanks(sandbox: &Sandbox) {
 fn options_that_make_no_sense(sandbox: &Sandbox) {
     let refuses =
         |words: &str, what: &str| sandbox.tool("thindist").args(words).run().exits(1).says(what).says("hint: ");
-    refuses("emit bazel -o x -- a.o", "`bazel`").says("usage: ");
-    refuses("emit ninja -- a.o", "no -o").says("usage: ");
-    refuses("emit ninja -o x --fast -- a.o", "`--fast`").says("usage: ");
+    refuses("emit bazel -o x -- a.o", "'bazel'").says("[possible values: ninja, make, json]").says("usage: ");
+    refuses("emit ninja -- a.o", "not provided: -o <FILE>").says("usage: ");
+    refuses("emit ninja -o x --fast -- a.o", "'--fast'").says("usage: ");
     refuses("emit ninja -o x -- missing.o", "missing.o");
     sandbox.compile("-O2", "native.c", "int native = 1;");
     refuses("emit ninja -o x -- native.o", "no bitcode");

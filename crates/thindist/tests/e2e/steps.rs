@@ -201,7 +201,7 @@ fn final_link_of_another_line_or_changed_inputs_is_refused(sandbox: &Sandbox) {
     final_link(sandbox, &line).run().exits(1).says("d/libx.a was not an input").says("thin-link` again");
     sandbox.write("list.final", "{");
     final_link(sandbox, &line).run().exits(1).says("list.final").says("thin-link` again");
-    sandbox.tool("thindist").args("final-link -- -r main.o").run().exits(1).says("no --list").says("usage: ");
+    sandbox.tool("thindist").args("final-link -- -r main.o").run().exits(1).says("--list <FILE>").says("usage: ");
     assert!(!sandbox.path("out.o").exists());
 }
 
@@ -379,13 +379,13 @@ fn options_that_make_no_sense(sandbox: &Sandbox) {
     let refuses = |words: &str, what: &str| {
         sandbox.tool("thindist").args(words).run().exits(1).says(what).says("usage: ");
     };
-    refuses("thin-link -- -r main.o -o out.o", "no --list");
-    refuses("thin-link --list", "--list needs a value");
-    refuses("thin-link --lists x -- main.o", "`--lists`");
-    refuses("thin-link --list list --suffix .o -- -r main.o -o out.o", "--suffix");
+    refuses("thin-link -- -r main.o -o out.o", "not provided: --list <FILE>");
+    refuses("thin-link --list", "a value is required for '--list <FILE>'");
+    refuses("thin-link --lists x -- main.o", "a similar argument exists: '--list'");
+    refuses("thin-link --list list --suffix .o -- -r main.o -o out.o", "it would not tell objects apart");
     refuses("backend", "no job file");
     refuses("backend -o x.o a.job b.job", "several");
-    refuses("backend --fast a.job", "`--fast`");
+    refuses("backend --fast a.job", "'--fast'");
     sandbox.tool("thindist").args("backend main.o").run().exits(1).says("main.o").says("not a job file");
     let run = thin_link(sandbox, "main.o middle.o -mllvm -load=x.so").run().exits(1);
     run.says("-mllvm").says("in-process");

@@ -46,7 +46,7 @@ fn files_are_compared_without_a_link(sandbox: &Sandbox) {
     assert!(diff("a.o a.o").exits(0).stdout.ends_with("the whole output\n"));
     assert!(diff("a.o b.o").exits(1).stdout.contains(".text"));
     diff("a.o none.o").exits(2).says("none.o");
-    diff("a.o").exits(2).says("two files");
+    diff("a.o").exits(2).says("not provided: <B>");
     sandbox.write("text", "no object");
     diff("a.o text").exits(2);
 }

@@ -183,9 +183,9 @@ fn what_cannot_be_compared(sandbox: &Sandbox) {
     sandbox.make_directory(sandbox.path("empty"));
     refused("empty empty", "no native objects").says("THINDIST_KEEP_NATIVE");
     refused("empty main.o", "one is a directory");
-    refused("main.o", "expected two").says("usage: ");
-    refused("--format xml a b", "--format xml").says("usage: ");
-    refused("--colour a b", "`--colour`").says("usage: ");
+    refused("main.o", "not provided: <NEW>").says("usage: ");
+    refused("--format xml a b", "'xml'").says("[possible values: text, json]").says("usage: ");
+    refused("--colour a b", "a similar argument exists: '--color'").says("usage: ");
     keep(sandbox, "old", "");
     keep(sandbox, "new", "-mllvm -inline-threshold=-1000");
     sandbox.write("old/main.o.thinlto.job", "{");

@@ -105,5 +105,5 @@ fn a_file_that_is_none_is_named() {
     what_ran(&sandbox).run().exits(1).says("what-ran.jsonl").says("link something first");
     sandbox.write("text", "hello\n");
     what_ran(&sandbox).arg("text").run().exits(1).says("text: ");
-    what_ran(&sandbox).arg("--frob").run().exits(1).says("unknown argument `--frob`");
+    what_ran(&sandbox).arg("--frob").run().exits(1).says("unexpected argument '--frob'");
 }

@@ -1,169 +1,28 @@
 //! thindist's own settings: one registry defines the flags, the environment variables, the keys of thindist.toml, the text
 //! of `thindist help settings` and docs/reference.md. Precedence: flag, environment, file.
 
+mod nearest;
+mod registry;
+mod unknown;
+
 use crate::failure::{Failure, Result, io};
+pub use nearest::nearest;
+use registry::{LISTS, SWITCHES};
+pub use registry::{REGISTRY, Setting};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use thindist_core::index::promoted_names::PromotedNames;
+use unknown::{meant, unknown_variables};
 
-/// One setting. Its flag is `--thindist-NAME`, its variable `THINDIST_NAME`, its key in thindist.toml `name`.
-#[derive(Debug)]
-pub(crate) struct Setting {
-    /// The name with underscores.
-    pub(crate) name: &'static str,
-    /// One line of help.
-    pub(crate) help: &'static str,
-}
-
-/// Every setting.
-pub(crate) const REGISTRY: &[Setting] = &[
-    Setting {
-        name: "cache_dir",
-        help: "directory of the CAS, the action cache and the history (default: $XDG_CACHE_HOME/thindist, else ~/.cache/thindist)",
-    },
-    Setting {
-        name: "cache_size",
-        help: "size to which the stores are trimmed: bytes, or a number with K, M or G (default: 20G)",
-    },
-    Setting {
-        name: "stats",
-        help: "file to which each link appends one JSON object: the way and the reason for it, modules, backends run and reused, seconds",
-    },
-    Setting {
-        name: "fallback",
-        help: "what happens to a link that cannot be carried: `warn` (default) links in-process after one warning, and `cc` calls the compiler; `never` makes it an error",
-    },
-    Setting {
-        name: "way",
-        help: "how lld is driven, for the lines that the way carries: `auto` (default, see docs/ways.md), `in-process`, `distributor` or `index-only`",
-    },
-    Setting {
-        name: "unlisted",
-        help: "allow index-only for command lines outside its positive list; for thindist's own tests",
-    },
-    Setting {
-        name: "lld",
-        help: "the real ld.lld, a path or a name in PATH (default: the newest one in PATH); behind a wrapper script, whole links are not remembered",
-    },
-    Setting {
-        name: "clang",
-        help: "the compiler of the backends, or a wrapper script around it (default: the clang of the same LLVM beside lld, or in PATH)",
-    },
-    Setting {
-        name: "promoted_names",
-        help: "suffix of promoted local symbols: `hash` (default) is the hash of the module, as in-process; `stable` survives edits, so that fewer backends run (see docs/promoted-names.md)",
-    },
-    Setting {
-        name: "backend_flags",
-        help: "options of the backends: `parity` (default) takes the link's, as in-process; `per-module` adds those that each file was compiled with (see docs/backend-flags.md)",
-    },
-    Setting {
-        name: "compile_commands",
-        help: "the compile_commands.json to read these from (default: Kbuild's .NAME.o.cmd beside each object)",
-    },
-    Setting {
-        name: "jobs",
-        help: "number of backends of one link at a time, never more than make allows (default: --thinlto-jobs, --threads, -jN of a make without a jobserver, or the number of cores)",
-    },
-    Setting {
-        name: "slots",
-        help: "number of compilers at a time for all links on this machine (default: the number of cores)",
-    },
-    Setting { name: "slots_dir", help: "directory of the machine-wide slots (default: /tmp/thindist-slots-UID)" },
-    Setting {
-        name: "scratch_dir",
-        help: "directory for the working directories of backends and for a link's small files (default: /dev/shm if it has 1 GiB and 4 times the size of the bitcode free, else the cache)",
-    },
-    Setting {
-        name: "warm",
-        help: "keep the compiler loaded and fork it for each backend; off: start a new process for each",
-    },
-    Setting { name: "memo", help: "remember whole links; off: remember only backend compilations" },
-    Setting {
-        name: "verify",
-        help: "`distribute` compiles each job a second time with the plain command and compares the objects",
-    },
-    Setting {
-        name: "what_ran",
-        help: "file to which each link appends what `thindist what-ran FILE` shows (default: the cache keeps the last link only)",
-    },
-    Setting {
-        name: "keep_native",
-        help: "directory for the native objects of the link, each with its job file, for `thindist what-changed`",
-    },
-    Setting {
-        name: "remote_cache",
-        help: "grpc://HOST:PORT or grpcs://HOST:PORT (the default scheme) of a Remote Execution API v2 cache, asked after the local one",
-    },
-    Setting {
-        name: "remote_executor",
-        help: "address of a Remote Execution API v2 engine that runs backends; it is also the cache, unless remote_cache names another",
-    },
-    Setting {
-        name: "remote_default_exec_properties",
-        help: "NAME=VALUE, a platform property that the worker must have",
-    },
-    Setting {
-        name: "remote_toolchain",
-        help: "`shipped` (default) sends the compiler and its libraries to the workers; `installed` expects the same compiler at the same path on each worker",
-    },
-    Setting {
-        name: "remote_jobs",
-        help: "number of backends of one link in flight on the engine (default: 2000, of which 200 may wait for a worker)",
-    },
-    Setting { name: "remote_only", help: "run backends on this machine only if the engine fails" },
-    Setting {
-        name: "remote_racing",
-        help: "idle local slots also run actions that the engine has not started or is slow with, and the first result wins; off: they do not",
-    },
-    Setting {
-        name: "remote_local_fallback",
-        help: "run locally what fails on the engine; off: such a failure is an error",
-    },
-    Setting { name: "remote_instance_name", help: "instance name on the server (default: empty)" },
-    Setting { name: "remote_header", help: "NAME=VALUE, a header sent with each call; its value is never printed" },
-    Setting {
-        name: "remote_timeout",
-        help: "seconds that one call may take including its retries, plus one second for each 256 KiB of a large blob; also how long an engine may report no progress (default: 60)",
-    },
-    Setting {
-        name: "remote_retries",
-        help: "number of retries of a call that failed for a transient reason (default: 5)",
-    },
-    Setting { name: "remote_accept_cached", help: "accept results from the remote action cache" },
-    Setting {
-        name: "remote_verify_sample",
-        help: "share of remote results, from 0 to 1, that is compiled locally as well; a result that differs is an error (default: 0)",
-    },
-    Setting { name: "remote_upload_local_results", help: "upload the results of this machine to the remote cache" },
-    Setting { name: "tls_certificate", help: "PEM file of the certificate authority to trust (default: the system's)" },
-    Setting {
-        name: "tls_client_certificate",
-        help: "PEM file of the certificate to present to a server that asks for one",
-    },
-    Setting { name: "tls_client_key", help: "PEM file of the key of that certificate" },
-    Setting { name: "keep", help: "keep the temporary directory of the link and print where it is" },
-];
-
-/// Settings that are on or off, and what they are if nobody says so.
-const SWITCHES: &[(&str, bool)] = &[
-    ("keep", false),
-    ("memo", true),
-    ("remote_accept_cached", true),
-    ("remote_local_fallback", true),
-    ("remote_only", false),
-    ("remote_racing", true),
-    ("remote_upload_local_results", false),
-    ("unlisted", false),
-    ("verify", false),
-    ("warm", true),
-];
+/// The variable that turns traces on. It is no setting: a link's flags are read when much has happened already.
+pub const LOG_VARIABLE: &str = "THINDIST_LOG";
+/// What it is for, in the list of settings.
+pub const LOG_HELP: &str = "what is done and why, on the standard error: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as \
+    `thindist_remote=trace` (no flag, and not in the file)";
 
 const FLAG: &str = "--thindist-";
-
-/// Settings that may have several values: kept as lines, and a flag adds one.
-const LISTS: &[&str] = &["remote_header", "remote_default_exec_properties"];
 
 /// Whether a word of a linker's line is for us.
 pub(crate) fn is_flag(word: &str) -> bool {
@@ -179,6 +38,8 @@ pub struct Settings {
 impl Settings {
     /// Reads the file and the environment.
     pub fn load() -> Result<Self> {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| unknown_variables(std::env::vars_os()).iter().for_each(Failure::warn));
         let mut settings = Self::default();
         if let Some(path) = configuration_file() {
             settings.read_file(&path)?;
@@ -198,23 +59,14 @@ impl Settings {
         let bad = |what: String| Failure::new(format_args!("{}: {what}", path.display()));
         let table: toml::Table = text.parse().map_err(|error| bad(format!("{error}")))?;
         for (key, value) in table {
-            let setting = REGISTRY
-                .iter()
-                .find(|setting| setting.name == key)
-                .ok_or_else(|| bad(format!("unknown setting `{key}`")).hint("`thindist help settings` lists them"))?;
-            let value = match value {
-                toml::Value::String(text) => text,
-                toml::Value::Integer(number) => number.to_string(),
-                toml::Value::Float(number) => number.to_string(),
-                toml::Value::Boolean(flag) => u8::from(flag).to_string(),
-                toml::Value::Array(values) if LISTS.contains(&setting.name) => {
-                    let texts = values.iter().map(|value| value.as_str());
-                    let lines: Option<Vec<&str>> = texts.collect();
-                    lines.ok_or_else(|| bad(format!("`{key}` must be a list of texts")))?.join("\n")
-                }
-                _ => return Err(bad(format!("`{key}` must be text or a number"))),
-            };
-            self.values.insert(setting.name, value);
+            let known = REGISTRY.iter().find(|setting| setting.name == key);
+            let setting = known.ok_or_else(|| bad(format!("unknown setting `{key}`")).hint(meant(&key)))?;
+            let is_list = LISTS.contains(&setting.name);
+            let text = text_of(&value, is_list).ok_or_else(|| {
+                let expected = if is_list { "text, or a list of texts" } else { "text, a number, true or false" };
+                bad(format!("{key} = {value}: expected {expected}"))
+            })?;
+            self.values.insert(setting.name, text);
         }
         Ok(())
     }
@@ -235,9 +87,10 @@ impl Settings {
         let flag = word.strip_prefix(FLAG).unwrap_or_default();
         let (name, value) = flag.split_once('=').unwrap_or((flag, "1"));
         let name = name.replace('-', "_");
-        let setting = REGISTRY.iter().find(|setting| setting.name == name).ok_or_else(|| {
-            Failure::new(format_args!("unknown argument {word}")).hint("`thindist help settings` lists them")
-        })?;
+        let setting = REGISTRY
+            .iter()
+            .find(|setting| setting.name == name)
+            .ok_or_else(|| Failure::new(format_args!("unknown argument {word}")).hint(meant(&name)))?;
         match self.values.get_mut(setting.name).filter(|_| LISTS.contains(&setting.name)) {
             Some(lines) => {
                 lines.push('\n');
@@ -387,7 +240,7 @@ impl Settings {
     }
 }
 
-fn variable(name: &str) -> String {
+pub fn variable(name: &str) -> String {
     format!("THINDIST_{}", name.to_uppercase())
 }
 
@@ -408,6 +261,21 @@ impl Setting {
         let switch = switch.map(|(_, on)| if *on { " (switch, default: on)" } else { " (switch, default: off)" });
         let list = LISTS.contains(&self.name).then_some(" (may be repeated)");
         [self.help, switch.unwrap_or_default(), list.unwrap_or_default()].concat()
+    }
+}
+
+/// A value of the file as a variable would have it.
+fn text_of(value: &toml::Value, is_list: bool) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(flag) => Some(u8::from(*flag).to_string()),
+        toml::Value::Array(values) if is_list => {
+            let texts: Option<Vec<&str>> = values.iter().map(toml::Value::as_str).collect();
+            Some(texts?.join("\n"))
+        }
+        _ => None,
     }
 }
 
@@ -448,6 +316,7 @@ pub fn help() -> String {
         let (flag, variable) = (setting.flag(), setting.variable());
         text.push_str(&format!("{flag:24} {variable:22} {}\n    {}\n", setting.name, setting.description()));
     }
+    text.push_str(&format!("{:24} {}\n    {}\n", "", LOG_VARIABLE, LOG_HELP));
     text
 }
 
@@ -480,6 +349,27 @@ mod tests {
         for (name, _) in SWITCHES {
             assert!(REGISTRY.iter().any(|setting| setting.name == *name), "{name}");
         }
+    }
+
+    #[test]
+    fn what_the_file_says_is_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("thindist.toml");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let mut settings = Settings::default();
+            settings.read_file(&path).map(|()| settings)
+        };
+        let settings = read("keep = true\njobs = 3\nremote_header = [\"a=1\", \"b=2\"]\n").unwrap();
+        assert_eq!([settings.get("keep"), settings.get("jobs")], [Some("1"), Some("3")]);
+        assert_eq!(settings.get("remote_header"), Some("a=1\nb=2"));
+        let refused = |text: &str, what: &str| {
+            let said = format!("{:?}", read(text).unwrap_err());
+            assert!(said.contains(what), "{said}");
+        };
+        refused("jobs = [3]", "jobs = [3]: expected text, a number");
+        refused("remote_header = [3]", "remote_header = [3]: expected text, or a list of texts");
+        refused("cachedir = 3", "did you mean `cache_dir`?");
     }
 
     #[test]
