@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Rooms from the ground up, for each crate that has such an order: a room imports from those on its left. What is not named
@@ -11,25 +12,13 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "thindist-core",
-        &[
-            "digest",
-            "paths",
-            "action_files",
-            "object",
-            "bitcode",
-            "import_facts",
-            "index",
-            "lld",
-            "flags",
-            "plan",
-            "formats",
-        ],
+        &["digest", "paths", "action_files", "bitcode", "object", "index", "import_facts", "lld", "flags", "plan", "formats"],
     ),
     ("thindist-exec", &["cancel", "estimate", "store", "limits", "run"]),
     (
         "thindist-engine",
         &[
-            "failure", "settings", "stop", "parallel", "session", "inputs", "backends", "thin", "plan", "finish",
+            "report", "failure", "settings", "stop", "parallel", "session", "inputs", "backends", "thin", "plan", "finish",
             "memo", "pipeline", "dtlto", "ways", "entrance",
         ],
     ),
@@ -226,17 +215,26 @@ fn resolve(from: &str, path: &str, modules: &BTreeMap<String, Module>) -> Option
 /// The paths of all `use` items, one for each leaf, and whether the item is public.
 fn uses(text: &str) -> Vec<(bool, String)> {
     let mut uses = Vec::new();
-    for (at, _) in text.match_indices("use ") {
-        let line = text[..at].rsplit('\n').next().unwrap_or_default().trim_start();
-        if !line.is_empty() && !line.starts_with("pub") {
-            continue;
-        }
-        let tree = text[at + 4..].split(';').next().unwrap_or_default();
+    for item in use_items(text) {
+        let (before, tree) = text[item].split_once("use ").unwrap();
         leaves("", &tree.split_whitespace().collect::<Vec<_>>().join(" "), &mut |path| {
-            uses.push((line.starts_with("pub"), path));
+            uses.push((before.starts_with("pub"), path));
         });
     }
     uses
+}
+
+/// Where `use` items are, their visibility included and the semicolon left out.
+fn use_items(text: &str) -> Vec<Range<usize>> {
+    let mut items = Vec::new();
+    for (at, _) in text.match_indices("use ") {
+        let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let before = text[line..at].trim_start();
+        if before.is_empty() || before.starts_with("pub") {
+            items.push(at - before.len()..text[at..].find(';').map_or(text.len(), |end| at + end));
+        }
+    }
+    items
 }
 
 fn leaves(before: &str, tree: &str, found: &mut impl FnMut(String)) {
@@ -272,7 +270,11 @@ fn leaves_dyn(before: &str, tree: &str, found: &mut dyn FnMut(String)) {
 /// Paths in the code itself that begin in this crate.
 fn inline_paths(text: &str) -> Vec<String> {
     let mut paths = Vec::new();
+    let items = use_items(text);
     for (at, _) in text.match_indices("::") {
+        if items.iter().any(|item| item.contains(&at)) {
+            continue;
+        }
         let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
         let start = text[..at].rfind(|letter| !is_word(letter)).map_or(0, |before| before + 1);
         if text[..start].ends_with("::") || start == at {
@@ -291,6 +293,7 @@ fn paths_are_read() {
     assert_eq!(all, ["crate::a", "crate::a::b::C", "crate::a::b::D", "e::F"]);
     assert!(inline_paths(text).contains(&"super::g::h".to_owned()));
     assert!(inline_paths(text).contains(&"i::j::k".to_owned()));
+    assert!(!inline_paths(text).contains(&"e::F".to_owned()));
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub struct Failure {
     silent: bool,
 }
 
+/// What a step gives, or the failure that ends the run.
 pub type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
@@ -49,7 +50,7 @@ impl Failure {
         if !self.silent {
             report::error(&self.message);
             // Several hints are several lines.
-            self.hint.iter().flat_map(|hint| hint.lines()).for_each(|hint| report::hint(hint));
+            self.hint.iter().flat_map(|hint| hint.lines()).for_each(report::hint);
         }
         ExitCode::from(self.code)
     }

@@ -1,7 +1,10 @@
 //! A link: what lld does of it, what separate backends do, and where their objects come from.
 //!
-//! The rooms stand in the order in which data goes through them: session, inputs, thin link, plan, backends, finish; the ways
-//! of driving lld are over them. None imports from one that comes later.
+//! Its rooms, from the ground up: `session` (settings, tools, stores, lld), `inputs`, `backends` (jobs and nothing of a link),
+//! `thin`, `plan`, `finish`; `pipeline` puts them in a row, `ways` chooses how lld is driven, `dtlto` is the distributor's side, and
+//! `entrance` is the linker. None imports from one that comes later; crates/testkit/tests/architecture.rs holds that.
+//!
+//! Nothing here prints: what is said goes to a [`report::Report`].
 
 mod backends;
 mod dtlto;
@@ -20,12 +23,12 @@ pub mod stop;
 mod thin;
 mod ways;
 
-pub use backends::{batch, execution, explained, native_objects, step_files, what_ran};
+pub use backends::{batch, execution, explained, step_files, what_ran};
 pub use dtlto::run as distribute;
 pub use entrance::{open, run};
-pub use finish::{final_link, native_side, parts};
-pub use inputs::{content, kind, loaded, private_line, survey, words};
-pub use plan::{extra_inputs, imported, planning};
+pub use finish::{final_link, native_objects, native_side, parts};
+pub use inputs::{content, imported, kind, loaded, private_line, survey, words};
+pub use plan::{extra_inputs, planning};
 pub use session::{doubts, lld_run, output_files, remote, stats, tools, way, workspace};
 pub use thin::thin_link;
 pub use ways::ahead;

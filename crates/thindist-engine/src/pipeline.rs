@@ -3,8 +3,9 @@
 //! Each step is a file elsewhere; this one puts them in a row.
 
 use super::stop::Stop;
-use crate::backends::native_objects::{self, NativeObjects};
-use crate::backends::{execution, kept};
+use crate::finish::native_objects::{self, NativeObjects};
+use crate::backends::execution;
+use crate::finish::kept;
 use crate::failure::{Failure, Result};
 use crate::finish::final_link::{self, Linked};
 use crate::finish::parts::Parts;

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use thindist_core::lld::link_line::Refusal;
 
 /// Why a link does not end here.
+#[derive(Debug)]
 pub enum Stop {
     /// In-process ThinLTO has to do it.
     Refused(Refusal),

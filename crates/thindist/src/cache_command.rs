@@ -1,6 +1,6 @@
 //! `thindist cache stats|gc|verify|clear`.
 
-use crate::cli::usage;
+use crate::ui::usage;
 use crate::ui::say;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ enum What {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let Some(what) = options.what else { return Err(Failure::new("no word on what to do").hint(usage("cache"))) };
+    let Some(what) = options.what else { return Err(Failure::new("no word on what to do").hint(usage::<Options>("cache"))) };
     let settings = Settings::load()?;
     let root = settings.cache_dir()?;
     match what {

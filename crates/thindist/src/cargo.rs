@@ -4,7 +4,7 @@
 //! It sets environment variables and becomes cargo. What it knows of Rust is which LLVM rustc has, because the linker must be
 //! of the same. docs/build-systems.md has the same settings for `.cargo/config.toml`.
 
-use crate::cli::usage;
+use crate::ui::usage;
 use clap::Args;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
@@ -45,7 +45,7 @@ pub(crate) fn keep_words(words: &mut Vec<OsString>) {
 
 pub(crate) fn run(Options { with_c, words }: Options) -> Result<ExitCode> {
     if words.is_empty() {
-        return Err(Failure::new("no arguments for cargo").hint(usage("cargo")));
+        return Err(Failure::new("no arguments for cargo").hint(usage::<Options>("cargo")));
     }
     let settings = Settings::load()?;
     let cache = settings.cache_dir()?;

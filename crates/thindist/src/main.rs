@@ -7,6 +7,7 @@ mod compare;
 mod distribute;
 mod doctor;
 mod explain;
+mod line;
 mod object_diff;
 #[cfg(test)]
 mod reference;

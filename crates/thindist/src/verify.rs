@@ -3,7 +3,7 @@
 //! Neither way touches the output that the line names. The memo of whole links is left out: it would show an old
 //! output where the objects are the question.
 
-use crate::cli::Line;
+use crate::line::Line;
 use crate::object_diff::{self, Difference, NewSuffixes};
 use crate::ui::say;
 use clap::{Args, ValueHint};

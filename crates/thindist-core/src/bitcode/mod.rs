@@ -10,7 +10,6 @@ pub mod bitstream;
 pub mod bitstream_writer;
 pub mod definitions;
 pub(crate) mod guid;
-pub mod ir_symbols;
 pub mod module_flags;
 pub mod written_by;
 

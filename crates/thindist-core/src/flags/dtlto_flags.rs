@@ -4,7 +4,7 @@
 //! the line that cannot be carried is left out, as DTLTO leaves it out, and named.
 
 use crate::flags::backend_flags::LinkFlags;
-use crate::formats::dtlto::DtltoJobs;
+use crate::lld::dtlto::DtltoJobs;
 use crate::lld::link_line::options::{Carried, Lto, Role};
 use crate::lld::link_line::{Argument, ArgumentKind, LinkLine, MissingValue, OutputKind, Refusal};
 

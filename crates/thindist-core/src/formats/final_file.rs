@@ -9,7 +9,7 @@
 //! `lld` (identity), `trace`, `bitcode` (`candidates`, by identifier, and `yielding`), `regular_object` (path or null),
 //! `modules` (identifier and native object), `inputs` (path and content). A reader refuses another schema or version: the next thin link makes it anew.
 
-use crate::bitcode::ir_symbols::BitcodeSymbols;
+use crate::lld::ir_symbols::BitcodeSymbols;
 use crate::bitcode::written_by::{self, OtherWriter};
 use crate::digest::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
@@ -142,7 +142,7 @@ fn digest<'a>(words: impl Iterator<Item = &'a str>) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bitcode::ir_symbols::IrSymbols;
+    use crate::lld::ir_symbols::IrSymbols;
     use crate::lld::symbol_order::{Definition, Symbol, Visibility};
 
     const WORDS: [&str; 3] = ["a.o", "-o", "out"];

@@ -1,7 +1,7 @@
 //! The symbol table beside a module, compared with what llvm-nm prints for the same file.
 
 use crate::tools::{Random, Scratch, VERSIONS, compile};
-use thindist_core::bitcode::ir_symbols::{IrSymbols, read};
+use thindist_core::lld::ir_symbols::{IrSymbols, read};
 use thindist_core::lld::symbol_order::{Definition, Symbol, Visibility};
 
 const C: &str = "__attribute__((visibility(\"hidden\"))) int hidden = 3; __attribute__((weak)) int weak(void) { return 1; }\n\

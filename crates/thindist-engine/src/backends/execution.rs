@@ -18,10 +18,7 @@ use thindist_core::action_files::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::Warnings;
 use thindist_core::plan;
-use thindist_exec::{
-    Estimate, Executor, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin,
-    Outcome, Slots, Source, WarmCompiler, jobs_from_env, look_up, run_all, scratch,
-};
+use thindist_exec::{Estimate, Executor, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, Source, WarmCompiler, jobs_from_env, look_up, run_all, scratch};
 use thindist_remote::{Hybrid, IN_FLIGHT, Policy, RemoteExecutor, WAITING};
 
 /// With fewer backends than this to run, a loaded compiler does not pay for its own start.
@@ -30,12 +27,15 @@ const WORTH_WARMING: usize = 4;
 /// Jobs that belong together.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'a> {
+    /// The stores, settings and cancellation of the run that compiles.
     pub workspace: &'a Workspace,
+    /// The clang that runs the backends.
     pub compiler: &'a Path,
     /// At most so many at a time, unless a setting says otherwise.
     pub max_jobs: Option<usize>,
     /// What becomes of the compiler's warnings.
     pub warnings: Warnings,
+    /// The backends, in the plan's order.
     pub jobs: &'a [Job],
     /// Names of what each job imports, by rank: for diagnostics.
     pub imported: &'a [Vec<String>],
@@ -116,6 +116,7 @@ pub(crate) fn build_again(
     if failures.is_empty() { Ok(()) } else { Err(report_failures(batch, &failures)) }
 }
 
+/// The count of backends whose native objects come from `from`.
 pub fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
     match from {
         Origin::Executed => &mut counts.executed,

@@ -3,9 +3,6 @@
 pub mod batch;
 pub mod execution;
 pub mod explained;
-pub mod kept;
-pub mod lto_object;
-pub mod native_objects;
 pub mod step_files;
-pub mod verify_sample;
+pub(crate) mod verify_sample;
 pub mod what_ran;

@@ -38,23 +38,34 @@ pub(crate) enum Entry {
 /// A link; its actions follow.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Link {
-    pub(crate) schema: u32,
+    /// The version of the format in which the link was written.
+    pub schema: u32,
+    /// The output as the link line names it.
     pub output: String,
+    /// The working directory of the link; empty if it could not be found.
     pub directory: PathBuf,
+    /// The words of the link line.
     pub words: Vec<String>,
+    /// The settings that decide what runs, by name, and the paths of lld and clang.
     pub settings: BTreeMap<String, String>,
     /// How lld was driven, and why so.
     #[serde(default)]
     pub way: String,
+    /// The reason for that way; empty if no way was chosen.
     #[serde(default)]
     pub why: String,
 }
 
+/// How one module of the link came by its native object.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Action {
+    /// lld's identifier of the module.
     pub module: String,
+    /// The digest of the action, in hexadecimal.
     pub key: String,
+    /// Where the native object came from, or why there is none.
     pub from: From,
+    /// What it took; without times if the action gave no object.
     #[serde(flatten)]
     pub took: Took,
 }
@@ -63,23 +74,36 @@ pub struct Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum From {
+    /// This machine compiled it.
     Executed,
+    /// The local action cache had it.
     LocalCache,
+    /// A cache that others share had it.
     RemoteCache,
+    /// An engine compiled it.
     RemoteExecuted,
+    /// The backend failed, could not be run, or took too long.
     Failed,
+    /// The link ended before the backend did.
     NotRun,
 }
 
 /// [`Times`] as they are written.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Took {
+    /// The engine's name for the machine that compiled.
     pub worker: Option<String>,
+    /// Milliseconds from being ready to being begun.
     pub queue_ms: Option<u64>,
+    /// Milliseconds that bringing the inputs to the compiler took.
     pub fetch_ms: Option<u64>,
+    /// Milliseconds that the compiler ran.
     pub execute_ms: Option<u64>,
+    /// Milliseconds that checking and keeping the object took.
     pub upload_ms: Option<u64>,
+    /// Bytes that this machine sent.
     pub bytes_up: u64,
+    /// Bytes that this machine received.
     pub bytes_down: u64,
 }
 
@@ -169,7 +193,9 @@ fn append(path: &Path, text: &str) -> Result<()> {
 /// A link as it was read back.
 #[derive(Debug)]
 pub struct Ran {
+    /// The link itself.
     pub link: Link,
+    /// Its actions, in the order in which they were written.
     pub actions: Vec<Action>,
 }
 

@@ -8,7 +8,7 @@
 use crate::inputs::content::Place;
 use crate::inputs::survey::Survey;
 use std::collections::{BTreeMap, BTreeSet};
-use thindist_core::formats::dtlto::unpacked_member;
+use thindist_core::lld::dtlto::unpacked_member;
 use thindist_core::lld::link_line::LinkLine;
 use thindist_core::paths;
 

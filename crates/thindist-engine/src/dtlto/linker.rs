@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use thindist_core::formats::dtlto::{self, DtltoJob, DtltoJobs};
+use thindist_core::lld::dtlto::{self, DtltoJob, DtltoJobs};
 use thindist_core::lld::link_line::LinkLine;
 
 pub(crate) const LLDS_FILE: &str = "lld makes the file and runs the distributor in its own directory; link again";

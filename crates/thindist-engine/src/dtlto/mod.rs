@@ -35,7 +35,7 @@ use std::process::ExitCode;
 use thindist_core::bitcode::asm_inputs::AsmInput;
 use thindist_core::flags::dtlto_flags::{self, DtltoFlags};
 use thindist_core::flags::targets;
-use thindist_core::formats::dtlto::{self, DtltoJobs};
+use thindist_core::lld::dtlto::{self, DtltoJobs};
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::lld::link_line::{OutputKind, Refusal};
 use thindist_core::plan::{Module, Plan};
@@ -55,6 +55,7 @@ struct Distribution<'a> {
     line: Option<Line<'a>>,
 }
 
+/// Runs `thindist distribute` with these words and makes the native objects that its job file asks for.
 pub fn run(words: Vec<OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load()?;
     let (job_file, more) = read_words(settings.strip_flags(words)?)?;

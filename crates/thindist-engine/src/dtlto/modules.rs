@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use thindist_core::bitcode::ModuleFacts;
 use thindist_core::digest::Digest;
-use thindist_core::formats::dtlto::{DtltoJob, DtltoJobs};
+use thindist_core::lld::dtlto::{DtltoJob, DtltoJobs};
 use thindist_core::index::{self, ModuleName};
 use thindist_core::lld::link_line::Refusal;
 use thindist_core::plan::Module;

@@ -2,12 +2,13 @@
 
 use super::linker::LLDS_FILE;
 use crate::backends::execution::{self, Batch};
-use crate::backends::{batch, native_objects};
+use crate::backends::batch;
+use crate::finish::native_objects;
 use crate::failure::{Failure, Result, io};
 use crate::session::stats::BackendCounts;
 use std::collections::BTreeSet;
 use std::path::Path;
-use thindist_core::formats::dtlto::DtltoJob;
+use thindist_core::lld::dtlto::DtltoJob;
 use thindist_exec::NativeObject;
 
 /// Finds out whether every output can be made, before anything is compiled.

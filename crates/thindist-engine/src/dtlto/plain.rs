@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use thindist_core::action_files::{INDEX_NAME, LinkFile, MODULE_NAME, NATIVE_OBJECT_NAME};
 use thindist_core::flags::backend_flags::LinkFlags;
-use thindist_core::formats::dtlto::{DtltoJob, DtltoJobs};
+use thindist_core::lld::dtlto::{DtltoJob, DtltoJobs};
 use thindist_exec::process::{Invocation, Status, run};
 
 /// The commands of one job file.

@@ -2,9 +2,9 @@
 
 use super::native_side::NativeSide;
 use super::parts::Parts;
-use crate::backends::lto_object::LtoObject;
+use crate::session::lto_object::LtoObject;
 use crate::failure::{Result, io};
-use crate::inputs::script_patterns;
+use crate::finish::script_patterns;
 use crate::inputs::survey::Survey;
 use crate::session::lld_run;
 use crate::session::shown_names::ShownNames;

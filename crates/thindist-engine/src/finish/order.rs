@@ -10,7 +10,7 @@ use crate::parallel;
 use crate::session::workspace::Session;
 use std::collections::BTreeSet;
 use std::path::Path;
-use thindist_core::bitcode::ir_symbols::BitcodeSymbols;
+use thindist_core::lld::ir_symbols::BitcodeSymbols;
 use thindist_core::lld::final_doubts;
 use thindist_core::lld::link_line::LinkLine;
 use thindist_core::lld::symbol_order::{Definition, File, Kind, Resolution, Symbol, Visibility};

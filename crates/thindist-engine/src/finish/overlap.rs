@@ -21,7 +21,7 @@ use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _, SymbolTab
 use object::{Endianness, elf};
 use std::collections::BTreeSet;
 use std::path::Path;
-use thindist_core::bitcode::ir_symbols::IrSymbols;
+use thindist_core::lld::ir_symbols::IrSymbols;
 use thindist_core::lld::link_line::Refusal;
 use thindist_core::lld::symbol_order::{Definition, Symbol};
 

@@ -1,9 +1,9 @@
 //! What the steps before have to tell the final link.
 
-use crate::backends::lto_object::LtoObject;
+use crate::session::lto_object::LtoObject;
 use crate::session::doubts::Doubts;
 use std::path::Path;
-use thindist_core::bitcode::ir_symbols::BitcodeSymbols;
+use thindist_core::lld::ir_symbols::BitcodeSymbols;
 
 /// All of it.
 #[derive(Debug, Clone, Copy)]
@@ -12,10 +12,12 @@ pub struct Parts<'a> {
     pub trace: &'a [String],
     /// What it saw of bitcode.
     pub bitcode: &'a BitcodeSymbols,
+    /// Regular LTO's object; `None` if no bitcode takes part in regular LTO.
     pub regular_object: Option<&'a Path>,
     /// The modules' native objects in lld's order, with their names in-process.
     pub natives: &'a [LtoObject],
     /// What the thin link has said already.
     pub said: &'a [String],
+    /// What becomes of the link if it may come out otherwise than in-process.
     pub doubts: Doubts,
 }

@@ -14,16 +14,20 @@ pub struct Surveyed {
     pub(crate) input: Input,
     /// The path as lld names it.
     pub path: String,
+    /// The kind of the file, with the place of its bitcode and the files that it adds.
     pub content: Content,
 }
 
 /// What an input is.
 #[derive(Debug, Clone)]
 pub enum Content {
+    /// Bitcode, in a file of its own or inside a FatLTO object.
     Bitcode(Place),
+    /// A native object whose bitcode, if it has any, lld does not read.
     Native,
     /// Read with `--format=binary`.
     Binary,
+    /// An archive, regular or thin, with its members.
     Archive(Arc<ArchiveContent>),
     /// lld reads it in its place among the libraries.
     Shared,
@@ -52,6 +56,7 @@ impl Surveyed {
 /// The members of an archive.
 #[derive(Debug)]
 pub struct ArchiveContent {
+    /// The members, in their order in the archive.
     pub members: Vec<Member>,
 }
 
@@ -64,7 +69,9 @@ pub struct Member {
     pub identifier: String,
     /// How lld's trace names it: `archive(name)`, the name as it stands in the archive.
     pub(crate) trace_name: String,
+    /// What the member is; bitcode for a FatLTO object whose bitcode lld reads.
     pub kind: FileKind,
+    /// Where the content of the member is.
     pub place: Place,
 }
 
@@ -74,7 +81,14 @@ pub enum Place {
     /// A file of its own.
     File(PathBuf),
     /// Part of a regular archive or of a FatLTO object, in bytes.
-    Part { file: PathBuf, offset: u64, size: u64 },
+    Part {
+        /// The archive or the object.
+        file: PathBuf,
+        /// Where the part begins.
+        offset: u64,
+        /// How long it is.
+        size: u64,
+    },
 }
 
 impl Place {
@@ -95,6 +109,7 @@ impl Place {
 }
 
 impl ArchiveContent {
+    /// Whether any member is bitcode.
     pub fn has_bitcode(&self) -> bool {
         self.members.iter().any(|member| member.kind == FileKind::Bitcode)
     }
@@ -102,7 +117,7 @@ impl ArchiveContent {
 
 /// A script's files.
 #[derive(Debug)]
-pub(crate) struct Script {
+pub struct Script {
     pub(crate) files: Vec<ScriptFile>,
     /// It says nothing but the names of files.
     pub(crate) is_list: bool,

@@ -1,14 +1,14 @@
 //! The link line's inputs: found, opened, told apart.
 
-pub mod archives;
+pub(crate) mod archives;
 pub mod content;
-pub mod fat_objects;
+pub(crate) mod fat_objects;
+pub mod imported;
 pub mod kind;
 pub mod loaded;
 pub mod private_line;
-pub mod script_patterns;
-pub mod scripts;
-pub mod search;
+pub(crate) mod scripts;
+pub(crate) mod search;
 pub mod survey;
-pub mod symbol_tables;
+pub(crate) mod symbol_tables;
 pub mod words;

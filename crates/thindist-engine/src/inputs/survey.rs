@@ -56,6 +56,7 @@ impl Survey {
         (Self { inputs, read_files }, outcome)
     }
 
+    /// Whether any input is bitcode or adds some.
     pub fn has_bitcode(&self) -> bool {
         self.flat().iter().any(|input| input.has_bitcode())
     }

@@ -7,7 +7,8 @@ use crate::failure::{Failure, Result, io};
 use crate::inputs::content::{Content, Member, Place};
 use crate::inputs::survey::Survey;
 use crate::parallel;
-use crate::plan::{imported, recorded};
+use crate::inputs::imported;
+use crate::plan::recorded;
 use crate::session::tools::Tool;
 use crate::session::workspace::{InputDigests, Session, Workspace};
 use crate::stop::Stop;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use thindist_core::bitcode::asm_inputs::AsmInput;
 use thindist_core::bitcode::definitions::Definitions;
-use thindist_core::bitcode::ir_symbols::{self, BitcodeSymbols, IrSymbols};
+use thindist_core::lld::ir_symbols::{self, BitcodeSymbols, IrSymbols};
 use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
 use thindist_core::flags::backend_flags::LinkFlags;
@@ -43,6 +44,7 @@ pub(crate) struct Candidate {
 /// Everything that the executor and the final link need of the plan.
 #[derive(Debug, Default)]
 pub struct Planned {
+    /// The backends of the link, in lld's order.
     pub jobs: Vec<Job>,
     /// Regular LTO's object belongs into the final link.
     pub has_regular_part: bool,
@@ -71,8 +73,14 @@ impl Planned {
         self.jobs.iter().map(|job| job.name.as_str()).zip(self.imported.iter().map(Vec::as_slice))
     }
 
+    /// How many backends the link has.
     pub fn len(&self) -> usize {
         self.jobs.len()
+    }
+
+    /// Whether the link has no backends.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
     }
 
     /// Its backends, to be run as the line says.
@@ -382,6 +390,7 @@ pub(crate) fn stop(error: plan::PlanError) -> Stop {
     }
 }
 
+/// lld's identifiers of the modules at `positions`, in that order.
 pub fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
     names(modules, positions, |module| &module.identifier)
 }

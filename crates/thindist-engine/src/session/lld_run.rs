@@ -14,7 +14,9 @@ use thindist_exec::process::{Finished, Invocation, Status, Usage, run};
 #[derive(Debug)]
 pub struct Run {
     pub(crate) stdout: Vec<u8>,
+    /// What lld wrote on standard error.
     pub stderr: Vec<u8>,
+    /// The time and memory that lld took.
     pub usage: Usage,
     status: Status,
 }
@@ -46,6 +48,7 @@ pub(crate) fn start(session: &Session, arguments: Vec<OsString>, token: &CancelT
 }
 
 impl Run {
+    /// Whether lld exited with status 0.
     pub fn success(&self) -> bool {
         self.status == Status::Exited(0)
     }

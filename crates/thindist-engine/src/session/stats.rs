@@ -16,10 +16,12 @@ pub struct Stats {
     /// How lld was driven, and why so; the first is absent where lld did the link as if there were no thindist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way: Option<&'static str>,
+    /// The reason for that way, or why nothing was harvested; absent if there is nothing to say.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
     /// ThinLTO modules of the link.
     pub modules: usize,
+    /// How those modules came by their native objects.
     pub backends: BackendCounts,
     /// Seconds.
     phases_s: BTreeMap<&'static str, f64>,
@@ -30,6 +32,7 @@ pub struct Stats {
 /// How the modules came by their native objects.
 #[derive(Debug, Default, Serialize)]
 pub struct BackendCounts {
+    /// This machine compiled them, in a backend of ours or in lld.
     pub executed: usize,
     /// The whole link was remembered.
     pub(crate) memo: usize,
@@ -40,6 +43,7 @@ pub struct BackendCounts {
 }
 
 impl Stats {
+    /// The figures of a link to `output` that has done nothing yet.
     pub fn of(output: &str) -> Self {
         let phases = ["thin_link", "plan", "backends", "final_link", "total"];
         Self {
@@ -86,6 +90,7 @@ pub struct Timer {
 }
 
 impl Timer {
+    /// Starts the first phase, and the total, now.
     pub fn start() -> Self {
         let start = Instant::now();
         Self { start, last: start, phases: BTreeMap::new() }

@@ -72,7 +72,9 @@ fn parse_major(version: &str) -> Option<u32> {
 /// A tool with what was found out about it.
 #[derive(Debug, Clone)]
 pub struct Tool {
+    /// The path by which it was found, which runs it; symbolic links are not resolved.
     pub path: PathBuf,
+    /// The LLVM major version.
     pub major: u32,
     /// The content of the file and of every library that it loads; of a compiler also that of the one behind a wrapper.
     pub identity: Digest,

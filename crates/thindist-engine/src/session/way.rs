@@ -6,8 +6,11 @@ use crate::settings::Settings;
 /// How lld is driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
+    /// lld does the whole link, and its native objects are harvested.
     InProcess,
+    /// lld does the whole link, and has thindist make the native objects (DTLTO).
     Distributor,
+    /// lld does a thin link and a final link, and thindist does what is between them.
     IndexOnly,
 }
 

@@ -26,8 +26,11 @@ const ROOM: u64 = 4;
 /// One link's surroundings.
 #[derive(Debug)]
 pub struct Session {
+    /// The link line.
     pub line: LinkLine,
+    /// The real lld.
     pub lld: Tool,
+    /// The compiler that runs backends, of lld's LLVM version.
     pub clang: Tool,
     workspace: Workspace,
 }
@@ -35,11 +38,14 @@ pub struct Session {
 /// What a run that compiles has, whether it links or not.
 #[derive(Debug)]
 pub struct Workspace {
+    /// The settings of the run, all checked.
     pub settings: Settings,
+    /// What earlier runs found out: digests of files, facts of bitcode and tools, estimates.
     pub state: State,
     pub(crate) cas: Cas,
     pub(crate) action_cache: ActionCache,
     pub(crate) remote: Remote,
+    /// What cancels the run.
     pub interrupt: Interrupt,
     /// How lld is driven and why, in a link whose way was chosen.
     pub(crate) chosen: Mutex<Option<(Way, String)>>,
@@ -126,6 +132,7 @@ impl Session {
 }
 
 impl Workspace {
+    /// Checks the settings, opens the stores and begins to watch for signals.
     pub fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
         Way::forced(&settings)?;
@@ -223,6 +230,7 @@ impl Workspace {
         self.own_directories().any(|own| path.starts_with(own))
     }
 
+    /// Digests these files; fails with the first of them that cannot be read.
     pub fn digest(&self, files: Vec<PathBuf>) -> Result<InputDigests> {
         let digests = self.state.digest_files(&files, cores());
         files.into_iter().zip(digests).map(|(file, digest)| Ok((file, digest?))).collect()

@@ -8,19 +8,13 @@ mod unknown;
 use crate::failure::{Failure, Result, io};
 pub use nearest::nearest;
 use registry::{LISTS, SWITCHES};
-pub use registry::{REGISTRY, Setting};
+pub use registry::{LOG_HELP, LOG_VARIABLE, REGISTRY, Setting, variable};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 use thindist_core::index::promoted_names::PromotedNames;
 use unknown::{meant, unknown_variables};
-
-/// The variable that turns traces on. It is no setting: a link's flags are read when much has happened already.
-pub const LOG_VARIABLE: &str = "THINDIST_LOG";
-/// What it is for, in the list of settings.
-pub const LOG_HELP: &str = "what is done and why, on the standard error: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as \
-    `thindist_remote=trace` (no flag, and not in the file)";
 
 const FLAG: &str = "--thindist-";
 
@@ -114,6 +108,7 @@ impl Settings {
         Ok(())
     }
 
+    /// The value of the setting `name` as text; `None` if nothing sets it.
     pub fn get(&self, name: &str) -> Option<&str> {
         debug_assert!(REGISTRY.iter().any(|setting| setting.name == name), "{name} is not in the registry");
         self.values.get(name).map(String::as_str)
@@ -152,6 +147,7 @@ impl Settings {
         }
     }
 
+    /// The absolute path of the cache, which is below the user's cache directory unless a setting names it.
     pub fn cache_dir(&self) -> Result<PathBuf> {
         if let Some(directory) = self.get("cache_dir") {
             return std::path::absolute(directory).map_err(|error| io("find", directory, &error));
@@ -240,23 +236,19 @@ impl Settings {
     }
 }
 
-pub fn variable(name: &str) -> String {
-    format!("THINDIST_{}", name.to_uppercase())
-}
-
 impl Setting {
     /// Its flag on a linker's line.
-    pub(crate) fn flag(&self) -> String {
+    pub fn flag(&self) -> String {
         format!("{FLAG}{}", self.name.replace('_', "-"))
     }
 
     /// Its environment variable.
-    pub(crate) fn variable(&self) -> String {
+    pub fn variable(&self) -> String {
         variable(self.name)
     }
 
     /// Its help, and what the tables of switches and lists say of its value.
-    pub(crate) fn description(&self) -> String {
+    pub fn description(&self) -> String {
         let switch = SWITCHES.iter().find(|(name, _)| *name == self.name);
         let switch = switch.map(|(_, on)| if *on { " (switch, default: on)" } else { " (switch, default: off)" });
         let list = LISTS.contains(&self.name).then_some(" (may be repeated)");

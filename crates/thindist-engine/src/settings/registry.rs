@@ -155,3 +155,14 @@ pub(super) const SWITCHES: &[(&str, bool)] = &[
 
 /// Settings that may have several values: kept as lines, and a flag adds one.
 pub(super) const LISTS: &[&str] = &["remote_header", "remote_default_exec_properties"];
+
+/// The variable that turns traces on. It is no setting: a link's flags are read when much has happened already.
+pub const LOG_VARIABLE: &str = "THINDIST_LOG";
+/// What it is for, in the list of settings.
+pub const LOG_HELP: &str = "what is done and why, on the standard error: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as \
+    `thindist_remote=trace` (no flag, and not in the file)";
+
+/// The environment variable of the setting `name`: `THINDIST_` and the name in capitals.
+pub fn variable(name: &str) -> String {
+    format!("THINDIST_{}", name.to_uppercase())
+}

@@ -1,6 +1,7 @@
 //! What looks like a setting and is none, and what was meant by it.
 
-use super::{LOG_VARIABLE, REGISTRY, nearest, variable};
+use super::nearest::nearest;
+use super::registry::{LOG_VARIABLE, REGISTRY, variable};
 use crate::failure::Failure;
 use std::ffi::OsString;
 

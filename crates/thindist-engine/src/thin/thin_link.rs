@@ -1,6 +1,6 @@
 //! The thin link: the real lld in index-only mode.
 
-use crate::backends::lto_object::lto_object_path;
+use crate::session::lto_object::lto_object_path;
 use crate::failure::{Failure, Result, io};
 use crate::inputs::survey::Survey;
 use crate::session::lld_run::{self, Run};

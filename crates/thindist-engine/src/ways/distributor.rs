@@ -4,7 +4,7 @@
 //! for our answer. Everything else (stores, keys, executors, counts) is in this process, which knows the line already.
 
 use super::in_process::Link;
-use crate::backends::lto_object::lto_object_path;
+use crate::session::lto_object::lto_object_path;
 use crate::dtlto::modules::KnownFacts;
 use crate::dtlto::{self, Answer};
 use crate::failure::{Failure, Result, io};
@@ -13,7 +13,7 @@ use crate::inputs::content::{Content, Place};
 use crate::inputs::survey::Survey;
 use crate::memo::Remembered;
 use crate::parallel;
-use crate::plan::imported;
+use crate::inputs::imported;
 use crate::plan::planning::{self, PlannedJobs};
 use crate::session::lld_run;
 use crate::session::shown_names::ShownNames;
@@ -66,7 +66,7 @@ pub(crate) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<St
 
 /// What the link gave.
 #[derive(Debug)]
-pub struct Distributed {
+pub(crate) struct Distributed {
     pub(crate) remembered: Remembered,
     pub(crate) planned: PlannedJobs,
     /// The output, which has to be put into its place.

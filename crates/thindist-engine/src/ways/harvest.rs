@@ -6,7 +6,7 @@
 
 use super::history::{Now, Said};
 use crate::backends::execution::{self, Place};
-use crate::backends::lto_object::lto_object_path;
+use crate::session::lto_object::lto_object_path;
 use crate::backends::{explained, what_ran};
 use crate::failure::{Failure, Result, io};
 use crate::parallel;
@@ -21,9 +21,7 @@ use std::path::{Path, PathBuf};
 use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 use thindist_core::lld::cache_markers::{self, CACHE_FILE_PREFIX};
-use thindist_exec::{
-    CachedOutput, CachedResult, FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times, object_check,
-};
+use thindist_exec::{CachedOutput, CachedResult, FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times, object_check};
 
 /// One backend runs for so many harvested objects, to be compared with one of them.
 const CHECKED_ONE_IN: usize = 500;

@@ -5,7 +5,7 @@ use super::history::{History, Now};
 use super::in_process::{self, Ended};
 use super::listed::not_listed;
 use super::{Chosen, Last, Situation, Way, choose, private_cache};
-use crate::backends::explained::record::{self as explained, ByLld};
+use crate::backends::explained::record::{ByLld, self as explained};
 use crate::failure::{Failure, Result};
 use crate::finish::final_link::Linked;
 use crate::inputs::survey::Survey;
@@ -29,7 +29,7 @@ const MODULES_A_MS: usize = 2;
 
 /// A line that is to be linked.
 #[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     pub(crate) session: &'a Session,
     pub(crate) survey: &'a Survey,
     pub(crate) inputs: &'a InputDigests,

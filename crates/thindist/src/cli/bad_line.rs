@@ -1,6 +1,7 @@
 //! What clap says instead of a command: help and version as they are, and what is wrong with a line as a linker says it.
 
-use super::{command_line, nearest, show_help, usage};
+use super::parser::{command_line, show_help, usage};
+use thindist_engine::settings::nearest;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -5,13 +5,13 @@
 
 mod bad_line;
 mod man;
+mod parser;
 
-use thindist_engine::settings::nearest;
 
 use crate::ui::{self, Colour};
 use crate::{cache_command, cargo, compare, distribute, doctor, explain, steps, verify, what_changed, what_ran};
-use clap::builder::StyledStr;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueHint};
+use clap::{CommandFactory as _, Parser as _};
+use parser::{Cli, Command, NAME, command_line, show_help};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::Path;
@@ -19,100 +19,10 @@ use std::process::ExitCode;
 use thindist_engine::failure::{Failure, Result};
 use thindist_engine::settings;
 
-/// The program's name.
-const NAME: &str = "thindist";
 /// `man-pages DIRECTORY` is for packagers: it is among no commands, as shells complete also those that are hidden.
 const MAN_PAGES: &str = "man-pages";
 /// What `thindist help` knows beside the commands.
 const SETTINGS: &str = "settings";
-
-const MORE: &str = "As a linker: called as ld.thindist or ld.lld, or named by LD= or --ld-path=.\n\
-    `thindist help COMMAND` says more of a command, `thindist help settings` lists what can be set.";
-
-/// Distributed, cached ThinLTO with the bytes of in-process ThinLTO
-#[derive(Debug, Parser)]
-#[command(name = NAME, version, disable_help_subcommand = true, max_term_width = 120, after_help = MORE)]
-struct Cli {
-    /// When there are colours; auto: on a terminal, unless NO_COLOR is set or TERM is dumb
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
-    color: Colour,
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-/// One command each; what a comment says is its line in the help and in its man page.
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Link, as ld.thindist does
-    Ld(Line),
-    /// Link in-process and distributed, and compare every native object and the output
-    ///
-    /// Exit codes: 0 they are the same, 1 they are not, 2 it could not be found out.
-    Verify(Line),
-    /// Measure a link in-process and distributed side by side: time, memory, disk
-    ///
-    /// Exit codes: 0 measured, and the outputs are the same; 1 they are not, 2 it could not be measured.
-    Compare(compare::Options),
-    /// Compare two ELF files as `verify` does, the order of symbols aside
-    ///
-    /// Exit codes: 0 they are the same, 1 they are not, 2 they cannot be read.
-    Diff(verify::Files),
-    /// Write the plan of a link as files: an index and a job beside each module
-    ThinLink(steps::ThinLinkOptions),
-    /// Make native objects from job files
-    Backend(steps::BackendOptions),
-    /// Link native objects: with the same line and list as `thin-link`
-    FinalLink(steps::FinalLinkOptions),
-    /// Write these steps as a build graph
-    Emit(steps::EmitOptions),
-    /// Run cargo with thindist as its linker
-    Cargo(cargo::Options),
-    /// Make native objects for an lld that links with DTLTO (--thinlto-distributor=)
-    Distribute(distribute::Options),
-    /// Run a compiler whose ThinLTO backends (-fthinlto-index=) come from the stores
-    Cc(steps::CcOptions),
-    /// Say which functions of native objects differ, and why
-    ///
-    /// Exit codes: 0 none, 1 some, 2 they cannot be compared.
-    WhatChanged(what_changed::Options),
-    /// Say where each native object of the last link came from, and what that took
-    WhatRan(what_ran::Options),
-    /// Say why a backend ran: the first input that differs, and what would have spared it
-    Explain(explain::Options),
-    /// Look after the local stores
-    Cache(cache_command::Options),
-    /// Say what thindist finds on this machine
-    Doctor,
-    /// Print a shell's completions of this command line
-    Completions(Completions),
-    /// Print the help of a command, or the settings
-    Help(Help),
-}
-
-/// A linker's line.
-#[derive(Debug, Args)]
-pub(crate) struct Line {
-    /// The arguments of lld, best behind `--`
-    #[arg(
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "LLD ARGUMENTS",
-        value_hint = ValueHint::FilePath
-    )]
-    pub(crate) words: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-struct Completions {
-    /// The shell
-    shell: Shell,
-}
-
-#[derive(Debug, Args)]
-struct Help {
-    /// A command, or `settings`
-    topic: Vec<String>,
-}
 
 /// Does what a line says that is none of lld's or a compiler's.
 pub(crate) fn run(mut words: Vec<OsString>) -> Result<ExitCode> {
@@ -155,21 +65,6 @@ impl Command {
     }
 }
 
-/// Everything as clap has it, the names of subcommands among it.
-fn command_line() -> clap::Command {
-    let mut command = Cli::command();
-    command.build();
-    command
-}
-
-/// How a command is called, for a hint.
-pub(crate) fn usage(name: &str) -> String {
-    let mut line = command_line();
-    let command = line.find_subcommand_mut(name).map_or_else(|| Cli::command().render_usage(), |it| it.render_usage());
-    let text = command.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    text.replacen("Usage: ", "usage: ", 1)
-}
-
 fn complete(shell: Shell) -> Result<ExitCode> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
@@ -192,10 +87,6 @@ fn print_help(topic: &[String]) -> Result<ExitCode> {
     }
     show_help(&command.render_long_help());
     Ok(ExitCode::SUCCESS)
-}
-
-fn show_help(text: &StyledStr) {
-    ui::show(format_args!("{}\n", text.ansi().to_string().trim_end()));
 }
 
 /// Each command with its line of help, for docs/reference.md.

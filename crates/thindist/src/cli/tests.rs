@@ -1,5 +1,6 @@
 //! What lines mean.
 
+use super::parser::usage;
 use super::*;
 
 fn parse(line: &str) -> std::result::Result<Command, clap::Error> {

@@ -3,7 +3,7 @@
 //! A job file says what its thin link saw of other modules. If these are not so any more, the build system has run the
 //! steps in a wrong order, and an object made now would be of neither state: that is an error.
 
-use crate::cli::usage;
+use crate::ui::usage;
 use clap::{Args, ValueHint};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -64,7 +64,7 @@ impl Options {
             (2.., Some(_)) => "-o names one object, and there are several job files",
             _ => return Ok(()),
         };
-        Err(Failure::new(what).hint(usage("backend")))
+        Err(Failure::new(what).hint(usage::<Options>("backend")))
     }
 
     /// `x.o.thinlto.job` is of `x.thinlto-native.o`.
@@ -201,5 +201,5 @@ fn compiler(workspace: &Workspace, reads: &[Read], paths: &[PathBuf]) -> Result<
         }
         compiler = Some(tool);
     }
-    compiler.map(|tool| tool.path).ok_or_else(|| Failure::new("no job file").hint(usage("backend")))
+    compiler.map(|tool| tool.path).ok_or_else(|| Failure::new("no job file").hint(usage::<Options>("backend")))
 }

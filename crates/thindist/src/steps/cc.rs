@@ -8,7 +8,7 @@
 //! What the compiler says is the user's: its words, with the names of the line. If it fails, it is run as it was called, so
 //! that also its exit code is its own.
 
-use crate::cli::usage;
+use crate::ui::usage;
 use crate::ui;
 use clap::{Args, ValueHint};
 use std::ffi::OsString;
@@ -51,7 +51,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> Result<ExitCode> {
     let mut words = options.words.into_iter();
-    let compiler = words.next().ok_or_else(|| Failure::new("no compiler").hint(usage("cc")))?;
+    let compiler = words.next().ok_or_else(|| Failure::new("no compiler").hint(usage::<Options>("cc")))?;
     call(compiler, words.collect())
 }
 

@@ -5,9 +5,10 @@
 
 use super::places::{ModuleFiles, Places};
 use super::thin_link::{self, Options as ThinLink};
+use super::edges::inputs;
 use super::{FINAL_SUFFIX, text, with_suffix};
 use clap::{Args, ValueEnum, ValueHint};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -194,24 +195,4 @@ impl Files {
     fn final_file(&self) -> PathBuf {
         with_suffix(&self.list(), FINAL_SUFFIX)
     }
-}
-
-/// What a backend reads, and of a change in which it has to run. The job says what is imported.
-fn inputs(files: &ModuleFiles) -> Result<Vec<String>> {
-    [&files.bitcode, &files.index, &files.job].into_iter().map(|path| text(path)).collect()
-}
-
-/// What the dyndep file says of each edge of the ninja file: backends, then the final link.
-pub(super) fn edges(places: &Places, selected: &[ModuleFiles], suffix: &str, output: &str) -> Result<Vec<Step>> {
-    let by_bitcode: BTreeMap<&Path, &ModuleFiles> =
-        selected.iter().map(|files| (files.bitcode.as_path(), files)).collect();
-    let mut edges = Vec::new();
-    for bitcode in places.bitcode() {
-        let inputs = by_bitcode.get(bitcode).map_or_else(|| Ok(Vec::new()), |files| inputs(files))?;
-        let outputs = vec![text(&ModuleFiles::of(bitcode, suffix)?.native)?];
-        edges.push(Step { inputs, outputs, ..Step::default() });
-    }
-    let natives = selected.iter().map(|files| text(&files.native)).collect::<Result<_>>()?;
-    edges.push(Step { inputs: natives, outputs: vec![output.to_owned()], ..Step::default() });
-    Ok(edges)
 }

@@ -5,6 +5,7 @@
 
 mod backend;
 mod cc;
+mod edges;
 mod emit;
 mod final_link;
 mod places;

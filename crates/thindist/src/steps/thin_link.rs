@@ -6,7 +6,7 @@
 //! archives and the bitcode of FatLTO objects are unpacked into `FILE.members`.
 
 use super::places::{self, ModuleFiles, Places};
-use super::{FINAL_SUFFIX, emit, text, with_suffix};
+use super::{FINAL_SUFFIX, edges, text, with_suffix};
 use clap::{Args, ValueHint};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -186,7 +186,7 @@ fn write_for_ninja(
         output_files::write_if_changed(depfile, text.as_bytes())?;
     }
     let Some(dyndep) = &options.dyndep else { return Ok(()) };
-    let edges = emit::edges(places, &left.modules, &options.suffix, session.line.output())?;
+    let edges = edges::edges(places, &left.modules, &options.suffix, session.line.output())?;
     let text = build_graph::dyndep(&edges).map_err(Failure::new)?;
     output_files::write_if_changed(dyndep, text.as_bytes())?;
     Ok(())

@@ -8,8 +8,10 @@ mod progress;
 mod report;
 mod say;
 mod tell;
+mod usage;
 
 pub(crate) use colour::{Colour, is_coloured};
 pub(crate) use report::Stderr;
 pub(crate) use say::{BAD, EMPHASIS, GOOD, print, say, show};
 pub(crate) use tell::warn;
+pub(crate) use usage::usage;

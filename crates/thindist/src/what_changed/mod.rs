@@ -9,7 +9,7 @@ mod image;
 mod report;
 mod why;
 
-use crate::cli::usage;
+use crate::ui::usage;
 use clap::{Args, ValueHint};
 use compare::{Difference, Status};
 use report::{Format, Line, Report};
@@ -75,7 +75,7 @@ fn compare(options: &Options) -> Result<Report> {
         }
         _ => {
             let what = format!("{} and {}: one is a directory and the other is not", old.display(), new.display());
-            return Err(Failure::new(what).hint(usage("what-changed")));
+            return Err(Failure::new(what).hint(usage::<Options>("what-changed")));
         }
     }
     Ok(report)

@@ -7,6 +7,7 @@ use thindist_core::plan::action::{Action, ActionVisitor, FieldValue};
 /// The fields of one action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// The digest of the action, in hexadecimal.
     pub key: String,
     /// In the traversal's order.
     fields: Vec<(String, String)>,
@@ -28,8 +29,11 @@ pub struct Stable {
 /// What an input is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Input {
+    /// A word of the compiler's command line.
     Argument,
+    /// The module's own bitcode.
     Module,
+    /// The individual index of the module.
     Index,
     /// What is taken of another module.
     Import(String),
@@ -42,13 +46,16 @@ pub enum Input {
 /// An input that is not the same in two actions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
+    /// The input that differs.
     pub input: Input,
     /// `None`: the action has no such input.
     pub old: Option<String>,
+    /// The value in the later action; `None`: that action has no such input.
     pub new: Option<String>,
 }
 
 impl Manifest {
+    /// Records the fields of `action`; `imports` names its imported modules, by rank.
     pub fn of(action: &Action, imports: Vec<String>, stable: Option<Stable>) -> Self {
         let mut fields = Fields::default();
         action.visit(&mut fields);

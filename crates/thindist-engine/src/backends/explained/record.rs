@@ -28,9 +28,13 @@ const LAST: &[u8] = b"the last link";
 /// One link.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Explained {
+    /// The output as the link line names it.
     pub output: String,
+    /// The working directory of the link.
     pub directory: PathBuf,
+    /// How lld was driven; empty if no way was chosen.
     pub way: String,
+    /// Why that way was chosen; empty as well if none was.
     pub why: String,
     /// Its actions, in lld's order; none, if lld has compiled and the link was not planned.
     pub actions: Vec<Ran>,
@@ -41,8 +45,11 @@ pub struct Explained {
 /// How one action ended.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Ran {
+    /// lld's identifier of the module.
     pub module: String,
+    /// The digest of the action, in hexadecimal.
     pub key: String,
+    /// How the module came by its native object.
     pub from: From,
     /// It is the action that the module had in the link before.
     pub is_same: bool,
@@ -51,7 +58,9 @@ pub struct Ran {
 /// A link in-process that had no plan: what is known of its modules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByLld {
+    /// How many modules the link has.
     pub modules: usize,
+    /// How many of them lld compiled.
     pub ran: usize,
     /// No earlier link of the output was known.
     pub is_first: bool,
@@ -64,11 +73,14 @@ pub struct ByLld {
 /// What is kept of an action.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Kept {
+    /// The action of the last link.
     pub now: Manifest,
+    /// The action before that; `None` if there was none or it cannot be read.
     pub before: Option<Manifest>,
 }
 
 impl Explained {
+    /// The identifiers of the link's modules, in lld's order.
     pub fn modules(&self) -> impl Iterator<Item = &str> {
         self.actions.iter().map(|ran| ran.module.as_str())
     }
@@ -92,17 +104,20 @@ impl Explained {
 }
 
 /// The entries of a cache.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Records<'a> {
+    /// The state of the cache, which holds the entries.
     pub state: &'a State,
 }
 
 impl Records<'_> {
+    /// The last link of any output; `None` if its entry is gone or cannot be read.
     pub fn last(&self) -> Option<Explained> {
         let output = self.state.facts(LINK, &Digest::of(LAST))?;
         self.of_output(Path::new(std::str::from_utf8(&output).ok()?))
     }
 
+    /// The last link of the output at this absolute path; `None` if no entry of it can be read.
     pub fn of_output(&self, output: &Path) -> Option<Explained> {
         serde_json::from_slice(&self.state.facts(LINK, &link_key(output))?).ok()
     }

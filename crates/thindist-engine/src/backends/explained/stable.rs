@@ -3,7 +3,7 @@
 use super::manifest::Stable;
 use crate::failure::Result;
 use crate::parallel;
-use crate::plan::imported;
+use crate::inputs::imported;
 use std::collections::BTreeMap;
 use thindist_core::action_files::import_name;
 use thindist_core::digest::Digest;
@@ -13,7 +13,7 @@ use thindist_core::index::{self, IndividualIndex, ModuleName, NewHash};
 use thindist_exec::{Job, Source, State};
 
 /// Of each job, with the names of its imports; `None` where its index cannot be read.
-pub fn of(state: &State, jobs: &[(&Job, Vec<String>)]) -> Result<Vec<Option<Stable>>> {
+pub(super) fn of(state: &State, jobs: &[(&Job, Vec<String>)]) -> Result<Vec<Option<Stable>>> {
     let mut places: BTreeMap<Digest, &Source> = BTreeMap::new();
     for (job, _) in jobs {
         let whole = job.action.imports.iter().zip(&job.imports).filter(|(import, _)| import.part.is_none());

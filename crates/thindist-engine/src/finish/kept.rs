@@ -3,7 +3,7 @@
 //! In the directory they are named as the outputs of steps are, by their modules' paths. Each output of a build has a list of
 //! its own there, so that a later link of it can remove what is of no link any more.
 
-use super::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, native_path};
+use crate::backends::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, native_path};
 use crate::failure::{Failure, Result, io};
 use crate::plan::planning::Planned;
 use crate::session::output_files;

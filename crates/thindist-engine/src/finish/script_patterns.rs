@@ -4,7 +4,7 @@
 //! two names and not the other would put sections elsewhere: such a link is left to in-process. Every word of a script is
 //! taken for a pattern; one that is none matches neither name.
 
-use super::kind::kind_of;
+use crate::inputs::kind::kind_of;
 use crate::finish::placing::FileName;
 use crate::stop::Stop;
 use std::path::PathBuf;
