@@ -12,14 +12,26 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     (
         "thindist-core",
-        &["digest", "paths", "action_files", "bitcode", "object", "index", "import_facts", "lld", "flags", "plan", "formats"],
+        &[
+            "digest",
+            "paths",
+            "action_files",
+            "bitcode",
+            "object",
+            "index",
+            "import_facts",
+            "lld",
+            "flags",
+            "plan",
+            "formats",
+        ],
     ),
     ("thindist-exec", &["cancel", "estimate", "store", "limits", "run"]),
     (
         "thindist-engine",
         &[
-            "report", "failure", "settings", "stop", "parallel", "session", "inputs", "backends", "thin", "plan", "finish",
-            "memo", "pipeline", "dtlto", "ways", "entrance",
+            "report", "failure", "settings", "stop", "parallel", "session", "inputs", "backends", "thin", "plan",
+            "finish", "memo", "pipeline", "dtlto", "ways", "entrance",
         ],
     ),
 ];

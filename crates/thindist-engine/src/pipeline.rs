@@ -3,11 +3,11 @@
 //! Each step is a file elsewhere; this one puts them in a row.
 
 use super::stop::Stop;
-use crate::finish::native_objects::{self, NativeObjects};
 use crate::backends::execution;
-use crate::finish::kept;
 use crate::failure::{Failure, Result};
 use crate::finish::final_link::{self, Linked};
+use crate::finish::kept;
+use crate::finish::native_objects::{self, NativeObjects};
 use crate::finish::parts::Parts;
 use crate::inputs::survey::Survey;
 use crate::plan::planning::{self, Planned};

@@ -1,7 +1,7 @@
 //! `thindist cache stats|gc|verify|clear`.
 
-use crate::ui::usage;
 use crate::ui::say;
+use crate::ui::usage;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 use thindist_engine::failure::{Failure, Result};
@@ -28,7 +28,9 @@ enum What {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let Some(what) = options.what else { return Err(Failure::new("no word on what to do").hint(usage::<Options>("cache"))) };
+    let Some(what) = options.what else {
+        return Err(Failure::new("no word on what to do").hint(usage::<Options>("cache")));
+    };
     let settings = Settings::load()?;
     let root = settings.cache_dir()?;
     match what {

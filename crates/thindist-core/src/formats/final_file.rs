@@ -9,9 +9,9 @@
 //! `lld` (identity), `trace`, `bitcode` (`candidates`, by identifier, and `yielding`), `regular_object` (path or null),
 //! `modules` (identifier and native object), `inputs` (path and content). A reader refuses another schema or version: the next thin link makes it anew.
 
-use crate::lld::ir_symbols::BitcodeSymbols;
 use crate::bitcode::written_by::{self, OtherWriter};
 use crate::digest::{Digest, Hasher};
+use crate::lld::ir_symbols::BitcodeSymbols;
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a key changes its meaning.

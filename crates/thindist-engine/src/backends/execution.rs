@@ -18,7 +18,10 @@ use thindist_core::action_files::LINK_FILE_NAMES;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::Warnings;
 use thindist_core::plan;
-use thindist_exec::{Estimate, Executor, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots, Source, WarmCompiler, jobs_from_env, look_up, run_all, scratch};
+use thindist_exec::{
+    Estimate, Executor, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin,
+    Outcome, Slots, Source, WarmCompiler, jobs_from_env, look_up, run_all, scratch,
+};
 use thindist_remote::{Hybrid, IN_FLIGHT, Policy, RemoteExecutor, WAITING};
 
 /// With fewer backends than this to run, a loaded compiler does not pay for its own start.

@@ -1,10 +1,10 @@
 //! Native objects where lld expects them.
 
 use super::linker::LLDS_FILE;
-use crate::backends::execution::{self, Batch};
 use crate::backends::batch;
-use crate::finish::native_objects;
+use crate::backends::execution::{self, Batch};
 use crate::failure::{Failure, Result, io};
+use crate::finish::native_objects;
 use crate::session::stats::BackendCounts;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -2,11 +2,11 @@
 
 use super::native_side::NativeSide;
 use super::parts::Parts;
-use crate::session::lto_object::LtoObject;
 use crate::failure::{Result, io};
 use crate::finish::script_patterns;
 use crate::inputs::survey::Survey;
 use crate::session::lld_run;
+use crate::session::lto_object::LtoObject;
 use crate::session::shown_names::ShownNames;
 use crate::session::workspace::Session;
 use crate::stop::Stop;

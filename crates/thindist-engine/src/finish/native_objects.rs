@@ -3,10 +3,10 @@
 //! Between its look-up and here a blob may vanish from the CAS: somebody cleans up. That is a miss that was noticed late,
 //! and its backend runs again, once; a store that loses what was put into it a moment ago is an error.
 
-use crate::session::lto_object::{LtoObject, file_name, lto_object_path};
 use crate::backends::{batch, execution};
 use crate::failure::{Failure, Result, io};
 use crate::plan::planning::Planned;
+use crate::session::lto_object::{LtoObject, file_name, lto_object_path};
 use crate::session::stats::BackendCounts;
 use crate::session::workspace::Session;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! What the steps before have to tell the final link.
 
-use crate::session::lto_object::LtoObject;
 use crate::session::doubts::Doubts;
+use crate::session::lto_object::LtoObject;
 use std::path::Path;
 use thindist_core::lld::ir_symbols::BitcodeSymbols;
 

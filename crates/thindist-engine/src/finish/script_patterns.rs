@@ -4,8 +4,8 @@
 //! two names and not the other would put sections elsewhere: such a link is left to in-process. Every word of a script is
 //! taken for a pattern; one that is none matches neither name.
 
-use crate::inputs::kind::kind_of;
 use crate::finish::placing::FileName;
+use crate::inputs::kind::kind_of;
 use crate::stop::Stop;
 use std::path::PathBuf;
 use thindist_core::lld::link_line::Refusal;

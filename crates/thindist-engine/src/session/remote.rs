@@ -11,7 +11,10 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use thindist_core::digest::Digest;
 use thindist_exec::{ActionCache, Cas, Job, NativeObject, Origin, State};
-use thindist_remote::{Address, Client, Header, Options, RemoteCache, RemoteError, RemoteExecutor, Tls, ToolFile, Toolchain, WAITING, Worker};
+use thindist_remote::{
+    Address, Client, Header, Options, RemoteCache, RemoteError, RemoteExecutor, Tls, ToolFile, Toolchain, WAITING,
+    Worker,
+};
 
 /// As Bazel has it.
 const TIMEOUT: u64 = 60;

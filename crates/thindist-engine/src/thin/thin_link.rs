@@ -1,9 +1,9 @@
 //! The thin link: the real lld in index-only mode.
 
-use crate::session::lto_object::lto_object_path;
 use crate::failure::{Failure, Result, io};
 use crate::inputs::survey::Survey;
 use crate::session::lld_run::{self, Run};
+use crate::session::lto_object::lto_object_path;
 use crate::session::workspace::{Session, text};
 use std::path::{Path, PathBuf};
 use thindist_core::lld::final_line::{self, ThinLinkPaths};

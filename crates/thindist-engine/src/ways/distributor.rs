@@ -4,18 +4,18 @@
 //! for our answer. Everything else (stores, keys, executors, counts) is in this process, which knows the line already.
 
 use super::in_process::Link;
-use crate::session::lto_object::lto_object_path;
 use crate::dtlto::modules::KnownFacts;
 use crate::dtlto::{self, Answer};
 use crate::failure::{Failure, Result, io};
 use crate::finish::final_link::{install, is_special, read_dependencies, rename_in_reports};
 use crate::inputs::content::{Content, Place};
+use crate::inputs::imported;
 use crate::inputs::survey::Survey;
 use crate::memo::Remembered;
 use crate::parallel;
-use crate::inputs::imported;
 use crate::plan::planning::{self, PlannedJobs};
 use crate::session::lld_run;
+use crate::session::lto_object::lto_object_path;
 use crate::session::shown_names::ShownNames;
 use crate::session::stats::{BackendCounts, Timer};
 use crate::session::workspace::{InputDigests, Session};

@@ -6,12 +6,12 @@
 
 use super::history::{Now, Said};
 use crate::backends::execution::{self, Place};
-use crate::session::lto_object::lto_object_path;
 use crate::backends::{explained, what_ran};
 use crate::failure::{Failure, Result, io};
 use crate::parallel;
 use crate::plan::planning::Planned;
 use crate::session::lld_run::{self, Run};
+use crate::session::lto_object::lto_object_path;
 use crate::session::workspace::Session;
 use crate::thin::thin_link::ThinLink;
 use object::{Object as _, ObjectSymbol as _};
@@ -21,7 +21,9 @@ use std::path::{Path, PathBuf};
 use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 use thindist_core::lld::cache_markers::{self, CACHE_FILE_PREFIX};
-use thindist_exec::{CachedOutput, CachedResult, FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times, object_check};
+use thindist_exec::{
+    CachedOutput, CachedResult, FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times, object_check,
+};
 
 /// One backend runs for so many harvested objects, to be compared with one of them.
 const CHECKED_ONE_IN: usize = 500;

@@ -5,7 +5,7 @@ use super::history::{History, Now};
 use super::in_process::{self, Ended};
 use super::listed::not_listed;
 use super::{Chosen, Last, Situation, Way, choose, private_cache};
-use crate::backends::explained::record::{ByLld, self as explained};
+use crate::backends::explained::record::{self as explained, ByLld};
 use crate::failure::{Failure, Result};
 use crate::finish::final_link::Linked;
 use crate::inputs::survey::Survey;

@@ -1,11 +1,11 @@
 //! What clap says instead of a command: help and version as they are, and what is wrong with a line as a linker says it.
 
 use super::parser::{command_line, show_help, usage};
-use thindist_engine::settings::nearest;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use thindist_engine::failure::{Failure, Result};
+use thindist_engine::settings::nearest;
 
 pub(super) const LIST: &str = "`thindist help` lists them";
 

@@ -7,12 +7,11 @@ mod bad_line;
 mod man;
 mod parser;
 
-
 use crate::ui::{self, Colour};
 use crate::{cache_command, cargo, compare, distribute, doctor, explain, steps, verify, what_changed, what_ran};
 use clap::{CommandFactory as _, Parser as _};
-use parser::{Cli, Command, NAME, command_line, show_help};
 use clap_complete::Shell;
+use parser::{Cli, Command, NAME, command_line, show_help};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use crate::ui::EMPHASIS;
 use std::fmt::Write as _;
-use thindist_engine::explained::manifest::{Difference, Input, Manifest};
+use thindist_engine::explained::manifest::{Difference, Input, Manifest, Taken};
 use thindist_engine::explained::record::{ByLld, Explained, Kept, Ran};
 use thindist_engine::what_ran::From;
 
@@ -121,24 +121,33 @@ fn against(text: &mut String, ran: &Ran, now: &Manifest, before: &Manifest) {
         let more = if rest.len() > ALSO { format!(" and {} more", rest.len() - ALSO) } else { String::new() };
         let _ = writeln!(text, "others: {}{more}", names.join(", "));
     }
-    let _ = writeln!(text, "what would have spared it: {}", remedy(first, now.is_spared_by_stable_names(before), now));
+    let _ = writeln!(text, "what would have spared it: {}", remedy(first, now, before));
 }
 
-fn remedy(first: &Difference, by_stable_names: bool, now: &Manifest) -> &'static str {
-    if by_stable_names {
+fn remedy(first: &Difference, now: &Manifest, before: &Manifest) -> &'static str {
+    if now.is_spared_by_stable_names(before) {
         return "stable names (THINDIST_PROMOTED_NAMES=stable): only hashes in promoted names differ";
     }
     match &first.input {
         Input::Module => "nothing: the module itself is another one",
-        Input::Import(name) if now.takes_whole(name) => {
-            "an import that can be described: with debug information, or where it reaches what is not understood, a module counts whole"
-        }
-        Input::Import(_) => "nothing: what is imported is in its object",
+        Input::Import(name) => of_import(name, now, before),
         Input::Index => "nothing: the thin link has decided otherwise of its symbols or imports",
         Input::Argument => "the options of the link before",
         Input::File(_) => "the file as it was",
         Input::Other(name) if name == "compiler" => "the compiler as it was",
         Input::Other(_) => "nothing",
+    }
+}
+
+fn of_import(name: &str, now: &Manifest, before: &Manifest) -> &'static str {
+    match (now.taken(name), before.taken(name)) {
+        (Taken::Described(now), Taken::Described(before)) if now == before => {
+            "nothing alone: stable names would have kept this import, and not the others"
+        }
+        (Taken::Whole, _) | (_, Taken::Whole) => {
+            "an import that can be described: with debug information, or where it reaches what is not understood, a module counts whole"
+        }
+        _ => "nothing: what is imported is in its object",
     }
 }
 

@@ -8,8 +8,8 @@
 //! What the compiler says is the user's: its words, with the names of the line. If it fails, it is run as it was called, so
 //! that also its exit code is its own.
 
-use crate::ui::usage;
 use crate::ui;
+use crate::ui::usage;
 use clap::{Args, ValueHint};
 use std::ffi::OsString;
 use std::io::Write as _;

@@ -3,9 +3,9 @@
 //! Beside FILE: `FILE.line`, the arguments; `FILE.objects`, the list of the final link; for ninja `FILE.dd`, what each step
 //! reads, and `FILE.d`; for make `FILE.stamp`. The bitcode has to be there: which module a step is of is read from it.
 
+use super::edges::inputs;
 use super::places::{ModuleFiles, Places};
 use super::thin_link::{self, Options as ThinLink};
-use super::edges::inputs;
 use super::{FINAL_SUFFIX, text, with_suffix};
 use clap::{Args, ValueEnum, ValueHint};
 use std::collections::BTreeSet;

@@ -26,6 +26,17 @@ pub struct Stable {
     pub imports: BTreeMap<String, String>,
 }
 
+/// What counts of an imported module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken<'a> {
+    /// What is taken out of it.
+    Part,
+    /// The whole, because of the hash in promoted names; under stable names this.
+    Described(&'a str),
+    /// The whole, under any names.
+    Whole,
+}
+
 /// What an input is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Input {
@@ -107,10 +118,16 @@ impl Manifest {
         found
     }
 
-    /// The whole of `import` is what counts, not a part of it.
-    pub fn takes_whole(&self, import: &str) -> bool {
+    /// How the module of this name is imported.
+    pub fn taken(&self, import: &str) -> Taken<'_> {
         let parts = self.fields.iter().filter(|(name, _)| name == "import in part");
-        self.imports.iter().zip(parts).any(|(name, (_, in_part))| name == import && in_part == "0")
+        let mut parts = self.imports.iter().zip(parts);
+        let is_part = parts.any(|(name, (_, in_part))| name == import && in_part == "1");
+        match self.stable.as_ref().and_then(|stable| stable.imports.get(import)) {
+            _ if is_part => Taken::Part,
+            Some(digest) => Taken::Described(digest),
+            None => Taken::Whole,
+        }
     }
 
     /// With stable names this would be the action that `old` would be.

@@ -2,8 +2,8 @@
 
 use super::manifest::Stable;
 use crate::failure::Result;
-use crate::parallel;
 use crate::inputs::imported;
+use crate::parallel;
 use std::collections::BTreeMap;
 use thindist_core::action_files::import_name;
 use thindist_core::digest::Digest;
