@@ -7,11 +7,11 @@ use std::path::Path;
 /// What the core must not name, and who may.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("std::fs", "read files in crates/thindist and hand the bytes in"),
-    ("std::env", "read settings in crates/thindist/src/settings.rs"),
-    ("std::process", "run tools in crates/thindist-exec/src/process.rs"),
+    ("std::env", "read settings in crates/thindist-engine/src/settings/mod.rs"),
+    ("std::process", "run tools in crates/thindist-exec/src/run/process.rs"),
     ("std::net", "remote engines belong into crates/thindist-exec"),
     ("std::thread", "threads belong to whoever has many inputs: crates/thindist"),
-    ("std::time", "measure in crates/thindist/src/stats.rs"),
+    ("std::time", "measure in crates/thindist-engine/src/session/stats.rs"),
     ("HashMap", "its order differs from run to run; take a BTreeMap"),
     ("HashSet", "its order differs from run to run; take a BTreeSet"),
 ];

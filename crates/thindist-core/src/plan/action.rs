@@ -70,26 +70,29 @@ pub enum FieldValue<'a> {
 impl Action {
     /// Shows every field to `visitor`. The key and the explanation both come from here.
     pub fn visit(&self, visitor: &mut impl ActionVisitor) {
+        // Taken apart, so that a new field does not compile before it is here.
+        let Self { compiler, arguments, module, index, imports, extra_inputs, working_directory_depth, elf_machine } =
+            self;
         visitor.field("key version", FieldValue::Number(u64::from(KEY_VERSION)));
-        visitor.field("compiler", FieldValue::Blob(&self.compiler));
-        visitor.field("arguments", FieldValue::Number(self.arguments.len() as u64));
-        for argument in &self.arguments {
+        visitor.field("compiler", FieldValue::Blob(compiler));
+        visitor.field("arguments", FieldValue::Number(arguments.len() as u64));
+        for argument in arguments {
             visitor.field("argument", FieldValue::Text(argument));
         }
-        visitor.field("module", FieldValue::Blob(&self.module));
-        visitor.field("individual index", FieldValue::Blob(&self.index));
-        visitor.field("imports", FieldValue::Number(self.imports.len() as u64));
-        for import in &self.imports {
-            visitor.field("import in part", FieldValue::Number(u64::from(import.part.is_some())));
-            visitor.field("import", FieldValue::Blob(import.part.as_ref().unwrap_or(&import.bitcode)));
+        visitor.field("module", FieldValue::Blob(module));
+        visitor.field("individual index", FieldValue::Blob(index));
+        visitor.field("imports", FieldValue::Number(imports.len() as u64));
+        for ImportedModule { bitcode, part } in imports {
+            visitor.field("import in part", FieldValue::Number(u64::from(part.is_some())));
+            visitor.field("import", FieldValue::Blob(part.as_ref().unwrap_or(bitcode)));
         }
-        visitor.field("extra inputs", FieldValue::Number(self.extra_inputs.len() as u64));
-        for extra in &self.extra_inputs {
-            visitor.field("extra input", FieldValue::Text(&extra.path));
-            visitor.field("its content", FieldValue::Blob(&extra.digest));
+        visitor.field("extra inputs", FieldValue::Number(extra_inputs.len() as u64));
+        for ExtraInput { path, digest } in extra_inputs {
+            visitor.field("extra input", FieldValue::Text(path));
+            visitor.field("its content", FieldValue::Blob(digest));
         }
-        visitor.field("working directory depth", FieldValue::Number(u64::from(self.working_directory_depth)));
-        visitor.field("ELF machine", FieldValue::Number(u64::from(self.elf_machine)));
+        visitor.field("working directory depth", FieldValue::Number(u64::from(*working_directory_depth)));
+        visitor.field("ELF machine", FieldValue::Number(u64::from(*elf_machine)));
     }
 
     /// The action's key in the action cache.
