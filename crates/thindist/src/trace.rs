@@ -26,13 +26,10 @@ pub(crate) fn start() -> Result<()> {
     format.try_init().map_err(Failure::new)
 }
 
-/// The parts of the program.
-const PARTS: [&str; 3] = ["thindist", "thindist_engine", "thindist_remote"];
-
-/// A level alone is for thindist, not for what it is made of: HTTP/2 would drown everything else.
+/// A level alone is for thindist (all crates whose names begin so), not for what it is made of: HTTP/2 would drown everything else.
 fn filter(text: &str) -> Option<EnvFilter> {
     let directives = match text.parse::<LevelFilter>() {
-        Ok(level) => PARTS.map(|part| format!("{part}={level}")).join(","),
+        Ok(level) => format!("thindist={level}"),
         Err(_) => text.to_owned(),
     };
     // A word that is no level would be the name of a part, all of which is shown.
