@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thindist_core::{archive, file_kind};
+use thindist_core::object::{archive, file_kind};
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = file_kind::file_kind(bytes);

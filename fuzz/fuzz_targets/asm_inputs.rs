@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thindist_core::asm_inputs;
+use thindist_core::bitcode::asm_inputs;
 
 fuzz_target!(|text: &str| {
     let _ = asm_inputs::scan(text, false);

@@ -3,8 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thindist_core::import_facts::ImportFacts;
-use thindist_core::{bitcode, import_facts, ir_symbols};
+use thindist_core::bitcode;
+use thindist_core::import_facts::{self, ImportFacts};
+use thindist_core::lld::ir_symbols;
 
 fuzz_target!(|bytes: &[u8]| {
     let _ = (bitcode::read_module(bytes), ir_symbols::read(bytes));

@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::collections::BTreeSet;
-use thindist_core::{dtlto, dtlto_flags};
+use thindist_core::flags::dtlto_flags;
+use thindist_core::lld::dtlto;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(name) = str::from_utf8(bytes) {

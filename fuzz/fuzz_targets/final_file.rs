@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thindist_core::final_file::FinalFile;
+use thindist_core::formats::final_file::FinalFile;
 
 const WORDS: [&str; 3] = ["a.o", "-o", "out"];
 

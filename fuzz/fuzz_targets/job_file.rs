@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thindist_core::job_file::JobFile;
+use thindist_core::formats::job_file::JobFile;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(file) = JobFile::parse(bytes, "0.1.0") else { return };

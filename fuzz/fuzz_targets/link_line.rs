@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use thindist_core::backend_flags::LinkFlags;
-use thindist_core::link_line::{InputName, LinkLine, response_file};
+use thindist_core::flags::backend_flags::LinkFlags;
+use thindist_core::lld::link_line::{InputName, LinkLine, response_file};
 
 fuzz_target!(|text: &str| {
     let words = response_file::tokenize(text);
