@@ -115,8 +115,8 @@ impl Graph {
                     let mut steps = vec![(module.to_owned(), to.clone(), path.clone())];
                     let mut at = module;
                     while at != start {
-                        let (from, path) = reached[at];
-                        steps.push((from.to_owned(), at.to_owned(), path.to_owned()));
+                        let (from, path) = reached.get(at)?;
+                        steps.push(((*from).to_owned(), at.to_owned(), (*path).to_owned()));
                         at = from;
                     }
                     steps.reverse();

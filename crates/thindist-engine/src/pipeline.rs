@@ -19,7 +19,7 @@ use crate::thin::thin_link::{self, ThinLink};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use thindist_core::flags::backend_flags::LinkFlags;
-use thindist_core::lld::link_line::Warnings;
+use thindist_core::lld::link_line::{Refusal, Warnings};
 use thindist_exec::Job;
 
 /// What a distributed link gives, for comparison.
@@ -72,6 +72,10 @@ fn plan_telling(
     planned: &mut dyn FnMut(&Job),
 ) -> std::result::Result<(ThinLink, Planned), Stop> {
     let flags = LinkFlags::of(&session.line).map_err(Stop::Refused)?;
+    if session.line.has_option("dependency-file") {
+        let reason = "the files that it lists would be those of the final link".to_owned();
+        return Err(Stop::Refused(Refusal { option: "--dependency-file".to_owned(), reason }));
+    }
     let candidates = planning::read_candidates(session, survey, inputs)?;
     timer.phase("plan");
     let thin = thin_link::run(session, survey)?;

@@ -41,7 +41,7 @@ pub fn question(line: &LinkLine, directory: &str, keys: &[String], output: &str)
             matches!(
                 spec.role,
                 Role::Output | Role::Writes | Role::Prints | Role::SelectionReport | Role::Lto(Lto::LldCache)
-            ) || spec.name == "dependency-file"
+            )
         }
         ArgumentKind::File(_) | ArgumentKind::Unknown(_) => false,
     };

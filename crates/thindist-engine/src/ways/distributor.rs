@@ -26,13 +26,15 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::digest::Digest;
-use thindist_core::lld::link_line::options::Role;
+use thindist_core::lld::link_line::options::{Role, Spec};
 use thindist_core::lld::link_line::{LinkLine, OutputKind, Refusal};
 use thindist_exec::{Job, Source};
 
 /// The messenger's name among thindist's commands. Nobody calls it but lld.
 pub const MESSENGER: &str = "tell-linker";
 const DONE: u8 = b'd';
+/// Of lld's options. It names what lld reads, and no object that LTO makes.
+const DEPENDENCY_FILE: &str = "dependency-file";
 
 /// The first lld with DTLTO, the first that has regular archives with it, and the last whose job files we know.
 const WITH_DTLTO: u32 = 21;
@@ -51,6 +53,9 @@ pub(crate) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<St
     if major < WITH_ARCHIVES && survey.flat().iter().any(|input| unpacks(&input.content)) {
         return Some(format!("lld {major} gives the distributor no members of regular archives"));
     }
+    if line.values(&[DEPENDENCY_FILE]).any(|file| is_special(Path::new(file))) {
+        return Some("the dependency file is no regular file".to_owned());
+    }
     if !line.names_output_file() {
         return Some("the line does not name the output file".to_owned());
     }
@@ -60,7 +65,7 @@ pub(crate) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<St
     let in_thin_archive =
         |(identifier, (_, place)): (&str, (_, Place))| identifier.ends_with(')') && matches!(place, Place::File(_));
     let can_be_told = is_private && !survey.bitcode().into_iter().any(in_thin_archive);
-    let shows = line.options().find(|(spec, _)| !can_be_told && shows_objects(spec.role));
+    let shows = line.options().find(|(spec, _)| !can_be_told && shows_objects(spec));
     shows.map(|(spec, _)| format!("in the output of -{}, lld names other objects than in-process", spec.name))
 }
 
@@ -129,6 +134,7 @@ pub(crate) fn run(
         return Err(run.failure(&session.lld.path).into());
     }
     rename_in_reports(session, &names)?;
+    write_dependency_file(session, &dependencies, file.as_deref())?;
     timer.phase("final_link");
     let remembered = Remembered {
         output: file.clone().unwrap_or_else(|| PathBuf::from(session.line.output())),
@@ -156,7 +162,7 @@ fn names_in_process(session: &Session, answer: &Answer, private: Option<&Path>) 
 /// Objects of thin archives' members are named after the members' files, where in-process has the archive in the name. In what the
 /// line asks lld to show, one cannot be told from the object of such a file on the line.
 fn check_names(session: &Session, answer: &Answer) -> std::result::Result<(), Stop> {
-    let Some((shows, _)) = session.line.options().find(|(spec, _)| shows_objects(spec.role)) else { return Ok(()) };
+    let Some((shows, _)) = session.line.options().find(|(spec, _)| shows_objects(spec)) else { return Ok(()) };
     let is_other = |(job, module): &(&Job, &String)| {
         !session.is_own(Path::new(module)) && lto_object_path("", &job.name) != lto_object_path("", module)
     };
@@ -169,8 +175,43 @@ fn check_names(session: &Session, answer: &Answer) -> std::result::Result<(), St
     }
 }
 
-fn shows_objects(role: Role) -> bool {
-    matches!(role, Role::Writes | Role::Prints | Role::SelectionReport)
+/// Names of objects may be in what the option asks for.
+fn shows_objects(spec: &Spec) -> bool {
+    matches!(spec.role, Role::Writes | Role::Prints | Role::SelectionReport) && spec.name != DEPENDENCY_FILE
+}
+
+/// The user's dependency file: that which lld has written for us, with the user's output as the target.
+fn write_dependency_file(session: &Session, ours: &str, private: Option<&Path>) -> Result<()> {
+    // lld takes the last.
+    let Some(users) = session.line.values(&[DEPENDENCY_FILE]).last() else { return Ok(()) };
+    let mut text = std::fs::read(ours).map_err(|error| io("read", ours, &error))?;
+    if let Some(private) = private {
+        let target = depfile_word(&private.to_string_lossy());
+        if text.starts_with(target.as_bytes()) {
+            text.splice(..target.len(), depfile_word(session.line.output()).into_bytes());
+        }
+    }
+    std::fs::write(users, text).map_err(|error| io("write", users, &error))
+}
+
+/// A path as lld writes it into a dependency file.
+fn depfile_word(path: &str) -> String {
+    let mut word = String::with_capacity(path.len());
+    for (at, letter) in path.char_indices() {
+        match letter {
+            // The backslashes in front of a blank would stand for themselves otherwise.
+            ' ' => {
+                let before = path.get(..at).unwrap_or_default();
+                let backslashes = before.len() - before.trim_end_matches('\\').len();
+                word.push_str(&"\\".repeat(backslashes + 1));
+            }
+            '#' => word.push('\\'),
+            '$' => word.push('$'),
+            _ => {}
+        }
+        word.push(letter);
+    }
+    word
 }
 
 /// What was read while lld was at its thin link.
@@ -313,4 +354,15 @@ pub fn tell(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let is_done = stream.read(&mut answer).map_err(failed)? == 1 && answer == [DONE];
     // ld.thindist says what went wrong.
     Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_dependency_files() {
+        assert_eq!(depfile_word("a b#c$d"), "a\\ b\\#c$$d");
+        assert_eq!(depfile_word("a\\ b\\c"), "a\\\\ b\\c");
+    }
 }

@@ -47,7 +47,7 @@ pub(crate) fn is_users_own(line: &LinkLine) -> bool {
 }
 
 /// Options that separate backends do not carry, and that change nothing of what lld's cache is.
-const CACHEABLE: &[&str] = &["dependency-file", "lto-cs-profile-generate", "plugin-opt=cs-profile-generate"];
+const CACHEABLE: &[&str] = &["lto-cs-profile-generate", "plugin-opt=cs-profile-generate"];
 
 /// Opens it. Whatever is in lld's objects without being in its keys is in the directory's name: lld itself, every word of
 /// the line that is no input, and the content of files that assembly or options name.

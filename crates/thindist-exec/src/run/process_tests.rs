@@ -129,7 +129,7 @@ fn a_child_dies_with_us() {
     let directory = tempfile::tempdir().unwrap();
     let [ready, alive, _never] = ["ready", "alive", "never"].map(|name| fifo(directory.path(), name));
     let mut helper = Command::new(std::env::current_exe().unwrap());
-    helper.args(["--exact", "process::tests::helper_that_waits_for_a_child", "--include-ignored"]);
+    helper.args(["--exact", "run::process::tests::helper_that_waits_for_a_child", "--include-ignored"]);
     helper.env("THINDIST_TEST_DIRECTORY", directory.path()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut helper = helper.spawn().unwrap();
     let mut alive = File::open(alive).unwrap();

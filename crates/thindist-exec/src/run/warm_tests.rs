@@ -280,7 +280,7 @@ fn children_and_server_die_with_us() {
     let f = fixture();
     let [ready, alive, _never] = f.fifos(["ready", "alive", "never"]);
     let mut helper = Command::new(std::env::current_exe().unwrap());
-    helper.args(["--exact", "warm::tests::helper_that_waits_for_a_warm_child", "--include-ignored"]);
+    helper.args(["--exact", "run::warm::tests::helper_that_waits_for_a_warm_child", "--include-ignored"]);
     helper.env("THINDIST_TEST_DIRECTORY", f.root.path()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut helper = helper.spawn().unwrap();
     let mut alive = File::open(alive).unwrap();

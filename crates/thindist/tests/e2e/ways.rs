@@ -313,6 +313,37 @@ fn an_output_that_the_line_does_not_name_is_llds_to_place(sandbox: &Sandbox) {
     }
 }
 
+/// CMake since 3.27 asks for one in every link.
+#[test]
+fn a_dependency_file_is_that_of_lld() {
+    for llvm in [19, 22] {
+        let sandbox = crate::sandbox(llvm);
+        chain(&sandbox);
+        sandbox.ar("crs rest.a middle.o alone.o");
+        std::fs::rename(sandbox.path("rest.a"), sandbox.path("re st#.a")).unwrap();
+        let line = |tool: testkit::Tool| {
+            let tool = tool.args("-e main main.o leaf.o --unresolved-symbols=ignore-all --dependency-file=link.d");
+            tool.arg("re st#.a").arg("-o").arg("o ut$#")
+        };
+        let link = |tool: testkit::Tool| {
+            let run = line(tool).ok();
+            (run.stdout, run.stderr, sandbox.read("link.d"), sandbox.read("o ut$#"))
+        };
+        let by_lld = link(sandbox.tool(&format!("ld.lld-{llvm}")));
+        assert!(String::from_utf8_lossy(&by_lld.2).contains("re\\ st\\#.a"), "lld escapes names");
+        for way in if llvm == 22 { &["auto", "in-process", "distributor"][..] } else { &["auto", "in-process"] } {
+            let _ = std::fs::remove_dir_all(sandbox.root("cache"));
+            for _ in 0..2 {
+                let ours = sandbox.auto("").env("THINDIST_WAY", way).env("THINDIST_FALLBACK", "never");
+                assert!(link(ours.env("THINDIST_MEMO", "0")) == by_lld, "LLVM {llvm}, {way}");
+            }
+        }
+        // Index-only and steps have a final link of their own.
+        let index_only = sandbox.auto("").env("THINDIST_WAY", "index-only").env("THINDIST_FALLBACK", "never");
+        line(index_only).run().exits(1).says("thindist: error: ");
+    }
+}
+
 /// Of a distributor's lld: objects are in a directory of ours, and members of archives are unpacked there.
 #[test]
 fn what_lld_shows_has_the_names_of_in_process() {

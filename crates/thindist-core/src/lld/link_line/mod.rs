@@ -232,9 +232,7 @@ impl LinkLine {
     #[must_use]
     pub fn has_one_output(&self) -> bool {
         let is_another = |role| matches!(role, Role::Writes | Role::Prints | Role::SelectionReport);
-        !self
-            .options()
-            .any(|(spec, _)| is_another(spec.role) || matches!(spec.name, "dependency-file" | "thinlto-cache-dir="))
+        !self.options().any(|(spec, _)| is_another(spec.role) || spec.name == "thinlto-cache-dir=")
     }
 
     /// How warnings are to be taken.

@@ -224,7 +224,7 @@ pub const GROUPS: &[Group] = &[
         "default-script", "in-implib", "export-dynamic-symbol-list", "symbol-ordering-file", "irpgo-profile",
     ]),
     group(Either, Equals, Writes, &["Map", "print-symbol-order"]),
-    group(Two, Equals, Writes, &["out-implib"]),
+    group(Two, Equals, Writes, &["dependency-file", "out-implib"]),
     group(Two, Joined, Writes, &["print-gc-sections="]),
     group(Two, Joined, SelectionReport, &["why-extract="]),
     group(Either, Joined, SelectionReport, &["print-archive-stats="]),
@@ -331,7 +331,6 @@ pub const GROUPS: &[Group] = &[
     // Not LTO, but both change which file an input's name means, after we have looked.
     refused(Two, Equals, "it renames inputs", &["remap-inputs"]),
     refused(Two, Joined, "it renames inputs", &["remap-inputs-file="]),
-    refused(Two, Equals, "the files that it lists would be those of the final link", &["dependency-file"]),
 ];
 
 /// One option as it stands in the table.
