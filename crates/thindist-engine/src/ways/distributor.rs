@@ -185,33 +185,13 @@ fn write_dependency_file(session: &Session, ours: &str, private: Option<&Path>) 
     // lld takes the last.
     let Some(users) = session.line.values(&[DEPENDENCY_FILE]).last() else { return Ok(()) };
     let mut text = std::fs::read(ours).map_err(|error| io("read", ours, &error))?;
-    if let Some(private) = private {
-        let target = depfile_word(&private.to_string_lossy());
-        if text.starts_with(target.as_bytes()) {
-            text.splice(..target.len(), depfile_word(session.line.output()).into_bytes());
-        }
+    // The target stands there as it was given, unlike the files behind it.
+    if let Some(private) = private.map(|private| private.as_os_str().as_encoded_bytes())
+        && text.starts_with(private)
+    {
+        text.splice(..private.len(), session.line.output().bytes());
     }
     std::fs::write(users, text).map_err(|error| io("write", users, &error))
-}
-
-/// A path as lld writes it into a dependency file.
-fn depfile_word(path: &str) -> String {
-    let mut word = String::with_capacity(path.len());
-    for (at, letter) in path.char_indices() {
-        match letter {
-            // The backslashes in front of a blank would stand for themselves otherwise.
-            ' ' => {
-                let before = path.get(..at).unwrap_or_default();
-                let backslashes = before.len() - before.trim_end_matches('\\').len();
-                word.push_str(&"\\".repeat(backslashes + 1));
-            }
-            '#' => word.push('\\'),
-            '$' => word.push('$'),
-            _ => {}
-        }
-        word.push(letter);
-    }
-    word
 }
 
 /// What was read while lld was at its thin link.
@@ -354,15 +334,4 @@ pub fn tell(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let is_done = stream.read(&mut answer).map_err(failed)? == 1 && answer == [DONE];
     // ld.thindist says what went wrong.
     Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_in_dependency_files() {
-        assert_eq!(depfile_word("a b#c$d"), "a\\ b\\#c$$d");
-        assert_eq!(depfile_word("a\\ b\\c"), "a\\\\ b\\c");
-    }
 }

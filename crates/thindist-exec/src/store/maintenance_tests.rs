@@ -206,7 +206,12 @@ fn a_writer_killed_at_any_moment_leaves_no_damage() {
     let f = fixture();
     for lines in 1..6 {
         let mut writer = Command::new(std::env::current_exe().unwrap());
-        writer.args(["--exact", "store::maintenance::tests::helper_that_writes_for_ever", "--include-ignored", "--nocapture"]);
+        writer.args([
+            "--exact",
+            "store::maintenance::tests::helper_that_writes_for_ever",
+            "--include-ignored",
+            "--nocapture",
+        ]);
         writer.env("THINDIST_TEST_ROOT", f.path()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut writer = writer.spawn().unwrap();
         let numbers = BufReader::new(writer.stdout.take().unwrap()).lines().map_while(Result::ok);
