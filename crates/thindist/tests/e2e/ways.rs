@@ -329,7 +329,7 @@ fn a_dependency_file_is_that_of_lld() {
             let run = line(tool).ok();
             (run.stdout, run.stderr, sandbox.read("link.d"), sandbox.read("o ut$#"))
         };
-        let by_lld = link(sandbox.tool(&format!("ld.lld-{llvm}")));
+        let by_lld = link(sandbox.tool(format!("ld.lld-{llvm}")));
         assert!(String::from_utf8_lossy(&by_lld.2).contains("re\\ st\\#.a"), "lld escapes names");
         for way in if llvm == 22 { &["auto", "in-process", "distributor"][..] } else { &["auto", "in-process"] } {
             let _ = std::fs::remove_dir_all(sandbox.root("cache"));
