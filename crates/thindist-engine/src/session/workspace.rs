@@ -187,25 +187,21 @@ impl Workspace {
     /// Creates a directory for many files that go with the link: in memory, if that has room for a multiple of the link's
     /// bitcode, else in the link's own.
     pub(crate) fn make_scratch(&self, name: &str, bitcode: impl FnOnce() -> u64) -> Result<PathBuf> {
-        let Some(memory) = self.memory(bitcode)? else { return self.make_directory(name) };
-        let path = memory.path().join(name);
-        std::fs::create_dir_all(&path).map_err(|error| io("create", &path, &error))?;
-        Ok(path)
+        let memory = self.memory(bitcode).map(|memory| memory.path().join(name));
+        match memory.filter(|path| std::fs::create_dir_all(path).is_ok()) {
+            Some(path) => Ok(path),
+            None => self.make_directory(name),
+        }
     }
 
-    fn memory(&self, bitcode: impl FnOnce() -> u64) -> Result<Option<&LinkDirectory>> {
+    /// `None`: there is no room. Whatever keeps us from using it, there is another place.
+    fn memory(&self, bitcode: impl FnOnce() -> u64) -> Option<&LinkDirectory> {
         if self.memory.is_full.load(Ordering::Relaxed) {
-            return Ok(None);
+            return None;
         }
-        let directory = match self.memory.directory.get() {
-            Some(directory) => directory,
-            None => {
-                let place = self.settings.get("scratch_dir").map(Path::new);
-                let made = scratch::create(place, bitcode().saturating_mul(ROOM))?;
-                self.memory.directory.get_or_init(|| made)
-            }
-        };
-        Ok(directory.as_ref())
+        let place = self.settings.get("scratch_dir").map(Path::new);
+        let make = || scratch::create(place, bitcode().saturating_mul(ROOM)).ok().flatten();
+        self.memory.directory.get_or_init(make).as_ref()
     }
 
     /// Memory has no room for what a tool has to write: the next try is on disk. `false`: the last one was.

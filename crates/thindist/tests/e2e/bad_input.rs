@@ -22,6 +22,7 @@ on_each_llvm!(
     inputs_that_cannot_be_read,
     a_full_disk_in_the_cache,
     a_full_disk_in_the_output_directory,
+    a_full_scratch_directory_costs_a_second_try,
     a_compiler_that_succeeds_without_an_object,
     a_wrapper_that_puts_words_in_front,
     a_compiler_killed_by_a_signal,
@@ -311,6 +312,25 @@ fn a_full_disk_in_the_output_directory(sandbox: &Sandbox) {
             sandbox.files_below("work/small").into_iter().filter(|path| !path.ends_with("out.o")).collect();
         assert_eq!(left, Vec::<PathBuf>::new(), "{run}");
         assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new(), "{run}");
+    }
+}
+
+/// What is short-lived is in memory, and when that is full, on disk.
+fn a_full_scratch_directory_costs_a_second_try(sandbox: &Sandbox) {
+    big_pair(sandbox);
+    sandbox.link(LINE);
+    let expect = sandbox.read("out.o");
+    let scratch = sandbox.root("small-scratch");
+    let disk = SmallDisk::mount(&scratch, 8);
+    for way in ["index-only", "distributor"] {
+        for kib in [8, 12, 16, 64, 300, 700] {
+            disk.resize(kib);
+            sandbox.write("out.o", "as it was");
+            let tool = sandbox.auto(LINE).env("THINDIST_WAY", way).env("THINDIST_MEMO", "0");
+            let run = tool.env("THINDIST_SCRATCH_DIR", &scratch).ok();
+            assert!(sandbox.read("out.o") == expect, "{way} with {kib} KiB: {run}");
+            assert_eq!(sandbox.files_below("small-scratch"), Vec::<PathBuf>::new(), "{way} with {kib} KiB: {run}");
+        }
     }
 }
 
