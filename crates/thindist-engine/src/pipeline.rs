@@ -72,10 +72,7 @@ fn plan_telling(
     planned: &mut dyn FnMut(&Job),
 ) -> std::result::Result<(ThinLink, Planned), Stop> {
     let flags = LinkFlags::of(&session.line).map_err(Stop::Refused)?;
-    if session.line.has_option("dependency-file") {
-        let reason = "the files that it lists would be those of the final link".to_owned();
-        return Err(Stop::Refused(Refusal { option: "--dependency-file".to_owned(), reason }));
-    }
+    check_dependency_file(session)?;
     let candidates = planning::read_candidates(session, survey, inputs)?;
     timer.phase("plan");
     let thin = thin_link::run(session, survey)?;
@@ -129,6 +126,15 @@ pub(crate) fn build(
     Ok((planned, linked, natives))
 }
 
+/// A dependency file of a link of several steps would be that of one of them.
+pub(crate) fn check_dependency_file(session: &Session) -> std::result::Result<(), Stop> {
+    if !session.line.has_option("dependency-file") {
+        return Ok(());
+    }
+    let reason = "the files that it lists would be those of one step of the link".to_owned();
+    Err(Stop::Refused(Refusal { option: "--dependency-file".to_owned(), reason }))
+}
+
 /// Backends and final link.
 pub(crate) fn finish(
     session: &Session,
@@ -139,6 +145,7 @@ pub(crate) fn finish(
     stats: &mut Stats,
     timer: &mut Timer,
 ) -> std::result::Result<(Linked, NativeObjects), Stop> {
+    check_dependency_file(session)?;
     stats.modules = planned.len();
     let natives = native_objects::build(session, planned, &mut stats.backends)?;
     kept::keep(session, planned, &natives.objects)?;

@@ -115,7 +115,7 @@ fn link(batch: &Batch<'_>, index: usize, native: &NativeObject, output: &Path) -
     if !workspace.is_in_memory(output) {
         return Ok(workspace.cas.link_verified(&native.digest, output)?);
     }
-    let kept = workspace.make_directory("native")?.join(index.to_string());
+    let kept = workspace.make_directory("placed")?.join(index.to_string());
     remove(&kept.to_string_lossy())?;
     let is_there = workspace.cas.link_verified(&native.digest, &kept)?;
     if is_there {

@@ -98,13 +98,12 @@ impl Survey {
         })
     }
 
-    /// The size of all bitcode. What cannot be read now is complained of when it is needed.
-    pub(crate) fn bitcode_bytes(&self) -> u64 {
-        let size = |(_, place): (&str, Place)| match place {
-            Place::File(path) => path.metadata().map_or(0, |metadata| metadata.len()),
-            Place::Part { size, .. } => size,
-        };
-        self.bitcode().into_values().map(size).sum()
+    /// The size of all files. What cannot be read now is complained of when it is needed.
+    pub(crate) fn bytes(&self) -> u64 {
+        let mut files = self.files();
+        files.sort_unstable();
+        files.dedup();
+        files.iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum()
     }
 
     /// Every file whose content the link depends on, as far as the line tells.

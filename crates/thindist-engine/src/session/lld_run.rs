@@ -60,6 +60,13 @@ impl Run {
         written.or_else(unless_gone).map_err(|error| io("write", "the standard error", &error))
     }
 
+    /// It has failed over a full file system, and perhaps over that in memory: it says so, or has died of a store into its output,
+    /// which it maps, or was ended because others could not write there.
+    pub(crate) fn met_full_memory(&self, session: &Session) -> bool {
+        let met_full = || says_full(&self.stderr) || self.status == Status::Signaled(libc::SIGBUS);
+        !self.success() && (met_full() || session.is_memory_full())
+    }
+
     /// It has not ended by itself.
     pub(crate) fn was_killed(&self) -> bool {
         matches!(self.status, Status::Signaled(_)) && !says_full(&self.stderr)

@@ -42,6 +42,14 @@ pub struct BackendCounts {
     pub(crate) fallback: usize,
 }
 
+impl BackendCounts {
+    /// Nothing has been counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { executed, memo, local_cache, remote_cache, remote_executed, fallback } = self;
+        [executed, memo, local_cache, remote_cache, remote_executed, fallback].into_iter().all(|count| *count == 0)
+    }
+}
+
 impl Stats {
     /// The figures of a link to `output` that has done nothing yet.
     pub fn of(output: &str) -> Self {

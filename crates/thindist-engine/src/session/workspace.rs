@@ -8,7 +8,7 @@ use crate::session::interrupt::Interrupt;
 use crate::session::remote::{self, Remote};
 use crate::session::stats::{Stats, Timer};
 use crate::session::tools::{self, Tool};
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,10 @@ use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::LinkLine;
 use thindist_exec::{ActionCache, Cas, FileStamp, LinkDirectory, State, scratch};
 
-/// Indexes, markers and an output are together a part of the bitcode. With debug information objects may be more.
+/// Indexes, markers and an output are together less than the inputs. With debug information they may be more.
 const ROOM: u64 = 4;
+/// With less than this free a directory is full: lld reserves its output as a whole, and leaves what it could not use.
+const FULL: u64 = 64 << 10;
 
 /// One link's surroundings.
 #[derive(Debug)]
@@ -135,6 +137,7 @@ impl Workspace {
     /// Checks the settings, opens the stores and begins to watch for signals.
     pub fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
+        settings::warn_of_unknown_variables();
         Way::forced(&settings)?;
         let options = remote::options(&settings)?;
         let interrupt = Interrupt::watch()?;
@@ -184,10 +187,10 @@ impl Workspace {
         Ok(path)
     }
 
-    /// Creates a directory for many files that go with the link: in memory, if that has room for a multiple of the link's
-    /// bitcode, else in the link's own.
-    pub(crate) fn make_scratch(&self, name: &str, bitcode: impl FnOnce() -> u64) -> Result<PathBuf> {
-        let memory = self.memory(bitcode).map(|memory| memory.path().join(name));
+    /// Creates a directory for what goes with the link: in memory, if that has room for a multiple of the link's inputs, else
+    /// in the link's own.
+    pub(crate) fn make_scratch(&self, name: &str, inputs: impl FnOnce() -> u64) -> Result<PathBuf> {
+        let memory = self.memory(inputs).map(|memory| memory.path().join(name));
         match memory.filter(|path| std::fs::create_dir_all(path).is_ok()) {
             Some(path) => Ok(path),
             None => self.make_directory(name),
@@ -195,30 +198,47 @@ impl Workspace {
     }
 
     /// `None`: there is no room. Whatever keeps us from using it, there is another place.
-    fn memory(&self, bitcode: impl FnOnce() -> u64) -> Option<&LinkDirectory> {
-        if self.memory.is_full.load(Ordering::Relaxed) {
+    fn memory(&self, inputs: impl FnOnce() -> u64) -> Option<&LinkDirectory> {
+        // What is to be kept has to be in one place.
+        if self.memory.is_full.load(Ordering::Relaxed) || self.settings.is_on("keep") {
             return None;
         }
         let place = self.settings.get("scratch_dir").map(Path::new);
-        let make = || scratch::create(place, bitcode().saturating_mul(ROOM)).ok().flatten();
+        let make = || scratch::create(place, inputs().saturating_mul(ROOM)).ok().flatten();
         self.memory.directory.get_or_init(make).as_ref()
+    }
+
+    /// Nothing can be written in memory any more.
+    pub(crate) fn is_memory_full(&self) -> bool {
+        let free = self.memory_in_use().and_then(|memory| scratch::free_bytes(memory.path()));
+        free.is_some_and(|free| free < FULL)
+    }
+
+    fn memory_in_use(&self) -> Option<&LinkDirectory> {
+        self.memory.directory.get().and_then(Option::as_ref)
     }
 
     /// Memory has no room for what a tool has to write: the next try is on disk. `false`: the last one was.
     pub(crate) fn leave_memory(&self) -> bool {
-        matches!(self.memory.directory.get(), Some(Some(_))) && !self.memory.is_full.swap(true, Ordering::Relaxed)
+        let Some(memory) = self.memory_in_use() else { return false };
+        if self.memory.is_full.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        // For others. What cannot be removed now goes with the link.
+        for entry in std::fs::read_dir(memory.path()).into_iter().flatten().flatten() {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+        true
     }
 
     /// The directories of the link's own files, in memory and on disk.
     pub(crate) fn own_directories(&self) -> impl Iterator<Item = &Path> {
-        let memory = self.memory.directory.get().and_then(Option::as_ref);
-        [Some(&self.directory), memory].into_iter().flatten().map(LinkDirectory::path)
+        [Some(&self.directory), self.memory_in_use()].into_iter().flatten().map(LinkDirectory::path)
     }
 
     /// Whether a file is one of those in memory.
     pub(crate) fn is_in_memory(&self, path: &Path) -> bool {
-        let memory = self.memory.directory.get().and_then(Option::as_ref);
-        memory.is_some_and(|memory| path.starts_with(memory.path()))
+        self.memory_in_use().is_some_and(|memory| path.starts_with(memory.path()))
     }
 
     /// Whether a file is one of the link's own.

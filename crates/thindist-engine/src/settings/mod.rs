@@ -7,7 +7,7 @@ mod unknown;
 
 use crate::failure::{Failure, Result, io};
 pub use nearest::nearest;
-use registry::{LISTS, SWITCHES};
+use registry::{LISTS, SECRET, SWITCHES};
 pub use registry::{LOG_HELP, LOG_VARIABLE, REGISTRY, Setting, variable};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -29,11 +29,16 @@ pub struct Settings {
     values: BTreeMap<&'static str, String>,
 }
 
+/// Warns once of variables that look like settings and are none. Called where they would have counted: lld's own lines have the
+/// streams of lld.
+pub fn warn_of_unknown_variables() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| unknown_variables(std::env::vars_os()).iter().for_each(Failure::warn));
+}
+
 impl Settings {
     /// Reads the file and the environment.
     pub fn load() -> Result<Self> {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| unknown_variables(std::env::vars_os()).iter().for_each(Failure::warn));
         let mut settings = Self::default();
         if let Some(path) = configuration_file() {
             settings.read_file(&path)?;
@@ -51,13 +56,18 @@ impl Settings {
     fn read_file(&mut self, path: &Path) -> Result<()> {
         let text = std::fs::read_to_string(path).map_err(|error| io("read", path, &error))?;
         let bad = |what: String| Failure::new(format_args!("{}: {what}", path.display()));
-        let table: toml::Table = text.parse().map_err(|error| bad(format!("{error}")))?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            // Without the line itself: it may hold a secret.
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            bad(format!("line {}: {}", before.split('\n').count(), error.message()))
+        })?;
         for (key, value) in table {
             let known = REGISTRY.iter().find(|setting| setting.name == key);
             let setting = known.ok_or_else(|| bad(format!("unknown setting `{key}`")).hint(meant(&key)))?;
             let is_list = LISTS.contains(&setting.name);
             let text = text_of(&value, is_list).ok_or_else(|| {
                 let expected = if is_list { "text, or a list of texts" } else { "text, a number, true or false" };
+                let value = if SECRET.contains(&setting.name) { "…".to_owned() } else { value.to_string() };
                 bad(format!("{key} = {value}: expected {expected}"))
             })?;
             self.values.insert(setting.name, text);
@@ -79,12 +89,12 @@ impl Settings {
 
     fn apply_flag(&mut self, word: &str) -> Result<()> {
         let flag = word.strip_prefix(FLAG).unwrap_or_default();
-        let (name, value) = flag.split_once('=').unwrap_or((flag, "1"));
-        let name = name.replace('-', "_");
+        let (flag_name, value) = flag.split_once('=').unwrap_or((flag, "1"));
+        let name = flag_name.replace('-', "_");
         let setting = REGISTRY
             .iter()
             .find(|setting| setting.name == name)
-            .ok_or_else(|| Failure::new(format_args!("unknown argument {word}")).hint(meant(&name)))?;
+            .ok_or_else(|| Failure::new(format_args!("unknown argument {FLAG}{flag_name}")).hint(meant(&name)))?;
         match self.values.get_mut(setting.name).filter(|_| LISTS.contains(&setting.name)) {
             Some(lines) => {
                 lines.push('\n');
@@ -360,8 +370,22 @@ mod tests {
             assert!(said.contains(what), "{said}");
         };
         refused("jobs = [3]", "jobs = [3]: expected text, a number");
-        refused("remote_header = [3]", "remote_header = [3]: expected text, or a list of texts");
+        refused("remote_header = [3]", "remote_header = …: expected text, or a list of texts");
         refused("cachedir = 3", "did you mean `cache_dir`?");
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_repeated() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("thindist.toml");
+        for text in ["remote_header = { authorization = \"hunter2\" }", "remote_header = \"a=hunter2", "x = 1 hunter2"]
+        {
+            std::fs::write(&path, text).unwrap();
+            let failure = Settings::default().read_file(&path).unwrap_err();
+            assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+        }
+        let failure = Settings::default().strip_flags(vec!["--thindist-remote-headr=a=hunter2"]).unwrap_err();
+        assert!(failure.to_string().contains("--thindist-remote-headr") && !format!("{failure:?}").contains("hunter2"));
     }
 
     #[test]

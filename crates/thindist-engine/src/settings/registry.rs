@@ -66,7 +66,7 @@ pub const REGISTRY: &[Setting] = &[
     Setting { name: "slots_dir", help: "directory of the machine-wide slots (default: /tmp/thindist-slots-UID)" },
     Setting {
         name: "scratch_dir",
-        help: "directory for the working directories of backends and for a link's small files (default: /dev/shm if it has 1 GiB and 4 times the size of the bitcode free, else the cache)",
+        help: "directory for the working directories of backends and for a link's short-lived files (default: /dev/shm if it and the memory have 1 GiB free, and for the latter 4 times the size of the inputs, else the cache)",
     },
     Setting {
         name: "warm",
@@ -152,6 +152,9 @@ pub(super) const SWITCHES: &[(&str, bool)] = &[
     ("verify", false),
     ("warm", true),
 ];
+
+/// Settings whose values are shown to nobody.
+pub(super) const SECRET: &[&str] = &["remote_header"];
 
 /// Settings that may have several values: kept as lines, and a flag adds one.
 pub(super) const LISTS: &[&str] = &["remote_header", "remote_default_exec_properties"];

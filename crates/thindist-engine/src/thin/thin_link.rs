@@ -50,9 +50,9 @@ pub(crate) fn run_silently(session: &Session, survey: &Survey) -> std::result::R
 
 fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::Result<ThinLink, crate::stop::Stop> {
     let _span = tracing::debug_span!("thin_link").entered();
-    let place = || session.make_scratch("thin", || survey.bitcode_bytes());
+    let place = || session.make_scratch("thin", || survey.bytes());
     let mut written = write(session, survey, &place()?)?;
-    if !written.run.success() && lld_run::says_full(&written.run.stderr) && session.leave_memory() {
+    if written.run.met_full_memory(session) && session.leave_memory() {
         written = write(session, survey, &place()?)?;
     }
     let Written { run, list, index_prefix, regular_object } = written;

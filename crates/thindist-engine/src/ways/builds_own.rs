@@ -9,6 +9,7 @@
 use crate::failure::{Result, io};
 use crate::inputs::survey::Survey;
 use crate::inputs::words::ForLld;
+use crate::pipeline;
 use crate::plan::planning;
 use crate::session::output_files;
 use crate::session::stats::{Stats, Timer};
@@ -44,6 +45,7 @@ pub(crate) fn run(settings: Settings, line: LinkLine, survey: &Survey, lld: &Pat
 }
 
 fn write(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
+    pipeline::check_dependency_file(session)?;
     let mut timer = Timer::start();
     let inputs = session.digest_inputs(survey.files())?;
     let candidates = planning::read_candidates(session, survey, &inputs)?;

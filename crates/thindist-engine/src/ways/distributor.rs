@@ -53,7 +53,7 @@ pub(crate) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<St
     if major < WITH_ARCHIVES && survey.flat().iter().any(|input| unpacks(&input.content)) {
         return Some(format!("lld {major} gives the distributor no members of regular archives"));
     }
-    if line.values(&[DEPENDENCY_FILE]).any(|file| is_special(Path::new(file))) {
+    if line.values(&[DEPENDENCY_FILE]).any(|file| file == "-" || is_special(Path::new(file))) {
         return Some("the dependency file is no regular file".to_owned());
     }
     if !line.names_output_file() {
@@ -119,9 +119,14 @@ pub(crate) fn run(
         (lld.join(), answered)
     });
     let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
-    if !run.success() && lld_run::says_full(&run.stderr) && session.leave_memory() {
-        *counts = BackendCounts::default();
-        return self::run(link, counts, timer);
+    if run.met_full_memory(session) && session.leave_memory() {
+        let first = std::mem::take(counts);
+        let again = self::run(link, counts, timer);
+        // The second try has found what the first has compiled.
+        if !first.is_empty() {
+            *counts = first;
+        }
+        return again;
     }
     // `None`: no backend was to be run, or lld has refused the line.
     let answer = answered?.unwrap_or_default();
@@ -183,7 +188,9 @@ fn shows_objects(spec: &Spec) -> bool {
 /// The user's dependency file: that which lld has written for us, with the user's output as the target.
 fn write_dependency_file(session: &Session, ours: &str, private: Option<&Path>) -> Result<()> {
     // lld takes the last.
-    let Some(users) = session.line.values(&[DEPENDENCY_FILE]).last() else { return Ok(()) };
+    let Some(users) = session.line.values(&[DEPENDENCY_FILE]).last().filter(|file| !file.is_empty()) else {
+        return Ok(());
+    };
     let mut text = std::fs::read(ours).map_err(|error| io("read", ours, &error))?;
     // The target stands there as it was given, unlike the files behind it.
     if let Some(private) = private.map(|private| private.as_os_str().as_encoded_bytes())
@@ -259,7 +266,7 @@ fn private_output(link: &Link<'_>) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     let output = Path::new(session.line.output());
-    let directory = session.make_scratch("out", || link.survey.bitcode_bytes())?;
+    let directory = session.make_scratch("out", || link.survey.bytes())?;
     Ok(Some(directory.join(output.file_name().unwrap_or_default())))
 }
 

@@ -124,6 +124,14 @@ struct Asked {
 
 impl Asked {
     fn of(session: &Session, now: &Now, cache: &LldCache) -> Result<Self> {
+        match Self::ask(session, now, cache) {
+            // Memory may have been too small for the markers.
+            Err(_) if session.leave_memory() => Self::ask(session, now, cache),
+            asked => asked,
+        }
+    }
+
+    fn ask(session: &Session, now: &Now, cache: &LldCache) -> Result<Self> {
         let keys = cache.keys()?;
         let scratch = |name| session.make_scratch(name, || now.bytes());
         let directory = scratch("markers")?;

@@ -4,9 +4,10 @@
 //! index for each module. On ext4 each of their inodes is looked for among those that were deleted in the last minutes: a
 //! kernel's thousand backends spend 3 s in that, and a link that writes a thousand indexes half a second to one.
 
+use crate::limits::memory::available_kib;
 use crate::limits::slots::make_private;
-use crate::store::link_directory::LinkDirectory;
-use crate::store::store_error::StoreError;
+use crate::store::link_directory::{self, LinkDirectory};
+use crate::store::store_error::{IoContext as _, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Where Linux has a file system in memory for all.
@@ -20,22 +21,38 @@ const LEAST_FREE: u64 = 1 << 30;
 
 /// A work space in `directory`, or in memory if none is named; `None` if there is no room for so many bytes.
 pub fn create(directory: Option<&Path>, bytes: u64) -> Result<Option<LinkDirectory>, StoreError> {
-    match directory {
-        Some(directory) => make_private(directory).and_then(|()| LinkDirectory::create_in(directory)).map(Some),
+    let Some(directory) = directory else {
         // Whatever keeps us from using it, there is another place.
-        None => Ok(in_memory(bytes).and_then(|directory| LinkDirectory::create_in(&directory).ok())),
-    }
+        return Ok(in_memory(bytes).and_then(|directory| LinkDirectory::create_in(&directory).ok()));
+    };
+    make_private(directory)?;
+    // lld cleans the names of objects that it is given, and in what it shows they are looked for.
+    let directory = directory.canonicalize().on("find", directory)?;
+    LinkDirectory::create_in(&directory).map(Some)
 }
 
 fn in_memory(bytes: u64) -> Option<PathBuf> {
-    let system = rustix::fs::statfs(SHARED_MEMORY).ok()?;
-    let free = system.f_bavail.saturating_mul(u64::try_from(system.f_bsize).ok()?);
-    if system.f_type != TMPFS_MAGIC || free < LEAST_FREE.max(bytes) {
+    let directory = PathBuf::from(format!("{SHARED_MEMORY}/thindist-{}", rustix::process::getuid().as_raw()));
+    if rustix::fs::statfs(SHARED_MEMORY).ok()?.f_type != TMPFS_MAGIC {
         return None;
     }
-    let directory = PathBuf::from(format!("{SHARED_MEMORY}/thindist-{}", rustix::process::getuid().as_raw()));
     make_private(&directory).ok()?;
-    Some(directory)
+    // What killed links have left counts as taken otherwise.
+    let _ = link_directory::sweep(&directory);
+    let free = free_bytes(Path::new(SHARED_MEMORY))?;
+    // The file system's own bound is half of the memory, whoever uses that.
+    let available = available_kib().map_or(u64::MAX, |kib| kib.saturating_mul(1024));
+    (free.min(available) >= LEAST_FREE.max(bytes)).then_some(directory)
+}
+
+/// What can still be written below a directory; 0 as well if no file can be created.
+#[must_use]
+pub fn free_bytes(directory: &Path) -> Option<u64> {
+    let system = rustix::fs::statfs(directory).ok()?;
+    // A file system without a bound on files says 0 of both.
+    let has_no_inode = system.f_ffree == 0 && system.f_files > 0;
+    let block = u64::try_from(system.f_bsize).ok()?;
+    Some(if has_no_inode { 0 } else { system.f_bavail.saturating_mul(block) })
 }
 
 #[cfg(test)]
@@ -59,10 +76,9 @@ mod tests {
 
     #[test]
     fn memory_is_used_if_there_is_any() {
-        let system = rustix::fs::statfs(SHARED_MEMORY);
-        let usable = system.is_ok_and(|system| {
-            system.f_type == TMPFS_MAGIC && system.f_bavail * u64::try_from(system.f_bsize).unwrap() >= LEAST_FREE
-        });
+        let is_memory = rustix::fs::statfs(SHARED_MEMORY).is_ok_and(|system| system.f_type == TMPFS_MAGIC);
+        let has_room = free_bytes(Path::new(SHARED_MEMORY)).is_some_and(|free| free >= LEAST_FREE);
+        let usable = is_memory && has_room && available_kib().is_none_or(|kib| kib >= LEAST_FREE / 1024);
         let place = create(None, 0).unwrap();
         assert_eq!(place.is_some(), usable);
         assert!(place.is_none_or(|place| place.path().starts_with(SHARED_MEMORY)));

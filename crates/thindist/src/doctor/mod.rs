@@ -12,6 +12,7 @@ use thindist_exec::{Cas, MakeJobserver, State};
 
 pub(crate) fn run() -> Result<ExitCode> {
     let settings = Settings::load()?;
+    thindist_engine::settings::warn_of_unknown_variables();
     let mut sound = true;
     let mut report = |what: &str, finding: Result<String>| match finding {
         Ok(text) => say!("{GOOD}ok{GOOD:#}     {what}: {text}"),

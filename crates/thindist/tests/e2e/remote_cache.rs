@@ -217,9 +217,12 @@ fn credentials_reach_the_engine_and_nobody_else() {
     let link = |name: &str| {
         let link =
             writer(&sandbox, &engine.address(), name).env("THINDIST_REMOTE_HEADER", "authorization=Bearer hunter2");
-        link.env("THINDIST_STATS", sandbox.root("stats-all")).env("THINDIST_KEEP", "1").env("RUST_LOG", "trace")
+        link.env("THINDIST_STATS", sandbox.root("stats-all")).env("THINDIST_KEEP", "1")
     };
-    let runs = [link("first").ok()];
+    // All that is traced, of what thindist is made of as well.
+    let everything = "thindist=trace,hyper=trace,h2=trace,tonic=trace,tower=trace,rustls=trace";
+    let runs = [link("first").env("THINDIST_LOG", everything).ok()];
+    assert!(runs.iter().all(|run| run.stderr.contains("h2")), "nothing was traced");
     let headers = engine.last_headers();
     assert!(headers.contains("Bearer hunter2"), "{headers}");
     assert!(headers.contains("build.bazel.remote.execution.v2.requestmetadata-bin"), "{headers}");
