@@ -135,11 +135,11 @@ pub(crate) fn run(
     lld_run::write_stdout(&names.show_bytes(&run.stdout))?;
     let said: Vec<String> = lld_run::lines(&run.stderr).iter().map(|line| names.show(line)).collect();
     lld_run::print(&said);
+    write_dependency_file(session, &dependencies, file.as_deref())?;
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
     rename_in_reports(session, &names)?;
-    write_dependency_file(session, &dependencies, file.as_deref())?;
     timer.phase("final_link");
     let remembered = Remembered {
         output: file.clone().unwrap_or_else(|| PathBuf::from(session.line.output())),
@@ -191,7 +191,12 @@ fn write_dependency_file(session: &Session, ours: &str, private: Option<&Path>) 
     let Some(users) = session.line.values(&[DEPENDENCY_FILE]).last().filter(|file| !file.is_empty()) else {
         return Ok(());
     };
-    let mut text = std::fs::read(ours).map_err(|error| io("read", ours, &error))?;
+    let mut text = match std::fs::read(ours) {
+        Ok(text) => text,
+        // lld writes it before it looks for undefined symbols, and may have failed before that.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io("read", ours, &error)),
+    };
     // The target stands there as it was given, unlike the files behind it.
     if let Some(private) = private.map(|private| private.as_os_str().as_encoded_bytes())
         && text.starts_with(private)

@@ -338,6 +338,19 @@ fn a_dependency_file_is_that_of_lld() {
                 assert!(link(ours.env("THINDIST_MEMO", "0")) == by_lld, "LLVM {llvm}, {way}");
             }
         }
+        // lld writes it before it misses a symbol.
+        sandbox.compile("-O2 -flto=thin", "misses.c", "int none(void); int misses(void) { return none(); }");
+        for way in if llvm == 22 { &["in-process", "distributor"][..] } else { &["in-process"] } {
+            let fail = |tool: testkit::Tool| {
+                let _ = std::fs::remove_file(sandbox.path("missed.d"));
+                tool.args("-e main main.o leaf.o middle.o alone.o misses.o -o missed --dependency-file=missed.d")
+                    .run()
+                    .exits(1);
+                std::fs::read(sandbox.path("missed.d")).ok()
+            };
+            let by_lld = fail(sandbox.tool(format!("ld.lld-{llvm}")));
+            assert!(fail(sandbox.auto("").env("THINDIST_WAY", way)) == by_lld, "LLVM {llvm}, {way}");
+        }
         // Index-only and steps have a final link of their own.
         let index_only = sandbox.auto("").env("THINDIST_WAY", "index-only").env("THINDIST_FALLBACK", "never");
         line(index_only).run().exits(1).says("thindist: error: ");
