@@ -5,6 +5,7 @@ use crate::backends::batch;
 use crate::backends::execution::{self, Batch};
 use crate::failure::{Failure, Result, io};
 use crate::finish::native_objects;
+use crate::session::output_files;
 use crate::session::stats::BackendCounts;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -49,7 +50,7 @@ impl Outputs<'_> {
             }
         });
         if outcome.is_err() {
-            self.jobs.iter().try_for_each(|job| remove(&job.output))?;
+            self.jobs.iter().try_for_each(|job| output_files::remove(Path::new(&job.output)))?;
         }
         outcome
     }
@@ -99,7 +100,8 @@ impl Outputs<'_> {
     fn place_one(self, index: usize, native: &NativeObject) -> Result<bool> {
         let job = self.jobs.get(index).ok_or_else(|| missing(index))?;
         let (output, cas) = (Path::new(&job.output), &self.batch.workspace.cas);
-        remove(&job.output)?;
+        // A file of that name is left over from an lld of the same process number.
+        output_files::remove(output)?;
         if self.copy { Ok(cas.copy_to(&native.digest, output)?) } else { link(self.batch, index, native, output) }
     }
 }
@@ -116,18 +118,10 @@ fn link(batch: &Batch<'_>, index: usize, native: &NativeObject, output: &Path) -
         return Ok(workspace.cas.link_verified(&native.digest, output)?);
     }
     let kept = workspace.make_directory("placed")?.join(index.to_string());
-    remove(&kept.to_string_lossy())?;
+    output_files::remove(&kept)?;
     let is_there = workspace.cas.link_verified(&native.digest, &kept)?;
     if is_there {
         std::os::unix::fs::symlink(&kept, output).map_err(|error| io("create", output, &error))?;
     }
     Ok(is_there)
-}
-
-/// A file of that name is left over from an lld of the same process number.
-fn remove(output: &str) -> Result<()> {
-    match std::fs::remove_file(output) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", output, &error)),
-        _ => Ok(()),
-    }
 }

@@ -60,11 +60,15 @@ impl Run {
         written.or_else(unless_gone).map_err(|error| io("write", "the standard error", &error))
     }
 
-    /// It has failed over a full file system, and perhaps over that in memory: it says so, or has died of a store into its output,
-    /// which it maps, or was ended because others could not write there.
+    /// It has met a full file system: it says so, whatever its status (two threads that end lld at once, each for its own full
+    /// file, may crash instead), or has died of a store into its output, which it maps.
+    fn met_full(&self) -> bool {
+        says_full(&self.stderr) || self.status == Status::Signaled(libc::SIGBUS)
+    }
+
+    /// It has failed over a full file system, and perhaps over that in memory, or was ended because others could not write there.
     pub(crate) fn met_full_memory(&self, session: &Session) -> bool {
-        let met_full = || says_full(&self.stderr) || self.status == Status::Signaled(libc::SIGBUS);
-        !self.success() && (met_full() || session.is_memory_full())
+        !self.success() && (self.met_full() || session.is_memory_full())
     }
 
     /// It has not ended by itself.
@@ -76,10 +80,7 @@ impl Run {
     pub fn failure(&self, lld: &Path) -> Failure {
         let ended = || Failure::new(format_args!("{}: {}", lld.display(), self.status));
         match self.status {
-            // Any status: two threads that end lld at once, each for its own full file, may crash instead.
-            _ if says_full(&self.stderr) => ended().hint(FREE_SPACE),
-            // lld maps its output: on a full file system a store into the map ends it.
-            Status::Signaled(libc::SIGBUS) => ended().hint(FREE_SPACE),
+            _ if self.met_full() => ended().hint(FREE_SPACE),
             Status::Exited(code) => Failure::reported(u8::try_from(code).unwrap_or(1)),
             Status::Signaled(_) => ended(),
         }

@@ -95,8 +95,7 @@ pub(super) fn command_line() -> clap::Command {
 pub(super) fn usage(name: &str) -> String {
     let mut line = command_line();
     let command = line.find_subcommand_mut(name).map_or_else(|| Cli::command().render_usage(), |it| it.render_usage());
-    let text = command.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    text.replacen("Usage: ", "usage: ", 1)
+    ui::on_one_line(&command)
 }
 
 pub(super) fn show_help(text: &StyledStr) {

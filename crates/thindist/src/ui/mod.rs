@@ -14,4 +14,4 @@ pub(crate) use colour::{Colour, is_coloured};
 pub(crate) use report::Stderr;
 pub(crate) use say::{BAD, EMPHASIS, GOOD, print, say, show};
 pub(crate) use tell::warn;
-pub(crate) use usage::usage;
+pub(crate) use usage::{on_one_line, usage};
