@@ -42,6 +42,7 @@ const OTHER_NAMES: &[&str] = &["", "-o -", "--output=other", "-ojoined"];
 
 const OPTIONS: &[&str] = &[
     "--gc-sections",
+    "-m elf_x86_64",
     "--icf=all",
     "-z muldefs",
     "--exclude-libs ALL",

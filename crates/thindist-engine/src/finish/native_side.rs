@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use thindist_core::lld::final_line::{Library, Loaded};
 use thindist_core::lld::ir_symbols::BitcodeSymbols;
-use thindist_core::lld::link_line::{OutputKind, Refusal};
+use thindist_core::lld::link_line::{LinkLine, OutputKind, Refusal};
 use thindist_core::lld::symbol_order::Symbol;
 
 /// The inputs of the final link.
@@ -98,12 +98,18 @@ fn expect_no_doubt(
     natives: &[ObjectSymbols],
     objects: &[ObjectSymbols],
 ) -> std::result::Result<(), Stop> {
-    let abi = may_differ_in_abi(session.line.output_kind(), loaded, natives, objects)
+    let is_named = has_named_abi(&session.line);
+    let abi = (!is_named && may_differ_in_abi(session.line.output_kind(), loaded, natives, objects))
         .then(|| "an object has an OS/ABI".to_owned());
     match order.doubt.clone().or(abi) {
         None => Ok(()),
         Some(reason) => Err(Stop::Refused(Refusal { option: session.line.output().to_owned(), reason })),
     }
+}
+
+/// Whether the line decides the OS/ABI of the output: `-m` does, and for -r lld takes it as it stands (Kbuild's links have it).
+fn has_named_abi(line: &LinkLine) -> bool {
+    line.output_kind() == OutputKind::Relocatable && line.has_option("m")
 }
 
 /// Whether the OS/ABI of the output may be another one than in-process. There lld takes it from the inputs of the line, of

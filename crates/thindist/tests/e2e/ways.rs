@@ -25,6 +25,7 @@ on_each_llvm!(
     an_unknown_way_is_an_error,
     an_output_that_the_line_does_not_name_is_llds_to_place,
     under_make_lld_has_no_more_threads_than_make_allows,
+    a_line_that_names_its_emulation_decides_the_os_abi,
 );
 
 #[track_caller]
@@ -432,6 +433,24 @@ fn systems_beside_linux_are_carried_by_a_distributor() {
         assert_eq!((stats.executed(), stats.way()), (2, "distributor"), "{target}: {stats:?}");
         assert!(sandbox.read("out.o") == by_lld, "{target}");
     }
+}
+
+/// Every kernel has an object with one, by a symbol that is retained, and Kbuild's links name the emulation.
+fn a_line_that_names_its_emulation_decides_the_os_abi(sandbox: &Sandbox) {
+    chain(sandbox);
+    let kept = "__attribute__((used, retain)) static int kept; int keeps(void) { return ++kept; }";
+    sandbox.compile("-O2 -flto=thin", "kept.c", kept);
+    let forced = |line: &str| {
+        let ours = sandbox.auto(&format!("{line} -o ours.o")).env("THINDIST_WAY", "index-only");
+        ours.env("THINDIST_MEMO", "0").env("THINDIST_FALLBACK", "never")
+    };
+    for emulation in ["-m elf_x86_64", "-melf_x86_64_fbsd"] {
+        let line = format!("{emulation} {LINE} kept.o");
+        let stats = sandbox.stats_of(forced(&line));
+        assert_eq!(stats.way(), "index-only", "{emulation}: {stats:?}");
+        same(sandbox, &line);
+    }
+    forced(&format!("{LINE} kept.o")).run().exits(1).says("an object has an OS/ABI");
 }
 
 fn an_unknown_way_is_an_error(sandbox: &Sandbox) {
