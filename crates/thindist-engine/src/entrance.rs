@@ -94,7 +94,7 @@ fn link(
         timer.phase("plan");
         ways::link(&ways::Line { session, survey, inputs, words, uncarried, memo: &memo }, &mut stats, &mut timer)?;
     }
-    session.record(stats, &timer);
+    session.workspace.record(stats, &timer);
     Ok(())
 }
 

@@ -51,7 +51,8 @@ impl Memo {
         let kept = inputs.clone();
         // What a wrapper around lld leads to nobody tells; backends do not depend on it, their indexes are in their keys.
         // Kept native objects are a second output.
-        let is_off = !session.settings.is_on("memo") || session.settings.get("keep_native").is_some();
+        let is_off =
+            !session.workspace.settings.is_on("memo") || session.workspace.settings.get("keep_native").is_some();
         // What is written to the standard output is nowhere to be found afterwards.
         let is_off = is_off || session.line.output() == "-";
         if !session.line.has_one_output() || is_off || session.lld.is_wrapper {
@@ -60,7 +61,7 @@ impl Memo {
         let mut hasher = Hasher::default();
         text(&mut hasher, &format!("link memo {VERSION} {}", env!("CARGO_PKG_VERSION")));
         for setting in ["promoted_names", "backend_flags", "compile_commands"] {
-            text(&mut hasher, session.settings.get(setting).unwrap_or_default());
+            text(&mut hasher, session.workspace.settings.get(setting).unwrap_or_default());
         }
         hasher.update(session.lld.identity.hash());
         hasher.update(session.clang.identity.hash());
@@ -76,10 +77,10 @@ impl Memo {
         let Some(key) = &self.key else { return Ok(None) };
         let Some(manifest) = read_manifest(session, key)? else { return Ok(None) };
         let Some(second) = second_key(session, key, &manifest) else { return Ok(None) };
-        let Some(result) = session.action_cache.get(&second)? else { return Ok(None) };
+        let Some(result) = session.workspace.action_cache.get(&second)? else { return Ok(None) };
         let Some(output) = result.outputs.first() else { return Ok(None) };
-        let file = session.make_directory("out")?.join("memo");
-        if !session.cas.copy_to(&output.digest, &file)? {
+        let file = session.workspace.make_directory("out")?.join("memo");
+        if !session.workspace.cas.copy_to(&output.digest, &file)? {
             return Ok(None);
         }
         give_mode(session, &file, output.executable)?;
@@ -104,12 +105,15 @@ impl Memo {
         let Some(second) = second_key(session, key, &manifest) else { return Ok(()) };
         let bytes = serde_json::to_vec(&manifest).map_err(crate::failure::Failure::new)?;
         let entry = |path: &str, digest, executable| CachedOutput { path: path.to_owned(), digest, executable };
-        let output = entry("output", session.cas.put_file(&link.output)?, is_executable(&link.output)?);
+        let output = entry("output", session.workspace.cas.put_file(&link.output)?, is_executable(&link.output)?);
         let stderr = link.diagnostics.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied().collect();
-        session.action_cache.put(&second, &CachedResult { outputs: vec![output], stdout: Vec::new(), stderr })?;
-        let manifest = entry("manifest", session.cas.put_bytes(&bytes)?, false);
+        session
+            .workspace
+            .action_cache
+            .put(&second, &CachedResult { outputs: vec![output], stdout: Vec::new(), stderr })?;
+        let manifest = entry("manifest", session.workspace.cas.put_bytes(&bytes)?, false);
         let first = CachedResult { outputs: vec![manifest], stdout: Vec::new(), stderr: Vec::new() };
-        Ok(session.action_cache.put(key, &first)?)
+        Ok(session.workspace.action_cache.put(key, &first)?)
     }
 }
 
@@ -147,15 +151,15 @@ impl Memo {
 }
 
 fn read_manifest(session: &Session, key: &Digest) -> Result<Option<Manifest>> {
-    let Some(result) = session.action_cache.get(key)? else { return Ok(None) };
+    let Some(result) = session.workspace.action_cache.get(key)? else { return Ok(None) };
     let Some(output) = result.outputs.first() else { return Ok(None) };
-    let Some(bytes) = session.cas.read(&output.digest)? else { return Ok(None) };
+    let Some(bytes) = session.workspace.cas.read(&output.digest)? else { return Ok(None) };
     Ok(serde_json::from_slice(&bytes).ok())
 }
 
 /// `None` if a file of the manifest cannot be read any more: then this is another link.
 fn second_key(session: &Session, first: &Digest, manifest: &Manifest) -> Option<Digest> {
-    let digests = session.digest(manifest.files.clone()).ok()?;
+    let digests = session.workspace.digest(manifest.files.clone()).ok()?;
     let mut hasher = Hasher::default();
     hasher.update(first.hash());
     add(&mut hasher, &digests);
@@ -196,7 +200,7 @@ fn is_executable(file: &Path) -> Result<bool> {
 
 /// The mode that lld gives to a new file.
 fn give_mode(session: &Session, file: &Path, executable: bool) -> Result<()> {
-    let probe = session.path("out/mode");
+    let probe = session.workspace.path("out/mode");
     let mode = if executable { 0o777 } else { 0o666 };
     let made = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&probe);
     let permissions =

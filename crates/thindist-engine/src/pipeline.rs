@@ -47,7 +47,7 @@ pub fn distribute(
     let names = planned.jobs.iter().map(|job| job.name.clone());
     Ok(Distributed {
         natives: names.zip(natives.files.into_iter().map(|file| file.path)).collect(),
-        regular_object: planned.has_regular_part.then(|| session.path("thin/regular.o")),
+        regular_object: planned.has_regular_part.then(|| session.workspace.path("thin/regular.o")),
         output: linked.file,
         new_suffixes: planned.new_suffixes,
     })
@@ -117,9 +117,11 @@ pub(crate) fn build(
     stats: &mut Stats,
     timer: &mut Timer,
 ) -> std::result::Result<(Planned, Linked, NativeObjects), Stop> {
-    let places = execution::places_beside(session, session.line.jobs())?;
-    let tools = Tools { settings: &session.settings, state: &session.state, compiler: &session.clang.path };
+    let places = execution::places_beside(&session.workspace, session.line.jobs())?;
+    let tools =
+        Tools { settings: &session.workspace.settings, state: &session.workspace.state, compiler: &session.clang.path };
     let (thin, planned) = session
+        .workspace
         .remote
         .while_planning(tools, places, |planned| plan_telling(session, survey, inputs, timer, planned))?;
     let (linked, natives) = finish(session, survey, &thin, &planned, doubts, stats, timer)?;

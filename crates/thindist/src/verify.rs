@@ -55,14 +55,14 @@ fn could_not_run(failure: Failure) -> Failure {
 
 fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
     let (mut session, survey) = thindist_engine::open(settings, words)?;
-    if session.settings.has_flags_per_module()? {
+    if session.workspace.settings.has_flags_per_module()? {
         return Err(Failure::new("with each file's own flags objects are not those of in-process: nothing to compare")
             .hint("leave THINDIST_BACKEND_FLAGS=per-module out to compare the rest"));
     }
     if !survey.has_bitcode() {
         return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
     }
-    let output = session.make_directory("verify")?.join(file_name(session.line.output()));
+    let output = session.workspace.make_directory("verify")?.join(file_name(session.line.output()));
     session.line = with_output(&session.line, &output)?;
     Ok((session, survey))
 }
@@ -99,13 +99,13 @@ impl InProcess {
     /// lld's cache in between, which would save the second compilation, `--lto-obj-path` writes empty files.) The first may
     /// fail over that empty object, which has no floating-point ABI where the others have one (riscv64).
     fn link(session: &Session) -> Result<Self> {
-        let directory = session.make_directory("in-process")?;
+        let directory = session.workspace.make_directory("in-process")?;
         let output = if session.line.output_holds_its_path() {
             PathBuf::from(session.line.output())
         } else {
             directory.join(file_name(session.line.output()))
         };
-        let objects = session.text_path("in-process/object")?;
+        let objects = session.workspace.text_path("in-process/object")?;
         let words = plain_words(&session.line);
         let with_objects = [words.clone(), vec![format!("--lto-obj-path={objects}")], to(&directory.join("none"))];
         lld_run::lld(session, "in-process.rsp", &with_objects.concat())?;

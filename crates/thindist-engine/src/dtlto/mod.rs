@@ -114,7 +114,7 @@ pub(crate) fn for_linker(
     let linker = Linker::started(job_file, &session.lld.path, &session.line).ok_or_else(|| {
         Failure::new(format_args!("{} is not a name that lld gives to a job file", job_file.display()))
     })?;
-    let modules = Modules::read(session, &session.clang, job_file, &jobs, known)?;
+    let modules = Modules::read(&session.workspace, &session.clang, job_file, &jobs, known)?;
     let flags = flags(&jobs, Some(&linker), &[], &modules)?;
     if let Some(refusal) = flags.left_out.first() {
         return Err(Stop::Refused(refusal.clone()));
@@ -130,8 +130,8 @@ pub(crate) fn for_linker(
     };
     this.check_target().map_err(Stop::Refused)?;
     this.modules.rename_to_in_process(&linker).map_err(Stop::Refused)?;
-    let planned = this.plan(session)?;
-    this.build(session, &planned, counts)?;
+    let planned = this.plan(&session.workspace)?;
+    this.build(&session.workspace, &planned, counts)?;
     Ok(Answer { planned, modules: jobs.jobs.into_iter().map(|job| job.bitcode).collect() })
 }
 

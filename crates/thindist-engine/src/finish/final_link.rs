@@ -33,7 +33,7 @@ pub fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result
     let file = if is_special(output) {
         None
     } else {
-        Some(session.make_directory("out")?.join(output.file_name().unwrap_or_default()))
+        Some(session.workspace.make_directory("out")?.join(output.file_name().unwrap_or_default()))
     };
     let target = match &file {
         Some(file) if !session.line.output_holds_its_path() => file.to_string_lossy().into_owned(),
@@ -43,7 +43,7 @@ pub fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result
     let inputs =
         FinalLink { loaded: &side.loaded, libraries: &side.libraries, symbols: &side.symbols, output: &target };
     let mut words = final_line::final_link(&session.line, &inputs);
-    let dependencies = session.text_path("out.d")?;
+    let dependencies = session.workspace.text_path("out.d")?;
     words.push(format!("--dependency-file={dependencies}"));
     let run = match &file {
         Some(file) if session.line.output_holds_its_path() => in_its_place(session, file, &words)?,
@@ -71,7 +71,7 @@ pub(crate) fn is_special(output: &Path) -> bool {
 /// Has lld write the output under its own name, and moves it to `file`: what was there before is back when this ends.
 fn in_its_place(session: &Session, file: &Path, words: &[String]) -> Result<lld_run::Run> {
     let output = Path::new(session.line.output());
-    let before = session.make_directory("before")?.join("output");
+    let before = session.workspace.make_directory("before")?.join("output");
     if output.exists() {
         install(output, &before)?;
     }
@@ -144,7 +144,11 @@ pub(crate) fn read_dependencies(session: &Session, path: &str) -> Result<Vec<Pat
     let text = std::fs::read_to_string(path).map_err(|error| io("read", path, &error))?;
     let rule = text.split("\n\n").next().unwrap_or_default();
     let files = rule.lines().skip(1).map(|line| unescape(line.trim_end_matches('\\').trim()));
-    Ok(files.filter(|file| !file.is_empty()).map(PathBuf::from).filter(|file| !session.is_own(file)).collect())
+    Ok(files
+        .filter(|file| !file.is_empty())
+        .map(PathBuf::from)
+        .filter(|file| !session.workspace.is_own(file))
+        .collect())
 }
 
 fn unescape(word: &str) -> String {

@@ -18,11 +18,11 @@ const LIST: &str = "thindist-kept-";
 
 /// Keeps them, if a setting asks for it.
 pub(crate) fn keep(session: &Session, planned: &Planned, natives: &[NativeObject]) -> Result<()> {
-    let Some(root) = session.settings.get("keep_native").map(Path::new) else { return Ok(()) };
+    let Some(root) = session.workspace.settings.get("keep_native").map(Path::new) else { return Ok(()) };
     let mut kept = BTreeSet::new();
     for ((job, native), (module, imports)) in planned.jobs.iter().zip(natives).zip(&planned.paths) {
         let name = name_of(module, &kept);
-        let bytes = session.cas.read(&native.digest)?.ok_or_else(|| {
+        let bytes = session.workspace.cas.read(&native.digest)?.ok_or_else(|| {
             Failure::new(format_args!("the native object of {} is missing from the CAS", job.name))
                 .hint("another process clears the cache during this link; link again when it has ended")
         })?;

@@ -62,12 +62,12 @@ fn places(session: &Session, identifiers: &[&str]) -> Result<Vec<LtoObject>> {
         let shown = lto_object_path(session.line.output(), identifier);
         let name = file_name(&shown);
         let copy = taken.entry(name.to_owned()).or_default();
-        let path = session.path(format!("native/{copy}/{name}"));
+        let path = session.workspace.path(format!("native/{copy}/{name}"));
         *copy += 1;
         places.push(LtoObject { path, shown, archive: archive_of(identifier).map(str::to_owned) });
     }
     for copy in 0..taken.into_values().max().unwrap_or(0) {
-        session.make_directory(format!("native/{copy}"))?;
+        session.workspace.make_directory(format!("native/{copy}"))?;
     }
     Ok(places)
 }
@@ -82,7 +82,7 @@ fn materialize(
     let mut gone = Vec::new();
     for &index in wanted {
         let (Some(object), Some(file)) = (objects.get(index), files.get(index)) else { continue };
-        if !session.cas.link_verified(&object.digest, &file.path)? {
+        if !session.workspace.cas.link_verified(&object.digest, &file.path)? {
             gone.push(index);
         }
     }

@@ -121,8 +121,8 @@ impl<'a> Placing<'a> {
         let name = Path::new(original).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let directory = format!("{directory}/{}", self.written);
         self.written += 1;
-        self.session.make_directory(&directory)?;
-        let path = self.session.text_path(format!("{directory}/{name}"))?;
+        self.session.workspace.make_directory(&directory)?;
+        let path = self.session.workspace.text_path(format!("{directory}/{name}"))?;
         std::fs::write(&path, bytes).map_err(|error| io("write", &path, &error))?;
         self.names.add(&path, original);
         Ok(path)

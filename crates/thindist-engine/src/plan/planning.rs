@@ -86,7 +86,7 @@ impl Planned {
     /// Its backends, to be run as the line says.
     pub(crate) fn batch<'a>(&'a self, session: &'a Session) -> Batch<'a> {
         Batch {
-            workspace: session,
+            workspace: &session.workspace,
             compiler: &session.clang.path,
             max_jobs: session.line.jobs(),
             warnings: session.line.warnings(),
@@ -101,7 +101,7 @@ impl Planned {
 pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &InputDigests) -> Result<Vec<Candidate>> {
     check_member_names(survey)?;
     let places: Vec<(&str, (&str, Place))> = survey.bitcode().into_iter().collect();
-    session.make_directory("members")?;
+    session.workspace.make_directory("members")?;
     let read = |(number, (identifier, (trace_name, place))): &(usize, (&str, (&str, Place)))| {
         read_candidate(session, inputs, *number, identifier, trace_name, place)
     };
@@ -135,7 +135,7 @@ fn read_candidate(
             (digest, Source::File { path, stamp: Some(stamp) })
         }
         Place::Part { .. } => {
-            let path = session.path(format!("members/{number}.bc"));
+            let path = session.workspace.path(format!("members/{number}.bc"));
             std::fs::write(&path, &bytes).map_err(|error| io("write", &path, &error))?;
             (Digest::of(&bytes), Source::File { path, stamp: None })
         }
@@ -230,11 +230,11 @@ pub(crate) fn plan(
     let records = recorded::add(session, flags, &mut modules)?;
     let check = |module: &Module| flags.check_target(&module.facts.triple, module.recorded.is_some());
     modules.iter().try_for_each(check).map_err(Stop::Refused)?;
-    let plan = Plan::new(&modules, session.settings.promoted_names()?);
+    let plan = Plan::new(&modules, session.workspace.settings.promoted_names()?);
     let common = Common { compiler: session.clang.identity, flags, named: &[], regular: &regular };
     let indexes = thin_indexes(thin)?;
     let PlannedJobs { jobs, mut named_files, imported, new_suffixes, paths } =
-        plan_jobs(session, &plan, &modules, &sources, indexes, &common, planned)?;
+        plan_jobs(&session.workspace, &plan, &modules, &sources, indexes, &common, planned)?;
     named_files.extend(records);
     Ok(Planned { jobs, has_regular_part, bitcode, named_files, imported, new_suffixes, paths })
 }

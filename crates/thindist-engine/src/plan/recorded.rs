@@ -14,10 +14,10 @@ use thindist_core::plan::Module;
 
 /// Adds to each module its flags, if backends are to heed them. Gives the files that were read for it.
 pub(crate) fn add(session: &Session, flags: &LinkFlags, modules: &mut [Module]) -> Result<Vec<PathBuf>> {
-    if !session.settings.has_flags_per_module()? {
+    if !session.workspace.settings.has_flags_per_module()? {
         return Ok(Vec::new());
     }
-    let source = match session.settings.get("compile_commands") {
+    let source = match session.workspace.settings.get("compile_commands") {
         Some(path) => read_all(path)?,
         None => Source::Kbuild,
     };

@@ -15,7 +15,8 @@ pub enum Doubts {
 impl Doubts {
     /// Of a link for its user.
     pub(crate) fn of(session: &Session) -> Result<Self> {
-        let is_in_process = session.settings.beyond_in_process()?.is_empty() && !session.settings.is_on("unlisted");
+        let is_in_process =
+            session.workspace.settings.beyond_in_process()?.is_empty() && !session.workspace.settings.is_on("unlisted");
         Ok(if is_in_process { Self::Refused } else { Self::Shown })
     }
 }

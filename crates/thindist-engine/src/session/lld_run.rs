@@ -23,12 +23,12 @@ pub struct Run {
 
 /// Runs the real lld on `words`, through a response file in the link's directory.
 pub fn lld(session: &Session, response_name: &str, words: &[String]) -> Result<Run> {
-    lld_until(session, response_name, words, session.interrupt.token())
+    lld_until(session, response_name, words, session.workspace.interrupt.token())
 }
 
 /// The same until `token` is cancelled.
 pub(crate) fn lld_until(session: &Session, response_name: &str, words: &[String], token: &CancelToken) -> Result<Run> {
-    let path = session.text_path(response_name)?;
+    let path = session.workspace.text_path(response_name)?;
     std::fs::write(&path, response_file::join(words)).map_err(|error| io("write", &path, &error))?;
     start(session, vec![format!("@{path}").into()], token)
 }
@@ -68,7 +68,7 @@ impl Run {
 
     /// It has failed over a full file system, and perhaps over that in memory, or was ended because others could not write there.
     pub(crate) fn met_full_memory(&self, session: &Session) -> bool {
-        !self.success() && (self.met_full() || session.is_memory_full())
+        !self.success() && (self.met_full() || session.workspace.is_memory_full())
     }
 
     /// It has not ended by itself.

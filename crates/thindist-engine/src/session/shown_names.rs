@@ -18,7 +18,7 @@ pub(crate) struct ShownNames {
 
 impl ShownNames {
     pub(crate) fn of(session: &Session) -> Self {
-        Self::below(session.own_directories().map(|directory| directory.to_string_lossy()))
+        Self::below(session.workspace.own_directories().map(|directory| directory.to_string_lossy()))
     }
 
     fn below<Directory: AsRef<str>>(directories: impl Iterator<Item = Directory>) -> Self {

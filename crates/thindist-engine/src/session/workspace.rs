@@ -10,7 +10,6 @@ use crate::session::stats::{Stats, Timer};
 use crate::session::tools::{self, Tool};
 use crate::settings::{self, Settings};
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +33,8 @@ pub struct Session {
     pub lld: Tool,
     /// The compiler that runs backends, of lld's LLVM version.
     pub clang: Tool,
-    workspace: Workspace,
+    /// What it has in common with runs that do not link.
+    pub workspace: Workspace,
 }
 
 /// What a run that compiles has, whether it links or not.
@@ -65,15 +65,6 @@ struct Memory {
     directory: OnceLock<Option<LinkDirectory>>,
     /// It has turned out to be too small.
     is_full: AtomicBool,
-}
-
-/// A link is a run with a line: whoever has the one has the other.
-impl Deref for Session {
-    type Target = Workspace;
-
-    fn deref(&self) -> &Workspace {
-        &self.workspace
-    }
 }
 
 /// Content and stamp of each file that the line names.
@@ -124,7 +115,7 @@ impl Session {
     pub fn digest_inputs(&self, mut files: Vec<PathBuf>) -> Result<InputDigests> {
         files.sort_unstable();
         files.dedup();
-        self.digest(files)
+        self.workspace.digest(files)
     }
 
     /// Ends the link; see [`Workspace::finish`].

@@ -50,9 +50,9 @@ pub(crate) fn run_silently(session: &Session, survey: &Survey) -> std::result::R
 
 fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::Result<ThinLink, crate::stop::Stop> {
     let _span = tracing::debug_span!("thin_link").entered();
-    let place = || session.make_scratch("thin", || survey.bytes());
+    let place = || session.workspace.make_scratch("thin", || survey.bytes());
     let mut written = write(session, survey, &place()?)?;
-    if written.run.met_full_memory(session) && session.leave_memory() {
+    if written.run.met_full_memory(session) && session.workspace.leave_memory() {
         written = write(session, survey, &place()?)?;
     }
     let Written { run, list, index_prefix, regular_object } = written;
@@ -87,9 +87,9 @@ fn write(session: &Session, survey: &Survey, place: &Path) -> std::result::Resul
     if let Some(refusal) = too_long(session, survey, &index_prefix) {
         return Err(crate::stop::Stop::Refused(refusal));
     }
-    session.make_directory("thin")?;
+    session.workspace.make_directory("thin")?;
     // As large as an output: not in memory.
-    let regular_object = session.text_path("thin/regular.o")?;
+    let regular_object = session.workspace.text_path("thin/regular.o")?;
     let list = below("list")?;
     let paths = ThinLinkPaths {
         list: &list,

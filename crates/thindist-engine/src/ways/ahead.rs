@@ -53,7 +53,7 @@ pub fn harvest(
 
 /// Why the steps compile.
 fn refusal(session: &Session, planned: &Planned) -> Result<Option<String>> {
-    let settings = &session.settings;
+    let settings = &session.workspace.settings;
     let is_ours = matches!(Way::forced(settings)?, None | Some(Way::InProcess));
     let beyond = settings.beyond_in_process()?;
     Ok(match () {
@@ -61,7 +61,7 @@ fn refusal(session: &Session, planned: &Planned) -> Result<Option<String>> {
         () if !beyond.is_empty() => Some(beyond),
         () if settings.get("remote_executor").is_some() => Some("there is an engine".to_owned()),
         () if planned.has_regular_part => Some("regular LTO would run a second time".to_owned()),
-        () if session.is_passing() => Some("nothing is kept for the steps".to_owned()),
+        () if session.workspace.is_passing() => Some("nothing is kept for the steps".to_owned()),
         () if planned.len() < WORTH_IT => Some("there are few backends".to_owned()),
         // make gives its steps more places than it lets this one have.
         () if MakeJobserver::is_out_of_reach() => Some("make's jobserver is out of reach".to_owned()),
@@ -83,14 +83,14 @@ fn fill(
     (thin, planned): (&ThinLink, &Planned),
 ) -> Result<Ahead> {
     let permits = filling::permits(session)?;
-    let output = session.make_directory("ahead")?.join(private_line::file_name(session.line.output()));
+    let output = session.workspace.make_directory("ahead")?.join(private_line::file_name(session.line.output()));
     let mut words = [private_line::plain_words(&session.line), private_line::to(&output)].concat();
     words.push(filling::threads(&permits));
     words.extend(filling.words());
     let run = lld_run::lld(session, "ahead.rsp", &words)?;
     drop(permits);
     if !run.success() {
-        let was_interrupted = session.interrupt.token().is_cancelled();
+        let was_interrupted = session.workspace.interrupt.token().is_cancelled();
         filling.abandon(was_interrupted && run.stderr.is_empty())?;
         // Its words are those of the link that comes, or of a backend.
         return Ok(Ahead { executed: 0, nothing: Some("lld does not link it in-process".to_owned()) });

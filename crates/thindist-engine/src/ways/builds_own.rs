@@ -55,7 +55,7 @@ fn write(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
     let (modules, sources) = planning::select(candidates, &thin)?;
     let plan = Plan::new(&modules, PromotedNames::Hash);
     let indexes = planning::thin_indexes(&thin)?;
-    let (indexes, facts) = planning::read_indexes(&session.state, &plan, indexes, &modules, &sources)?;
+    let (indexes, facts) = planning::read_indexes(&session.workspace.state, &plan, indexes, &modules, &sources)?;
     for (module, (imports, bytes)) in modules.iter().zip(&indexes) {
         let stable = plan.stable_index(imports, bytes, &facts).map_err(planning::stop)?;
         let path = beside(&module.identifier, INDEX);
@@ -71,7 +71,7 @@ fn write(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
     timer.phase("plan");
     let mut stats = Stats::of(session.line.index_only().flatten().unwrap_or_default());
     stats.modules = modules.len();
-    session.record(stats, &timer);
+    session.workspace.record(stats, &timer);
     Ok(())
 }
 

@@ -93,9 +93,9 @@ pub(crate) fn run(
     let session = link.session;
     let socket = Socket::bind()?;
     let file = private_output(link)?;
-    let dependencies = session.text_path("distributor.d")?;
+    let dependencies = session.workspace.text_path("distributor.d")?;
     let words = words(session, &socket.path, file.as_deref(), &dependencies)?;
-    let token = session.interrupt.token().dependent();
+    let token = session.workspace.interrupt.token().dependent();
     let (run, answered) = std::thread::scope(|scope| {
         let lld = scope.spawn(|| {
             let run = lld_run::lld_until(session, "distributor.rsp", &words, &token);
@@ -119,7 +119,7 @@ pub(crate) fn run(
         (lld.join(), answered)
     });
     let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
-    if run.met_full_memory(session) && session.leave_memory() {
+    if run.met_full_memory(session) && session.workspace.leave_memory() {
         let first = std::mem::take(counts);
         let again = self::run(link, counts, timer);
         // The second try has found what the first has compiled.
@@ -169,7 +169,7 @@ fn names_in_process(session: &Session, answer: &Answer, private: Option<&Path>) 
 fn check_names(session: &Session, answer: &Answer) -> std::result::Result<(), Stop> {
     let Some((shows, _)) = session.line.options().find(|(spec, _)| shows_objects(spec)) else { return Ok(()) };
     let is_other = |(job, module): &(&Job, &String)| {
-        !session.is_own(Path::new(module)) && lto_object_path("", &job.name) != lto_object_path("", module)
+        !session.workspace.is_own(Path::new(module)) && lto_object_path("", &job.name) != lto_object_path("", module)
     };
     match answer.planned.jobs.iter().zip(&answer.modules).find(is_other) {
         None => Ok(()),
@@ -233,7 +233,7 @@ impl ReadAhead {
         let wanted: Vec<_> =
             files.iter().enumerate().map(|(number, (digest, source))| (number, *digest, source)).collect();
         // Remembered, so that the plan finds them.
-        let _ = imported::facts(&session.state, &wanted);
+        let _ = imported::facts(&session.workspace.state, &wanted);
         let with_regular_part =
             facts.iter().find(|(_, _, facts)| facts.has_regular_part).map(|(identifier, ..)| (*identifier).to_owned());
         let known = facts.into_iter().filter_map(|(_, digest, facts)| Some((digest?, facts))).collect();
@@ -271,7 +271,7 @@ fn private_output(link: &Link<'_>) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     let output = Path::new(session.line.output());
-    let directory = session.make_scratch("out", || link.survey.bytes())?;
+    let directory = session.workspace.make_scratch("out", || link.survey.bytes())?;
     Ok(Some(directory.join(output.file_name().unwrap_or_default())))
 }
 

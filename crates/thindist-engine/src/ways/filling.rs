@@ -147,9 +147,9 @@ fn forget_what_spoke(cache: &mut LldCache, history: &mut History, changes: &Chan
 
 /// At most one thread of lld's for each slot of the machine and token of make's.
 pub(crate) fn permits(session: &Session) -> Result<Vec<Permit>> {
-    let (slots, jobserver, most) = execution::lane(session, session.line.jobs())?;
+    let (slots, jobserver, most) = execution::lane(&session.workspace, session.line.jobs())?;
     let lane = LocalLane { slots: &slots, jobserver };
-    let first = lane.permit(session.interrupt.token()).ok_or_else(|| Failure::new("interrupted"))?;
+    let first = lane.permit(session.workspace.interrupt.token()).ok_or_else(|| Failure::new("interrupted"))?;
     let others = std::iter::repeat_with(|| lane.try_permit()).take(most.saturating_sub(1)).map_while(|permit| permit);
     Ok(std::iter::once(first).chain(others).collect())
 }

@@ -107,7 +107,7 @@ pub(crate) fn run(
     execution::upload(&batch, planned.jobs.iter().zip(&natives));
     if let Some(line) = batch.line {
         let outcomes: Vec<Outcome> = natives.into_iter().map(Outcome::Success).collect();
-        what_ran::record(line, session, &planned.jobs, &outcomes);
+        what_ran::record(line, &session.workspace, &planned.jobs, &outcomes);
         explained::record::record(line, &batch, &outcomes);
     }
     Ok(Harvest { said, ..Harvest::default() })
@@ -126,14 +126,14 @@ impl Asked {
     fn of(session: &Session, now: &Now, cache: &LldCache) -> Result<Self> {
         match Self::ask(session, now, cache) {
             // Memory may have been too small for the markers.
-            Err(_) if session.leave_memory() => Self::ask(session, now, cache),
+            Err(_) if session.workspace.leave_memory() => Self::ask(session, now, cache),
             asked => asked,
         }
     }
 
     fn ask(session: &Session, now: &Now, cache: &LldCache) -> Result<Self> {
         let keys = cache.keys()?;
-        let scratch = |name| session.make_scratch(name, || now.bytes());
+        let scratch = |name| session.workspace.make_scratch(name, || now.bytes());
         let directory = scratch("markers")?;
         let output = scratch("asked")?.join(Path::new(session.line.output()).file_name().unwrap_or_default());
         let output = output.to_string_lossy().into_owned();
@@ -223,10 +223,10 @@ fn take(one: &Harvested<'_>) -> Result<Digest> {
 }
 
 fn store(session: &Session, one: &Harvested<'_>, native: &NativeObject) -> Result<()> {
-    session.cas.share_file(&one.file, &native.digest)?;
+    session.workspace.cas.share_file(&one.file, &native.digest)?;
     let output = CachedOutput { path: NATIVE_OBJECT_NAME.to_owned(), digest: native.digest, executable: false };
     let result = CachedResult { outputs: vec![output], stdout: Vec::new(), stderr: native.stderr.clone() };
-    Ok(session.action_cache.put(&one.job.action.key(), &result)?)
+    Ok(session.workspace.action_cache.put(&one.job.action.key(), &result)?)
 }
 
 /// Makes a share of the objects by backends. One that differs means that no object of this link has the key that it should.
@@ -237,7 +237,7 @@ fn check_some(session: &Session, planned: &Planned, kept: &[Harvested<'_>], dige
     for ((index, job), outcome) in chosen.iter().zip(&jobs).zip(outcomes) {
         let same = matches!(&outcome, Outcome::Success(native) if digests.get(*index) == Some(&native.digest));
         if !same {
-            session.action_cache.remove(&job.action.key())?;
+            session.workspace.action_cache.remove(&job.action.key())?;
             return Err(Failure::new(format_args!(
                 "the object that lld has made of {} is not one that {} makes by the plan; nothing of this link is stored",
                 job.name,

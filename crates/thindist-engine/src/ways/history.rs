@@ -149,12 +149,12 @@ pub(crate) fn key(session: &Session) -> Digest {
 
 impl History {
     pub(crate) fn load(session: &Session) -> Option<Self> {
-        serde_json::from_slice(&session.state.facts(KIND, &key(session))?).ok()
+        serde_json::from_slice(&session.workspace.state.facts(KIND, &key(session))?).ok()
     }
 
     pub(crate) fn store(&self, session: &Session) {
         if let Ok(bytes) = serde_json::to_vec(self) {
-            session.state.remember_facts(KIND, &[(key(session), bytes)]);
+            session.workspace.state.remember_facts(KIND, &[(key(session), bytes)]);
         }
     }
 

@@ -93,7 +93,7 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     }
     let filling = Filling::open(session, link.inputs, history, link.now);
     let entries = filling.as_ref().map_or(0, Filling::entries);
-    let dependencies = session.text_path("in-process.d")?;
+    let dependencies = session.workspace.text_path("in-process.d")?;
     let output = PathBuf::from(session.line.output());
     let stamp = FileStamp::of(&output).ok();
     let temporaries = Temporaries::beside(&output);
@@ -102,13 +102,13 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     let invocation = match link.words {
         ForLld::AsGiven(given) => given.iter().cloned().chain(words.iter().map(Into::into)).collect(),
         ForLld::Expanded(expanded) => {
-            let path = session.text_path("in-process.rsp")?;
+            let path = session.workspace.text_path("in-process.rsp")?;
             let text = response_file::join(&[expanded.clone(), words].concat());
             std::fs::write(&path, text).map_err(|error| crate::failure::io("write", &path, &error))?;
             vec![format!("@{path}").into()]
         }
     };
-    let token = session.interrupt.token().dependent();
+    let token = session.workspace.interrupt.token().dependent();
     let ended = AtomicBool::new(false);
     let (run, beside) = std::thread::scope(|scope| {
         let lld = scope.spawn(|| {
@@ -168,7 +168,7 @@ fn without_cache(link: &Link<'_>, full: &Run) -> std::result::Result<Ended, Stop
         // There is no place for a response file either.
         ForLld::Expanded(_) => return Err(failure.into()),
     };
-    let run = lld_run::start(session, arguments, session.interrupt.token())?;
+    let run = lld_run::start(session, arguments, session.workspace.interrupt.token())?;
     run.pass_on()?;
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
@@ -239,7 +239,7 @@ fn look_beside(link: &Link<'_>, history: &History, changes: &Changes, entries: u
 /// lld would have linked a few modules before it is known that their objects are stored, so that is found out before.
 fn looks_first(link: &Link<'_>, history: &History) -> bool {
     let Link { session, now, .. } = link;
-    let may_be_stored = !session.action_cache.is_empty() || session.remote.is_named();
+    let may_be_stored = !session.workspace.action_cache.is_empty() || session.workspace.remote.is_named();
     link.is_carried && link.may_divert && may_be_stored && history.is_new() && now.len() <= FEW
 }
 
@@ -262,7 +262,7 @@ fn named_by(link: &Link<'_>, wanted: impl Fn(&String) -> bool) -> Option<Vec<Pat
     for (identifier, (_, place)) in link.survey.bitcode() {
         if wanted(&link.now.name(identifier)) {
             let facts = planning::read_facts(&session.lld, identifier, &place.read().ok()?).ok()?;
-            named.resolve(&session.state, identifier, &facts.asm_inputs).ok()?;
+            named.resolve(&session.workspace.state, identifier, &facts.asm_inputs).ok()?;
         }
     }
     Some(named.paths().chain(private_cache::option_files(&session.line)).collect())
@@ -281,7 +281,7 @@ impl Failed<'_> {
     fn conclude(self, filling: Option<Filling<'_>>, beside: Beside) -> std::result::Result<Ended, Stop> {
         let Self { link, run, is_given_up, temporaries } = self;
         let session = link.session;
-        let was_interrupted = session.interrupt.token().is_cancelled();
+        let was_interrupted = session.workspace.interrupt.token().is_cancelled();
         if let Some(filling) = filling {
             filling.abandon((was_interrupted || is_given_up) && run.stderr.is_empty())?;
         }

@@ -63,7 +63,7 @@ pub(crate) fn link(line: &Line<'_>, stats: &mut Stats, timer: &mut Timer) -> std
 
 fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situation> {
     let Line { session, survey, uncarried, .. } = line;
-    let settings = &session.settings;
+    let settings = &session.workspace.settings;
     let beyond = settings.beyond_in_process()?;
     let keeps = settings.get("keep_native").map(|_| "each native object is to be kept");
     let forced = Way::forced(settings)?;
@@ -112,7 +112,7 @@ fn falls_short(line: &Line<'_>, chosen: &Chosen) -> Result<()> {
     if !chosen.falls_short || line.uncarried.is_some() {
         return Ok(());
     }
-    let (why, settings) = (&chosen.why, &line.session.settings);
+    let (why, settings) = (&chosen.why, &line.session.workspace.settings);
     if settings.never_falls_back()? {
         return Err(Failure::new(why).hint("change the line, or allow in-process ThinLTO with THINDIST_FALLBACK=warn"));
     }
@@ -137,7 +137,7 @@ impl<'a> Linking<'a> {
         tracing::info!(way = way.name(), why, output = self.line.session.line.output(), "way");
         self.stats.way = Some(way.name());
         self.stats.why.clone_from(&why);
-        let mut chosen = self.line.session.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chosen = self.line.session.workspace.chosen.lock().unwrap_or_else(PoisonError::into_inner);
         *chosen = Some((way, why));
     }
 
@@ -171,7 +171,7 @@ impl<'a> Linking<'a> {
             Ended::Linked(linked) => {
                 if !linked.is_harvested {
                     let by_lld = ByLld { modules: linked.modules, ran: linked.executed, ..by_lld };
-                    explained::by_lld(self.line.session.line.output(), self.line.session, by_lld);
+                    explained::by_lld(self.line.session.line.output(), &self.line.session.workspace, by_lld);
                 }
                 self.note(*linked)
             }
@@ -238,7 +238,7 @@ impl<'a> Linking<'a> {
             Ok(done) => Ok(Some(done)),
             Err(Stop::Refused(refusal)) => {
                 if self.is_asked_for {
-                    super::hand_over::warn(&self.line.session.settings, &refusal)?;
+                    super::hand_over::warn(&self.line.session.workspace.settings, &refusal)?;
                 }
                 self.separate = Err(refusal.to_string());
                 self.go(Way::InProcess, refusal.to_string());

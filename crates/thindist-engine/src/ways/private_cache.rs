@@ -52,7 +52,7 @@ const CACHEABLE: &[&str] = &["lto-cs-profile-generate", "plugin-opt=cs-profile-g
 /// Opens it. Whatever is in lld's objects without being in its keys is in the directory's name: lld itself, every word of
 /// the line that is no input, and the content of files that assembly or options name.
 pub(crate) fn open(session: &Session, history: &mut History, now: &Now) -> Result<LldCache> {
-    let mut cache = LldCache::open(session.cache_dir(), &name(session, &history.named_files)?)?;
+    let mut cache = LldCache::open(session.workspace.cache_dir(), &name(session, &history.named_files)?)?;
     if history.has_moved(now) || history.is_full() {
         let keys = cache.keys()?;
         cache.remove(keys)?;
@@ -63,7 +63,7 @@ pub(crate) fn open(session: &Session, history: &mut History, now: &Now) -> Resul
 
 /// Whether it has anything that may answer.
 pub(crate) fn is_there(session: &Session, history: &History, now: &Now) -> bool {
-    let has_entries = |name: Digest| LldCache::is_there(session.cache_dir(), &name);
+    let has_entries = |name: Digest| LldCache::is_there(session.workspace.cache_dir(), &name);
     refusal(&session.line).is_none()
         && !history.has_moved(now)
         && !history.is_full()
@@ -91,7 +91,12 @@ fn name(session: &Session, named_files: &[PathBuf]) -> Result<Digest> {
     for path in &files {
         add(path.as_os_str().as_encoded_bytes());
         // One that is not there is lld's to report.
-        add(session.state.digest_file(path).map_or_else(|_| String::new(), |(digest, _)| digest.hex()).as_bytes());
+        add(session
+            .workspace
+            .state
+            .digest_file(path)
+            .map_or_else(|_| String::new(), |(digest, _)| digest.hex())
+            .as_bytes());
     }
     Ok(hasher.finish())
 }
@@ -99,5 +104,5 @@ fn name(session: &Session, named_files: &[PathBuf]) -> Result<Digest> {
 /// Leaves the cache for the next link, under the name that this one has given it: assembly may name other files now.
 pub(crate) fn close(session: &Session, history: &History, mut cache: LldCache) -> Result<()> {
     cache.note()?;
-    Ok(cache.rename(session.cache_dir(), &name(session, &history.named_files)?)?)
+    Ok(cache.rename(session.workspace.cache_dir(), &name(session, &history.named_files)?)?)
 }

@@ -58,9 +58,9 @@ fn begin(options: Options) -> Result<ExitCode> {
 }
 
 fn measure(session: &mut Session, rounds: usize, modules: usize) -> Result<Report> {
-    session.settings.reject_beyond_in_process("a comparison with in-process")?;
+    session.workspace.settings.reject_beyond_in_process("a comparison with in-process")?;
     LinkFlags::of(&session.line).map_err(|refusal| pipeline::only_in_process(stop::Stop::Refused(refusal)))?;
-    let directory = session.make_directory("compare")?;
+    let directory = session.workspace.make_directory("compare")?;
     let output = directory.join(file_name(session.line.output()));
     session.line = with_output(&session.line, &output)?;
     let session = &*session;

@@ -134,17 +134,17 @@ impl Bench<'_> {
 
     /// A process of its own: what it costs to start one is part of it.
     fn run_thindist(&self, way: Way, cache: &Path) -> Result<Measured> {
-        let line = self.session.path("compare.rsp");
+        let line = self.session.workspace.path("compare.rsp");
         let words = [plain_words(&self.session.line), to(self.output)].concat();
         std::fs::write(&line, response_file::join(&words)).map_err(|error| io("write", &line, &error))?;
-        let stats = self.session.path("compare-stats.json");
+        let stats = self.session.workspace.path("compare-stats.json");
         let program = std::env::current_exe().map_err(|error| io("find", "this program", &error))?;
         let mut at_line = OsString::from("@");
         at_line.push(&line);
         let arguments = ["ld".into(), "--".into(), at_line].to_vec();
         let invocation =
             Invocation { program, arguments, environment: self.environment(way, cache, &stats), directory: None };
-        let run = process::run(&invocation, None, self.session.interrupt.token()).map_err(Failure::new)?;
+        let run = process::run(&invocation, None, self.session.workspace.interrupt.token()).map_err(Failure::new)?;
         if run.status != Status::Exited(0) {
             lld_run::print(&lld_run::lines(&run.stderr));
             return Err(Failure::new(format_args!("the link by thindist failed: {}", run.status)));
@@ -162,7 +162,8 @@ impl Bench<'_> {
     /// Ours, with the settings of this run. In-process behind a warning would be compared with itself, so it is an error.
     fn environment(&self, way: Way, cache: &Path, stats: &Path) -> Vec<(OsString, OsString)> {
         let mut variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-        variables.extend(self.session.settings.as_environment().map(|(name, value)| (name.into(), value.into())));
+        variables
+            .extend(self.session.workspace.settings.as_environment().map(|(name, value)| (name.into(), value.into())));
         let memo = if way == Way::ThindistObjects { "0" } else { "1" };
         let session = self.session;
         let ours: [(&str, OsString); 6] = [

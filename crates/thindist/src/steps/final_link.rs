@@ -61,7 +61,7 @@ fn finish(session: &Session, survey: &Survey, list: &Path) -> Result<()> {
     install(session, &final_link::run(session, survey, &parts).map_err(pipeline::only_in_process)?)?;
     stats.modules = file.modules.len();
     timer.phase("final_link");
-    session.record(stats, &timer);
+    session.workspace.record(stats, &timer);
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn check_inputs(session: &Session, survey: &Survey, file: &FinalFile) -> Result<
     if let Some(new) = survey.files().iter().find(|path| !known.contains(path.as_path()) && !bitcode.contains(*path)) {
         return Err(Failure::new(format_args!("{} was not an input of the thin link", new.display())).hint(AGAIN));
     }
-    let now = session.digest(file.inputs.iter().map(|input| PathBuf::from(&input.path)).collect())?;
+    let now = session.workspace.digest(file.inputs.iter().map(|input| PathBuf::from(&input.path)).collect())?;
     for input in &file.inputs {
         if now.get(Path::new(&input.path)).is_none_or(|(content, _)| *content != input.content) {
             return Err(Failure::new(format_args!("{} has changed since the thin link", input.path)).hint(AGAIN));

@@ -149,7 +149,7 @@ fn harvest(
     );
     stats.modules = plan.1.len();
     stats.backends.executed = executed;
-    session.record(stats, &timer);
+    session.workspace.record(stats, &timer);
     Ok(())
 }
 
@@ -194,7 +194,7 @@ fn write_for_ninja(
 
 /// Index and job of each module, and what its object will be called.
 fn write_modules(session: &Session, planned: &Planned, places: &Places, options: &Options) -> Result<Vec<ModuleFiles>> {
-    let own = session.path("");
+    let own = session.workspace.path("");
     let mut bitcode: BTreeMap<&Path, &Path> = BTreeMap::new();
     for job in &planned.jobs {
         let (file, place) = (source_file(&job.module)?, places.module(&job.name)?);
