@@ -71,8 +71,10 @@ fn source(home: &Home) -> Result<PathBuf> {
     files::remove_dir(&unpacked)?;
     files::make_dir(&unpacked)?;
     let mut tar = Command::new("tar");
-    tar.arg("-xf").arg(archive).args(["--strip-components=1", "--wildcards", "*/lld/test/*", "*/llvm/utils/lit/*"]);
-    run::logged("unpack lld's tests", tar.arg("-C").arg(&unpacked), &home.log("unpack"))?;
+    // For tar, -C is of the names that follow.
+    tar.arg("-xf").arg(archive).arg("--strip-components=1").arg("-C").arg(&unpacked);
+    tar.args(["--wildcards", "*/lld/test/*", "*/llvm/utils/lit/*"]);
+    run::logged("unpack lld's tests", &mut tar, &home.log("unpack"))?;
     files::remove_dir(&home.dir.join("packages"))?;
     Ok(unpacked)
 }
