@@ -3,13 +3,17 @@
 //! It can be stopped and started again: sources and objects stay. The links are made anew each time, from an empty
 //! cache, because the table is of this run.
 
+use crate::Result;
+use crate::command::arguments;
+use crate::figures::measure::{self, Usage};
+use crate::figures::stats::{self, Link};
+use crate::figures::table;
+use crate::host::project::Home;
+use crate::host::{apt, cargo, files};
 use crate::kernel::build::{self, Linker};
-use crate::kernel::edits::Edited;
-use crate::kernel::{Kernel, boot, link_line};
-use crate::measure::{self, Usage};
-use crate::project::Home;
-use crate::stats::{self, Link};
-use crate::{Result, apt, arguments, cargo, files, table};
+use crate::kernel::checkout::Kernel;
+use crate::kernel::edits::{self, Edited};
+use crate::kernel::{boot, link_line};
 
 const LLVM: u32 = 22;
 
@@ -36,7 +40,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 fn measure_all(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<[Row; 3]> {
-    kernel.prepare(home)?;
+    edits::prepare(kernel, home)?;
     files::remove_dir(&home.cache())?;
     let first = relink(kernel, home, linker, "build", build::ALL)?;
     println!("  booted: {}", boot::check(kernel, home, "boot")?);

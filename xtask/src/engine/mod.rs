@@ -8,58 +8,20 @@ mod buildbarn;
 mod casd;
 mod check;
 mod counted;
+mod kind;
 mod running;
 pub(crate) mod subject;
 mod together;
+mod trial;
 
-use std::path::Path;
-use std::process::Command;
+use crate::Result;
+use crate::command::task::{Task, dispatch};
 
-use crate::checks::Checks;
-use crate::project::Home;
-use crate::task::{Task, dispatch};
-use crate::{Result, files};
-
-use counted::Door;
+use kind::Engine;
 use running::Running;
-use subject::Place;
+use trial::home;
 
-/// Below this directory of `target/` each engine has one of its own.
-const HOME: &str = "engine";
-
-/// One engine.
-struct Engine {
-    name: &'static str,
-    /// Whether it executes actions, or is a cache only.
-    executes: bool,
-    /// Installs what is missing into its home.
-    provide: fn(&Home) -> Result<()>,
-    /// How many ports it takes; the first is for clients.
-    ports: usize,
-    /// What is started: its home, where it keeps data, its ports.
-    processes: fn(&Home, &Path, &[u16]) -> Result<Vec<Process>>,
-    /// Whether, when it listens, it is complete.
-    ready: fn(&[u16]) -> bool,
-    /// Where its data has each blob as a file, if it has.
-    blobs: Option<&'static str>,
-    /// Whether its workers see this machine's files, and it runs an action once that several ask for at a time.
-    merges_on_this_machine: bool,
-}
-
-/// A process of an engine.
-struct Process {
-    /// Names its log.
-    name: String,
-    command: Command,
-}
-
-impl Process {
-    fn new(name: &str, command: Command) -> Self {
-        Self { name: name.to_owned(), command }
-    }
-}
-
-const ENGINES: &[Engine] = &[casd::ENGINE, buildbarn::ENGINE, bazel_remote::ENGINE];
+pub(crate) use trial::{on_buildbarn, on_casd, on_each};
 
 const TASKS: &[Task] = &[
     Task { name: "casd", help: "buildbox-casd: cache and execution; start or stop", run: casd_task },
@@ -90,48 +52,6 @@ fn bazel_remote_task(arguments: &[String]) -> Result<()> {
     start_or_stop(&bazel_remote::ENGINE, arguments)
 }
 
-/// Tries each of the engines that are named, or all, with new data and a door at which bytes are counted.
-pub(crate) fn on_each(
-    names: &[String],
-    checks: &mut Checks,
-    mut trial: impl FnMut(&Place<'_>, &mut Checks) -> Result<()>,
-) -> Result<()> {
-    if let Some(unknown) = names.iter().find(|name| ENGINES.iter().all(|engine| engine.name != **name)) {
-        return Err(format!("there is no engine `{unknown}`"));
-    }
-    for engine in ENGINES.iter().filter(|engine| names.is_empty() || names.iter().any(|name| name == engine.name)) {
-        if let Err(error) = on(engine, |place| trial(place, checks)) {
-            checks.record(engine.name, Err(error));
-        }
-    }
-    Ok(())
-}
-
-/// One engine that works for two, on new data.
-pub(crate) fn on_buildbarn<T>(trial: impl FnOnce(&Place<'_>) -> Result<T>) -> Result<T> {
-    on(&buildbarn::ENGINE, trial)
-}
-
-/// The engine that is one process, on new data.
-pub(crate) fn on_casd<T>(trial: impl FnOnce(&Place<'_>) -> Result<T>) -> Result<T> {
-    on(&casd::ENGINE, trial)
-}
-
-fn on<T>(engine: &Engine, trial: impl FnOnce(&Place<'_>) -> Result<T>) -> Result<T> {
-    let home = home(engine)?;
-    (engine.provide)(&home)?;
-    let data = home.dir.join("check-data");
-    files::remove_dir(&data)?;
-    let running = Running::start(engine, &home, &data)?;
-    let outcome = Door::open(running.port()).and_then(|door| {
-        let blobs = engine.blobs.map(|blobs| data.join(blobs));
-        let (executes, merges) = (engine.executes, engine.merges_on_this_machine);
-        trial(&Place { engine: engine.name, executes, merges_on_this_machine: merges, door, blobs })
-    });
-    running.stop()?;
-    outcome
-}
-
 fn start_or_stop(engine: &Engine, arguments: &[String]) -> Result<()> {
     let home = home(engine)?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -149,8 +69,4 @@ fn start_or_stop(engine: &Engine, arguments: &[String]) -> Result<()> {
         ["stop"] => Running::stop_earlier(&home),
         _ => Err(format!("cargo xtask engine {} start|stop", engine.name)),
     }
-}
-
-fn home(engine: &Engine) -> Result<Home> {
-    Home::open(&format!("{HOME}/{}", engine.name))
 }

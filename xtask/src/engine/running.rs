@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::project::Home;
-use crate::{Result, files, run};
+use crate::Result;
+use crate::host::project::Home;
+use crate::host::{files, run};
 
-use super::{Engine, Process};
+use super::kind::{Engine, Process};
 
 /// How long an engine may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::checks::{Checks, require};
-use crate::project::Home;
-use crate::stats::{self, Backends, Link};
-use crate::{Result, files, run};
+use crate::Result;
+use crate::figures::checks::{Checks, require};
+use crate::figures::stats::{self, Backends, Link};
+use crate::host::project::Home;
+use crate::host::{files, run};
 
 use super::counted::Door;
 

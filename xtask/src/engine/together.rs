@@ -1,9 +1,11 @@
 //! Two clients at once on an engine without their results: no corruption, and each action executed once if the engine
 //! merges equal actions.
 
-use crate::checks::require;
-use crate::watched::Watched;
-use crate::{Result, files, run, stats};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::figures::stats;
+use crate::host::watched::Watched;
+use crate::host::{files, run};
 
 use super::subject::{Place, Subject};
 

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
-use crate::checks::require;
-use crate::project::{self, Home};
-use crate::{Result, files, run};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::host::project::{self, Home};
+use crate::host::{files, run};
 
+use super::checkout::Kernel;
+use super::config;
 use super::initramfs::{self, Entry};
 use super::modules::Module;
-use super::{Kernel, config};
 
 /// Without KVM on a busy machine a boot takes some seconds; a kernel that hangs should not take the whole test.
 const TIME_LIMIT: Duration = Duration::from_secs(120);

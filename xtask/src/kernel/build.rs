@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::project::Home;
-use crate::stats::{self, Link};
-use crate::{Result, files, machine, run};
+use crate::Result;
+use crate::figures::stats::{self, Link};
+use crate::host::project::Home;
+use crate::host::{files, machine, run};
 
-use super::Kernel;
+use super::checkout::Kernel;
 
 /// What a user builds.
 pub(crate) const ALL: &[&str] = &["vmlinux", "bzImage"];

@@ -1,10 +1,11 @@
 //! The kernel's configuration: tinyconfig plus `kernel/subset.config`, checked after Kconfig has resolved it.
 
-use crate::project::Home;
-use crate::{Result, files, run};
+use crate::Result;
+use crate::host::project::Home;
+use crate::host::{files, run};
 
-use super::Kernel;
 use super::build::{self, Linker};
+use super::checkout::Kernel;
 
 const SUBSET: &str = include_str!("../../kernel/subset.config");
 

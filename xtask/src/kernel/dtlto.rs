@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::checks::require;
-use crate::project::Home;
-use crate::stats::{self, Link};
-use crate::{Result, files, run};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::figures::stats::{self, Link};
+use crate::host::project::Home;
+use crate::host::{files, run};
 
 use super::build::{self, Linker};
-use super::{Kernel, link_line};
+use super::checkout::Kernel;
+use super::link_line;
 
 /// lld's options for a distributor and its first argument.
 pub(crate) fn options(kernel: &Kernel, program: &Path, task: &str) -> Vec<String> {

@@ -4,9 +4,19 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::{Result, files};
+use crate::Result;
+use crate::host::files;
+use crate::host::project::Home;
 
-use super::Kernel;
+use super::checkout::Kernel;
+use super::{config, source};
+
+/// Sources unpacked, edited files as they were, the configuration in place.
+pub(crate) fn prepare(kernel: &Kernel, home: &Home) -> Result<()> {
+    source::provide(home, &kernel.src)?;
+    Edited::all(kernel).iter().try_for_each(Edited::restore)?;
+    config::apply(kernel, home, "")
+}
 
 /// Everything from here on is ours, so that an interrupted run can be undone.
 const MARKER: &str = "\n/* Appended by thindist's checks. */\n";

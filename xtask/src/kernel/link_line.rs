@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::project::Home;
-use crate::{Result, files, run};
+use crate::Result;
+use crate::host::project::Home;
+use crate::host::{files, run};
 
-use super::Kernel;
 use super::build::{self, Linker};
+use super::checkout::Kernel;
 
 /// objtool rewrites vmlinux.o in place after the link, and make compares times: a replay never writes to it.
 const OUTPUT: &str = "vmlinux.o";

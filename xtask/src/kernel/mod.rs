@@ -6,6 +6,7 @@
 pub(crate) mod bench;
 pub(crate) mod boot;
 pub(crate) mod build;
+pub(crate) mod checkout;
 pub(crate) mod config;
 mod dist;
 mod dtlto;
@@ -21,60 +22,14 @@ pub(crate) mod source;
 pub(crate) mod suite;
 pub(crate) mod ways;
 
-use std::path::PathBuf;
-
-use crate::arguments;
-use crate::project::Home;
-use crate::task::{self, Task};
-use crate::{Result, apt, cargo};
+use crate::Result;
+use crate::command::arguments;
+use crate::command::task::{self, Task};
+use crate::host::project::Home;
+use crate::host::{apt, cargo};
 
 use build::Linker;
-
-/// The home of everything here but the demo, which has its own.
-pub(crate) const HOME: &str = "kernel";
-
-/// One kernel to build.
-#[derive(Debug, Clone)]
-pub(crate) struct Kernel {
-    /// The version of clang, lld and the binary tools.
-    pub(crate) llvm: u32,
-    /// Names the logs and statistics of this kernel.
-    pub(crate) name: String,
-    pub(crate) src: PathBuf,
-    /// The build directory; the sources themselves when building in the tree.
-    pub(crate) out: PathBuf,
-}
-
-impl Kernel {
-    /// Sources of its own, built in the tree: all paths in its bitcode are relative, so another directory can hit the
-    /// same cache.
-    pub(crate) fn in_tree(home: &Home, name: &str, llvm: u32) -> Kernel {
-        let dir = home.dir.join(format!("{name}-{llvm}"));
-        Kernel { llvm, name: format!("{name}-{llvm}"), src: dir.clone(), out: dir }
-    }
-
-    /// Built from the common sources with `O=`.
-    pub(crate) fn out_of_tree(home: &Home, llvm: u32) -> Kernel {
-        let name = format!("out-{llvm}");
-        Kernel { llvm, src: home.dir.join(source::PRISTINE), out: home.dir.join(&name), name }
-    }
-
-    /// One kernel is built in the tree and one with `O=`, so that both ways are exercised at no further cost.
-    pub(crate) fn usual(home: &Home, llvm: u32) -> Kernel {
-        if llvm == 19 { Kernel::out_of_tree(home, llvm) } else { Kernel::in_tree(home, "tree", llvm) }
-    }
-
-    fn log_name(&self, step: &str) -> String {
-        format!("{}-{step}", self.name)
-    }
-
-    /// Sources unpacked, edited files as they were, the configuration in place.
-    pub(crate) fn prepare(&self, home: &Home) -> Result<()> {
-        source::provide(home, &self.src)?;
-        edits::Edited::all(self).iter().try_for_each(edits::Edited::restore)?;
-        config::apply(self, home, "")
-    }
-}
+use checkout::{HOME, Kernel};
 
 const STEPS: &[Task] = &[
     Task { name: "build", help: "configure and build vmlinux and bzImage [--llvm N] [--in-process]", run: build_step },
@@ -133,7 +88,7 @@ fn build_step(arguments: &[String]) -> Result<()> {
     let in_process = arguments::take_flag(&mut arguments, "--in-process");
     let (home, kernel) = start(arguments)?;
     let linker = if in_process { Linker::InProcess } else { Linker::thindist(cargo::install_thindist(&home)?) };
-    kernel.prepare(&home)?;
+    edits::prepare(&kernel, &home)?;
     // make does not see that the linker behind the same name has changed.
     build::forget_link(&kernel)?;
     build::make(&kernel, &home, &linker, "build", build::ALL).map(drop)

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::{Result, files};
+use crate::Result;
+use crate::host::files;
 
-use super::Kernel;
+use super::checkout::Kernel;
 
 /// One `.ko`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::checks::require;
-use crate::project::Home;
-use crate::stats::{self, Link};
-use crate::{Result, files};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::figures::stats::{self, Link};
+use crate::host::files;
+use crate::host::project::Home;
 
 use super::build::{self, Linker};
+use super::checkout::Kernel;
 use super::edits::Edited;
-use super::{Kernel, boot, link_line};
+use super::{boot, link_line};
 
 /// What LLVM puts between a name and its suffix.
 const PROMOTED: &str = ".llvm.";

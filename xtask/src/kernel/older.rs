@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use crate::Result;
-use crate::checks::require;
-use crate::project::Home;
-use crate::stats::{self, Link};
+use crate::figures::checks::require;
+use crate::figures::stats::{self, Link};
+use crate::host::project::Home;
 
 use super::build::{self, Linker};
+use super::checkout::Kernel;
 use super::edits::Edited;
-use super::{Kernel, boot, config, link_line, source};
+use super::{boot, config, link_line, source};
 
 const TARBALL: &str = "/usr/src/linux-source-6.1.tar.xz";
 

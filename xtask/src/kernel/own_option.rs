@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use crate::checks::require;
-use crate::newer_suite::{self, Apt};
-use crate::project::Home;
-use crate::stats::{self, Link};
-use crate::{Result, files, machine, run};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::figures::stats::{self, Link};
+use crate::host::newer_suite::{self, Apt};
+use crate::host::project::Home;
+use crate::host::{files, machine, run};
 
 use super::build::{self, Linker};
+use super::checkout::Kernel;
 use super::edits::Edited;
-use super::{Kernel, boot, config, link_line, modules, source};
+use super::{boot, config, link_line, modules, source};
 
 /// The first kernel that has the option.
 const SINCE: [u32; 2] = [7, 2];

@@ -2,19 +2,21 @@
 
 use std::path::Path;
 
-use crate::checks::require;
+use crate::Result;
 use crate::engine::{self, subject};
-use crate::{Result, files};
+use crate::figures::checks::require;
+use crate::host::files;
 
+use super::checkout::Kernel;
 use super::edits::Edited;
 use super::suite::{LEAST_MODULES, Suite, unseen};
-use super::{Kernel, build, link_line};
+use super::{build, link_line};
 
 /// On the engines that are named, or on each. The kernel must have been built.
 pub(super) fn check(suite: &mut Suite, kernel: &Kernel, engines: &[String]) -> Result<()> {
     let Suite { home, linker, checks } = suite;
     require(kernel.out.join(".vmlinux.o.cmd").exists(), || "`cargo xtask kernel build` comes first".to_owned())?;
-    let work = crate::project::Home { dir: home.dir.join("remote") };
+    let work = crate::host::project::Home { dir: home.dir.join("remote") };
     files::make_dir(&work.dir)?;
     let leaf = Edited::leaf(kernel);
     let compiled = |step: &str, change: &dyn Fn() -> Result<()>| {

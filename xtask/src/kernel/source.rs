@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::project::Home;
-use crate::{Result, files, run};
+use crate::Result;
+use crate::host::project::Home;
+use crate::host::{files, run};
 
 const TARBALL: &str = "/usr/src/linux-source-6.12.tar.xz";
 

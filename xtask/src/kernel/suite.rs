@@ -6,14 +6,16 @@
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use crate::checks::{Checks, require};
-use crate::project::Home;
-use crate::stats::{self, Link};
-use crate::{Result, cargo, files};
+use crate::Result;
+use crate::figures::checks::{Checks, require};
+use crate::figures::stats::{self, Link};
+use crate::host::project::Home;
+use crate::host::{cargo, files};
 
 use super::build::{self, Linker};
+use super::checkout::{HOME, Kernel};
 use super::edits::Edited;
-use super::{HOME, Kernel, boot, config, dist, dtlto, link_line, names, older, own_option, source};
+use super::{boot, config, dist, dtlto, edits, link_line, names, older, own_option, source};
 
 /// Fewer would mean that Kconfig dropped the subset, or that the modules did not reach the link as bitcode.
 pub(crate) const LEAST_MODULES: u64 = 1000;
@@ -156,7 +158,7 @@ pub(crate) fn reconfigure(suite: &mut Suite, kernel: &Kernel) {
 }
 
 fn built(suite: &Suite, kernel: &Kernel) -> Result<String> {
-    kernel.prepare(&suite.home)?;
+    edits::prepare(kernel, &suite.home)?;
     build::forget_link(kernel)?;
     let links = suite.make(kernel, "build", build::ALL)?;
     let link = whole(&links)?;
@@ -277,7 +279,7 @@ pub(crate) fn second_directory(suite: &mut Suite, llvm: u32, full: bool) {
 
 fn second(suite: &Suite, kernel: &Kernel, full: bool) -> Result<String> {
     let compiled = if full { "all".to_string() } else { copy_built(suite, kernel)?.to_string() };
-    kernel.prepare(&suite.home)?;
+    edits::prepare(kernel, &suite.home)?;
     build::forget_link(kernel)?;
     let elsewhere = suite.home.dir.join("somebody-else");
     files::make_dir(&elsewhere)?;

@@ -8,7 +8,8 @@ use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Result, files};
+use crate::Result;
+use crate::host::files;
 
 use super::scenario::{Kind, Object, Scenario, Word, archive, shared};
 use super::sources;

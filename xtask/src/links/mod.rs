@@ -13,8 +13,10 @@ mod sources;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::project::{self, Home};
-use crate::{Result, apt, arguments, cargo, files};
+use crate::Result;
+use crate::command::arguments;
+use crate::host::project::{self, Home};
+use crate::host::{apt, cargo, files};
 
 use compare::{Bench, Tried};
 use scenario::Scenario;

@@ -4,8 +4,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::machine::{self, Machine};
-use crate::{Result, apt, arguments, measure, run, table};
+use crate::Result;
+use crate::command::arguments;
+use crate::figures::{measure, table};
+use crate::host::machine::{self, Machine};
+use crate::host::{apt, run};
 
 use super::build::LLVM;
 use super::{Program, Suite, Wanted};

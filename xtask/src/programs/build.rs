@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::project::Home;
-use crate::{Result, cargo, files, machine, run};
+use crate::Result;
+use crate::host::project::Home;
+use crate::host::{cargo, files, machine, run};
 
 use super::recipes::{RECIPES, Recipe};
 

@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::checks::{Checks, require};
-use crate::stats::{self, Link};
-use crate::{Result, files, run};
+use crate::Result;
+use crate::figures::checks::{Checks, require};
+use crate::figures::stats::{self, Link};
+use crate::host::{files, run};
 
 use super::Suite;
 use super::build::{LLVM, Program};

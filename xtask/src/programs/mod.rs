@@ -13,10 +13,12 @@ pub(crate) use bench::run as bench;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::checks::{Checks, require};
-use crate::project::Home;
-use crate::stats::{self, Link};
-use crate::{Result, apt, arguments, cargo, files, run};
+use crate::Result;
+use crate::command::arguments;
+use crate::figures::checks::{Checks, require};
+use crate::figures::stats::{self, Link};
+use crate::host::project::Home;
+use crate::host::{apt, cargo, files, run};
 
 use build::{LLVM, Program};
 use recipes::{RECIPES, Recipe};

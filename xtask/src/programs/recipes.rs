@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use crate::{Result, files};
+use crate::Result;
+use crate::host::files;
 
 /// One program.
 #[derive(Debug)]

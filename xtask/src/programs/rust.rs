@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::checks::{Checks, require};
-use crate::stats::{self, Link};
-use crate::{Result, cargo, files, project, run};
+use crate::Result;
+use crate::figures::checks::{Checks, require};
+use crate::figures::stats::{self, Link};
+use crate::host::{cargo, files, project, run};
 
 use super::build::LLVM;
 use super::{Suite, dtlto};

@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::checks::require;
+use crate::Result;
+use crate::command::arguments;
+use crate::figures::checks::require;
+use crate::figures::measure::{self, Usage, median};
+use crate::figures::{stats, table};
+use crate::host::machine::{self, Machine};
+use crate::host::project::Home;
+use crate::host::{apt, cargo, files};
 use crate::kernel::build::Linker;
-use crate::kernel::{HOME, Kernel, dtlto};
-use crate::machine::{self, Machine};
-use crate::measure::{self, Usage, median};
-use crate::project::Home;
-use crate::{Result, apt, arguments, cargo, files, stats, table};
+use crate::kernel::checkout::{HOME, Kernel};
+use crate::kernel::dtlto;
 
 const LEFT_OUT: [&str; 2] = ["--thinlto-remote-compiler-arg=-mcmodel=kernel", "--thinlto-remote-compiler-arg=-fno-pic"];
 

@@ -8,12 +8,14 @@ pub(crate) mod remote;
 mod report;
 mod rounds;
 
-use crate::project::Home;
-use crate::{Result, apt, arguments, cargo, machine};
+use crate::Result;
+use crate::command::arguments;
+use crate::host::project::Home;
+use crate::host::{apt, cargo, machine};
 
 use super::build::{self, Linker};
-use super::edits::Edited;
-use super::{HOME, Kernel};
+use super::checkout::{HOME, Kernel};
+use super::edits::{self, Edited};
 
 const USUAL_ROUNDS: u32 = 3;
 
@@ -35,6 +37,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
 /// Builds the kernel as far as the archive of its modules, and once through the linker for the saved command.
 fn prepare(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<()> {
-    kernel.prepare(home)?;
+    edits::prepare(kernel, home)?;
     build::make(kernel, home, linker, "bench-prepare", &["vmlinux_o"]).map(drop)
 }

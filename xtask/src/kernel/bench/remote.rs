@@ -9,15 +9,19 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use crate::checks::require;
+use crate::command::arguments;
 use crate::engine::subject::Place;
+use crate::figures::checks::require;
+use crate::figures::measure::{self, Usage, median};
+use crate::figures::stats;
+use crate::figures::table;
+use crate::host::machine::{self, Machine};
+use crate::host::project::Home;
+use crate::host::{apt, cargo, files, run};
 use crate::kernel::build::{self, Linker};
-use crate::kernel::{HOME, Kernel, link_line};
-use crate::machine::{self, Machine};
-use crate::measure::{self, Usage, median};
-use crate::project::Home;
-use crate::stats;
-use crate::{Result, apt, arguments, cargo, engine, files, run, table};
+use crate::kernel::checkout::{HOME, Kernel};
+use crate::kernel::link_line;
+use crate::{Result, engine};
 
 const LLVM: u32 = 22;
 

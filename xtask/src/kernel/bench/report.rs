@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use crate::machine::Machine;
-use crate::measure::{self, median};
-use crate::{Result, table};
+use crate::Result;
+use crate::figures::measure::{self, median};
+use crate::figures::table;
+use crate::host::machine::Machine;
 
 use super::rounds::Round;
 

@@ -5,14 +5,16 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use crate::checks::require;
+use crate::Result;
+use crate::figures::checks::require;
+use crate::figures::measure::{self, Usage, in_turn};
+use crate::figures::stats::{self, Link};
+use crate::host::project::Home;
+use crate::host::{files, machine};
 use crate::kernel::build::{self, Linker};
+use crate::kernel::checkout::Kernel;
 use crate::kernel::edits::Edited;
-use crate::kernel::{Kernel, link_line};
-use crate::measure::{self, Usage, in_turn};
-use crate::project::Home;
-use crate::stats::{self, Link};
-use crate::{Result, files, machine};
+use crate::kernel::link_line;
 
 /// One link by thindist: measured from outside, and what it says itself.
 #[derive(Debug, Clone, Serialize)]

@@ -4,12 +4,13 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use crate::checks::require;
-use crate::project::Home;
-use crate::{Result, files, run};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::host::project::Home;
+use crate::host::{files, run};
 
-use super::super::Kernel;
 use super::super::build::{self, Linker};
+use super::super::checkout::Kernel;
 use super::targets;
 
 const OPTION: &str = "CONFIG_LTO_CLANG_THIN_DIST=y";

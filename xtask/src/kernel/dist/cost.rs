@@ -5,12 +5,14 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::checks::require;
-use crate::project::Home;
-use crate::{Result, files, measure, run};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::figures::measure;
+use crate::host::project::Home;
+use crate::host::{files, run};
 
-use super::super::Kernel;
 use super::super::build::{self, Linker};
+use super::super::checkout::Kernel;
 use super::SUFFIX;
 
 /// Native objects that are removed, so that make has to get them.

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use crate::checks::require;
-use crate::{Result, run};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::host::run;
 
 const POLL: Duration = Duration::from_millis(20);
 

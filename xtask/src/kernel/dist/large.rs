@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::checks::require;
-use crate::project::Home;
-use crate::stats::{self, Link};
-use crate::{Result, files, run};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::figures::stats::{self, Link};
+use crate::host::project::Home;
+use crate::host::{files, run};
 
 use super::super::build::{self, Linker};
+use super::super::checkout::Kernel;
 use super::super::edits::Edited;
-use super::super::{Kernel, config, link_line};
+use super::super::{config, link_line};
 use super::patches::EDITED;
 use super::{ALL, SUFFIX, in_one_link, patches, targets};
 

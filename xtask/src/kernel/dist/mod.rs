@@ -12,9 +12,9 @@ pub(crate) mod patches;
 mod read_only;
 mod small;
 
-use crate::stats::{self, Link};
+use crate::figures::stats::{self, Link};
 
-use super::Kernel;
+use super::checkout::Kernel;
 use super::suite::{self, Suite};
 
 /// What a user of the option builds.

@@ -4,13 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::checks::require;
-use crate::project::Home;
-use crate::{Result, files, run};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::host::project::Home;
+use crate::host::{files, run};
 
 use super::super::build::{self, Linker};
+use super::super::checkout::Kernel;
 use super::super::modules::{self, Module};
-use super::super::{Kernel, boot, link_line};
+use super::super::{boot, link_line};
 
 /// Of one object and of several, with and without imports.
 const VERIFIED: &[&str] =

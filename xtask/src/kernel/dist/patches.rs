@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::checks::require;
-use crate::project::{self, Home};
-use crate::{Result, files, run};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::host::project::{self, Home};
+use crate::host::{files, run};
 
+use super::super::checkout::Kernel;
 use super::super::edits::Edited;
-use super::super::{Kernel, source};
+use super::super::source;
 
 const PATCHES: &str = "kbuild/linux-6.12";
 

@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::checks::require;
-use crate::project::Home;
-use crate::stats::{self, Link};
-use crate::watched::Watched;
-use crate::{Result, files, run};
+use crate::Result;
+use crate::figures::checks::require;
+use crate::figures::stats::{self, Link};
+use crate::host::project::Home;
+use crate::host::watched::Watched;
+use crate::host::{files, run};
 
 use super::super::build::{self, Linker};
+use super::super::checkout::Kernel;
 use super::super::edits::Edited;
-use super::super::{Kernel, boot, config, link_line, modules};
+use super::super::{boot, config, link_line, modules};
 use super::{ALL, SUFFIX, in_one_link, interrupt, patches, read_only, targets};
 
 const CONFIG: &str = include_str!("../../../kernel/small.config");

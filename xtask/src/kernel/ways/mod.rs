@@ -9,11 +9,14 @@ mod page;
 mod steps;
 mod trees;
 
-use crate::project::Home;
-use crate::{Result, apt, arguments, cargo, engine, machine};
+use crate::command::arguments;
+use crate::host::project::Home;
+use crate::host::{apt, cargo, machine};
+use crate::{Result, engine};
 
 use super::build::Linker;
-use super::{HOME, Kernel, link_line};
+use super::checkout::{HOME, Kernel};
+use super::link_line;
 use trees::Way;
 
 const LLVM: u32 = 22;

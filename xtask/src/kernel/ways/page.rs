@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::machine::Machine;
-use crate::measure::median;
-use crate::project;
-use crate::{Result, files};
+use crate::Result;
+use crate::figures::measure::median;
+use crate::host::files;
+use crate::host::machine::Machine;
+use crate::host::project;
 
 use super::Figures;
 use super::trees::{Made, Sizes};
@@ -97,7 +98,7 @@ fn sizes(ways: &[Sizes]) -> String {
 mod tests {
     use super::super::steps::Row;
     use super::*;
-    use crate::measure::Usage;
+    use crate::figures::measure::Usage;
 
     fn figures() -> Figures {
         let made = |wall_s: f64, backends| {
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_text_has_a_place_for_every_table_and_no_other() {
-        let machine = crate::machine::describe(22);
+        let machine = crate::host::machine::describe(22);
         let page = fill(TEXT, &fields(&machine, &figures())).unwrap();
         assert!(page.contains("| a step | 6.0 (1.00) | 3.0 (0.50) |"), "{page}");
         assert!(

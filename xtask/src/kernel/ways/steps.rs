@@ -1,8 +1,8 @@
 //! The steps of a tree, and what each way takes for each of them.
 
 use crate::Result;
+use crate::host::project::Home;
 use crate::kernel::edits::Edited;
-use crate::project::Home;
 
 use super::trees::{Made, REMOTE_CACHE, Way};
 

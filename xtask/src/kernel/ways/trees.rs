@@ -4,13 +4,15 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::Result;
+use crate::figures::measure::{self, Usage};
+use crate::figures::stats;
+use crate::host::project::Home;
+use crate::host::{files, run};
 use crate::kernel::build::{self, Linker};
-use crate::kernel::edits::Edited;
-use crate::kernel::{Kernel, config, dist, source};
-use crate::measure::{self, Usage};
-use crate::project::Home;
-use crate::stats;
-use crate::{Result, files, run};
+use crate::kernel::checkout::Kernel;
+use crate::kernel::edits::{self, Edited};
+use crate::kernel::{config, dist, source};
 
 use super::LLVM;
 
@@ -53,7 +55,7 @@ pub(crate) struct Sizes {
 /// Sources, configuration and objects of each way; every object is compiled, so that what is measured is the same work.
 pub(crate) fn prepare(home: &Home, thindist: &Linker) -> Result<Vec<Way>> {
     let built = Kernel::usual(home, LLVM);
-    built.prepare(home)?;
+    edits::prepare(&built, home)?;
     build::make(&built, home, thindist, "ways-built", build::ALL)?;
     let steps = Linker::Steps(thindist.program()?);
     let copy = |name| -> Result<Kernel> {

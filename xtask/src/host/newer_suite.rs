@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Result, files, run};
+use crate::Result;
+use crate::host::{files, run};
 
 /// The newest of all; releases come and go.
 const SUITE: &str = "sid";

@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::project::Home;
-use crate::{Result, files, run};
+use crate::Result;
+use crate::host::project::Home;
+use crate::host::{files, run};
 
 /// What one run took.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -95,7 +96,7 @@ pub(crate) fn in_turn<A, B>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files;
+    use crate::host::files;
 
     #[test]
     fn a_run_has_time_and_memory_and_a_failure_is_one() {

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::{Result, files, run};
+use crate::Result;
+use crate::host::{files, run};
 
 #[derive(Deserialize)]
 struct JobFile {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::{Result, arguments, run};
+use crate::Result;
+use crate::command::arguments;
+use crate::host::run;
 
 /// What building and booting a kernel takes, beside the compilers.
 pub(crate) const KERNEL: &[&str] = &[

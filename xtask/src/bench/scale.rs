@@ -8,9 +8,12 @@ use std::process::{Child, Command, Stdio};
 
 use serde::Serialize;
 
-use crate::measure::{self, Usage, measured};
-use crate::project::Home;
-use crate::{Result, arguments, cargo, files, machine, run, table};
+use crate::Result;
+use crate::command::arguments;
+use crate::figures::measure::{self, Usage, measured};
+use crate::figures::table;
+use crate::host::project::Home;
+use crate::host::{cargo, files, machine, run};
 
 /// Each action takes a second, so a row takes so many seconds at best.
 const ROUNDS: u32 = 20;

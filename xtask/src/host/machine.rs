@@ -4,8 +4,8 @@ use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
-use crate::files;
-use crate::project;
+use crate::host::files;
+use crate::host::project;
 
 /// The machine and the versions on it.
 #[derive(Debug, Serialize)]

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::{Result, files};
+use crate::Result;
+use crate::host::files;
 
 /// The version that this reader knows.
 const SCHEMA: u32 = 1;

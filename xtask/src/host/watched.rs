@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Result, files};
+use crate::Result;
+use crate::host::files;
 
 /// The script, and the file to which each compilation adds a line when it begins and when it ends.
 #[derive(Debug)]

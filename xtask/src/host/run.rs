@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{Result, files};
+use crate::Result;
+use crate::host::files;
 
 /// Enough for a compiler's error and what led to it; the whole is in the log.
 const TAIL_LINES: usize = 30;

@@ -8,10 +8,13 @@ use std::process::Command;
 
 use serde::Serialize;
 
-use crate::machine::{self, Machine};
-use crate::measure::{self, Usage, in_turn, median};
-use crate::project::Home;
-use crate::{Result, apt, arguments, cargo, files, run, table};
+use crate::Result;
+use crate::command::arguments;
+use crate::figures::measure::{self, Usage, in_turn, median};
+use crate::figures::table;
+use crate::host::machine::{self, Machine};
+use crate::host::project::Home;
+use crate::host::{apt, cargo, files, run};
 
 const LLVM: u32 = 22;
 const MODULES: usize = 8000;

@@ -1,9 +1,9 @@
 //! The table of tasks.
 
-use crate::task::{Task, dispatch};
-use crate::{
-    Result, apt, demo, dist, docs, engine, fuzz, kernel, lld_tests, programs, scale, serial_distributor, small, test,
-};
+use crate::bench::{scale, serial_distributor, small};
+use crate::command::task::{Task, dispatch};
+use crate::host::apt;
+use crate::{Result, demo, dist, docs, engine, fuzz, kernel, lld_tests, programs, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::Result;
-use crate::files;
+use crate::host::files;
 
 /// The root of the workspace, known at compile time: tasks run from any directory below it.
 pub(crate) fn root() -> PathBuf {

@@ -5,8 +5,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::project::{self, Home};
-use crate::{Result, files, run};
+use crate::Result;
+use crate::host::project::{self, Home};
+use crate::host::{files, run};
 
 /// Names a `thindist` to use as it is: to measure a released one, or one that was built with other flags.
 const BINARY: &str = "THINDIST_XTASK_BIN";
