@@ -137,8 +137,7 @@ fn one_version(suite: &mut Suite, kernel: &Kernel) {
         // Without a build each further check would repeat this failure.
         return;
     }
-    let outcome = link_line::verify(kernel, &suite.home, &suite.linker);
-    suite.record(kernel, "verify: native objects and output sections identical", outcome);
+    // The hot edit's `verify` compares every object of this build but one.
     edits(suite, kernel);
     if kernel.llvm >= 21 {
         distributor(suite, kernel, false);
