@@ -46,7 +46,7 @@ pub(crate) fn remove_file(path: &Path) -> Result<()> {
     absent_is_fine(fs::remove_file(path)).map_err(named(path, "remove"))
 }
 
-/// Removes a directory, with what is in it, that may be absent.
+/// Moves what may be absent.
 pub(crate) fn rename_if_there(from: &Path, to: &Path) -> Result<()> {
     match std::fs::rename(from, to) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -56,6 +56,7 @@ pub(crate) fn rename_if_there(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+/// Removes a directory, with what is in it, that may be absent.
 pub(crate) fn remove_dir(path: &Path) -> Result<()> {
     absent_is_fine(fs::remove_dir_all(path)).map_err(named(path, "remove"))
 }

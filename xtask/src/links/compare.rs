@@ -14,13 +14,12 @@ use crate::host::files;
 use super::scenario::{Kind, Object, Scenario, Word, archive, shared};
 use super::sources;
 
-/// Links of one LLVM by one way.
+/// Links of one LLVM.
 #[derive(Debug)]
 pub(crate) struct Bench {
     home: PathBuf,
     linker: PathBuf,
     llvm: u32,
-    way: String,
     runs: AtomicUsize,
 }
 
@@ -36,11 +35,20 @@ pub(crate) enum Tried {
 }
 
 impl Tried {
+    fn of(outcome: Outcome, name: &str, scenario: &Scenario) -> Self {
+        match outcome {
+            Outcome::Equal { refused: false } => Self::Equal,
+            Outcome::Equal { refused: true } => Self::Refused,
+            Outcome::OtherWay => Self::OtherWay,
+            Outcome::Differs(what) => Self::Differs(name.to_owned(), scenario.clone(), what),
+        }
+    }
+
     pub(crate) fn is_equal(&self) -> bool {
         matches!(self, Self::Equal | Self::Refused)
     }
 
-    pub(crate) fn difference(self) -> Option<(String, Scenario, String)> {
+    pub(crate) fn difference(&self) -> Option<(&String, &Scenario, &String)> {
         match self {
             Self::Differs(name, scenario, difference) => Some((name, scenario, difference)),
             _ => None,
@@ -65,13 +73,16 @@ pub(crate) enum Outcome {
 }
 
 impl Bench {
-    pub(crate) fn new(home: &Path, linker: &Path, llvm: u32, way: &str) -> Self {
-        let home = home.join(format!("{llvm}-{way}"));
-        Self { home, linker: linker.to_owned(), llvm, way: way.to_owned(), runs: AtomicUsize::new(0) }
+    /// In memory, if there is a place for it: each link makes and removes dozens of files. The stores stay on disk.
+    pub(crate) fn new(home: &Path, linker: &Path, llvm: u32) -> Self {
+        let memory = Path::new("/dev/shm");
+        let name = format!("thindist-links-{}", std::process::id());
+        let home = if memory.is_dir() { memory.join(name) } else { home.to_owned() };
+        Self { home: home.join(llvm.to_string()), linker: linker.to_owned(), llvm, runs: AtomicUsize::new(0) }
     }
 
-    /// All of them, two at a time.
-    pub(crate) fn try_all(&self, links: &[(String, Scenario)]) -> Result<Vec<Tried>> {
+    /// All of them by each way, two at a time.
+    pub(crate) fn try_all(&self, links: &[(String, Scenario)], ways: &[&str]) -> Result<Vec<Vec<Tried>>> {
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
         let failed = Mutex::new(None);
@@ -79,90 +90,33 @@ impl Bench {
             for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
                 scope.spawn(|| {
                     while let Some((name, scenario)) = links.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let tried = match self.compare(scenario) {
-                            Ok(Outcome::Equal { refused: false }) => Tried::Equal,
-                            Ok(Outcome::Equal { refused: true }) => Tried::Refused,
-                            Ok(Outcome::OtherWay) => Tried::OtherWay,
-                            Ok(Outcome::Differs(what)) => Tried::Differs(name.clone(), scenario.clone(), what),
+                        match self.compare(scenario, ways) {
+                            Ok(outcomes) => {
+                                let tried = outcomes.into_iter().map(|outcome| Tried::of(outcome, name, scenario));
+                                locked(&done).push(tried.collect());
+                            }
                             Err(error) => {
-                                failed
-                                    .lock()
-                                    .unwrap_or_else(|poison| poison.into_inner())
-                                    .get_or_insert(format!("{name}: {error}"));
+                                locked(&failed).get_or_insert(format!("{name}: {error}"));
                                 return;
                             }
-                        };
-                        done.lock().unwrap_or_else(|poison| poison.into_inner()).push(tried);
+                        }
                     }
                 });
             }
         });
-        match failed.into_inner().unwrap_or_else(|poison| poison.into_inner()) {
-            Some(error) => Err(error),
-            None => Ok(done.into_inner().unwrap_or_else(|poison| poison.into_inner())),
-        }
+        files::remove_dir(&self.home)?;
+        let failed = locked(&failed).take();
+        failed.map_or_else(|| Ok(std::mem::take(&mut *locked(&done))), Err)
     }
 
-    /// Links by both and compares.
-    pub(crate) fn compare(&self, scenario: &Scenario) -> Result<Outcome> {
+    /// Links by lld and by thindist, and compares: an outcome for each way.
+    pub(crate) fn compare(&self, scenario: &Scenario, ways: &[&str]) -> Result<Vec<Outcome>> {
         let place = self.home.join(format!("run-{}", self.runs.fetch_add(1, Ordering::Relaxed)));
         files::remove_dir(&place)?;
-        let outcome = self.compare_in(&place, scenario);
+        let mut made = Made::new(self, scenario, &place);
+        let outcomes = ways.iter().map(|way| made.compare(way)).collect();
         files::remove_dir(&place)?;
-        outcome
-    }
-
-    fn compare_in(&self, place: &Path, scenario: &Scenario) -> Result<Outcome> {
-        let cache = place.join("store");
-        let edited = scenario.objects().nth(scenario.edited).map(|object| object.name.clone()).unwrap_or_default();
-        let mut refused = false;
-        let rounds = [
-            ("cold", 0, false),
-            ("warm", 0, false),
-            ("remembered", 0, true),
-            ("after an edit", 1, false),
-            ("again", 0, false),
-        ];
-        let mut expected: Option<(usize, Left)> = None;
-        for (round, edition, memo) in rounds {
-            let reference = match expected.take().filter(|(known, _)| *known == edition) {
-                Some((_, reference)) => reference,
-                None => self.link(&self.make(place, scenario, &edited, edition)?, scenario, None)?,
-            };
-            let work = self.make(place, scenario, &edited, edition)?;
-            let ours = self.link(&work, scenario, Some((&cache, memo)))?;
-            if ours.stderr.contains("thindist: error:") && ours.stderr.contains("allow in-process") {
-                return Ok(Outcome::OtherWay);
-            }
-            if let Some(what) = difference(&reference, &ours) {
-                return Ok(Outcome::Differs(format!("{round}: {what}")));
-            }
-            refused |= reference.code != Some(0);
-            expected = Some((edition, reference));
-        }
-        Ok(Outcome::Equal { refused })
-    }
-
-    /// A directory with the inputs and nothing else. Always the same one: outputs hold its path.
-    fn make(&self, place: &Path, scenario: &Scenario, edited: &str, edition: usize) -> Result<PathBuf> {
-        let made = place.join(format!("inputs-{edition}"));
-        if !made.exists() {
-            files::make_dir(&made)?;
-            for (name, text) in &scenario.texts {
-                files::write(&made.join(name), text)?;
-            }
-            for object in scenario.objects() {
-                self.compile(&made, object, if object.name == edited { edition } else { 0 })?;
-            }
-            self.compile(&made, &only_symbols(), 0)?;
-            for (number, word) in scenario.line.iter().enumerate() {
-                self.bundle(&made, number, word)?;
-            }
-        }
-        let work = place.join("work");
-        files::remove_dir(&work)?;
-        self.tool("cp", &["-a", &made.to_string_lossy(), &work.to_string_lossy()], place)?;
-        Ok(work)
+        outcomes
     }
 
     fn compile(&self, directory: &Path, object: &Object, edition: usize) -> Result<()> {
@@ -218,21 +172,23 @@ impl Bench {
         Err(format!("{name} {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr)))
     }
 
-    /// Links in `work`, by lld or, with a store, by thindist.
-    fn link(&self, work: &Path, scenario: &Scenario, ours: Option<(&Path, bool)>) -> Result<Left> {
-        let lld = format!("ld.lld-{}", self.llvm);
-        let mut command = match ours {
-            None => Command::new(&lld),
-            Some((cache, memo)) => {
-                let mut command = Command::new(&self.linker);
-                command.env("THINDIST_LLD", &lld).env("THINDIST_CACHE_DIR", cache).env("THINDIST_WAY", &self.way);
-                command.env("THINDIST_MEMO", if memo { "1" } else { "0" });
-                if !matches!(self.way.as_str(), "auto" | "in-process") {
-                    command.env("THINDIST_FALLBACK", "never");
-                }
-                command
-            }
-        };
+    fn lld(&self) -> Command {
+        Command::new(format!("ld.lld-{}", self.llvm))
+    }
+
+    fn thindist(&self, way: &str, store: &Path, memo: bool) -> Command {
+        let mut command = Command::new(&self.linker);
+        command.env("THINDIST_LLD", format!("ld.lld-{}", self.llvm));
+        command.env("THINDIST_CACHE_DIR", store).env("THINDIST_WAY", way);
+        command.env("THINDIST_MEMO", if memo { "1" } else { "0" });
+        if !matches!(way, "auto" | "in-process") {
+            command.env("THINDIST_FALLBACK", "never");
+        }
+        command
+    }
+
+    /// Links in `work`.
+    fn link(&self, mut command: Command, work: &Path, scenario: &Scenario) -> Result<Left> {
         let words = scenario.words();
         command.args(&words).current_dir(work).env("TZ", "UTC");
         if scenario.names_output {
@@ -241,6 +197,113 @@ impl Bench {
         let output = command.output().map_err(|error| format!("cannot start the linker: {error}"))?;
         left(work, &output)
     }
+}
+
+/// The inputs of a scenario and what lld makes of them, for all ways.
+struct Made<'a> {
+    bench: &'a Bench,
+    scenario: &'a Scenario,
+    place: &'a Path,
+    /// The object that is edited.
+    edited: &'a str,
+    /// What lld leaves, before and after the edit.
+    references: BTreeMap<usize, Left>,
+}
+
+impl<'a> Made<'a> {
+    fn new(bench: &'a Bench, scenario: &'a Scenario, place: &'a Path) -> Self {
+        let edited = scenario.objects().nth(scenario.edited).map_or("", |object| object.name.as_str());
+        Self { bench, scenario, place, edited, references: BTreeMap::new() }
+    }
+
+    fn compare(&mut self, way: &str) -> Result<Outcome> {
+        let store = self.place.join(format!("store-{way}"));
+        let mut refused = false;
+        let rounds = [
+            ("cold", 0, false),
+            ("warm", 0, false),
+            ("remembered", 0, true),
+            ("after an edit", 1, false),
+            ("again", 0, false),
+        ];
+        for (round, edition, memo) in rounds {
+            self.refer(edition)?;
+            let command = self.bench.thindist(way, &store, memo);
+            let ours = self.bench.link(command, &self.work(edition)?, self.scenario)?;
+            if ours.stderr.contains("thindist: error:") && ours.stderr.contains("allow in-process") {
+                return Ok(Outcome::OtherWay);
+            }
+            let reference = self.references.get(&edition).ok_or("lld has not linked it")?;
+            if let Some(what) = difference(reference, &ours) {
+                return Ok(Outcome::Differs(format!("{round}: {what}")));
+            }
+            refused |= reference.code != Some(0);
+        }
+        Ok(Outcome::Equal { refused })
+    }
+
+    fn refer(&mut self, edition: usize) -> Result<()> {
+        if !self.references.contains_key(&edition) {
+            let left = self.bench.link(self.bench.lld(), &self.work(edition)?, self.scenario)?;
+            self.references.insert(edition, left);
+        }
+        Ok(())
+    }
+
+    /// A directory with the inputs and nothing else. Always the same one: outputs hold its path.
+    fn work(&self, edition: usize) -> Result<PathBuf> {
+        let inputs = self.inputs(edition);
+        if !inputs.exists() {
+            if edition == 0 { self.make()? } else { self.edit(edition)? }
+        }
+        let work = self.place.join("work");
+        files::remove_dir(&work)?;
+        self.copy(&inputs, &work)?;
+        Ok(work)
+    }
+
+    fn inputs(&self, edition: usize) -> PathBuf {
+        self.place.join(format!("inputs-{edition}"))
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        self.bench.tool("cp", &["-a", &from.to_string_lossy(), &to.to_string_lossy()], self.place)
+    }
+
+    fn make(&self) -> Result<()> {
+        let inputs = self.inputs(0);
+        files::make_dir(&inputs)?;
+        for (name, text) in &self.scenario.texts {
+            files::write(&inputs.join(name), text)?;
+        }
+        for object in self.scenario.objects() {
+            self.bench.compile(&inputs, object, 0)?;
+        }
+        self.bench.compile(&inputs, &only_symbols(), 0)?;
+        let mut words = self.scenario.line.iter().enumerate();
+        words.try_for_each(|(number, word)| self.bench.bundle(&inputs, number, word))
+    }
+
+    /// The same but for one object and what it is bundled in.
+    fn edit(&self, edition: usize) -> Result<()> {
+        let inputs = self.inputs(edition);
+        self.copy(&self.inputs(0), &inputs)?;
+        let is_edited = |object: &&Object| object.name == self.edited;
+        for object in self.scenario.objects().filter(is_edited) {
+            self.bench.compile(&inputs, object, edition)?;
+        }
+        for (number, word) in self.scenario.line.iter().enumerate() {
+            if word.objects().iter().any(|object| is_edited(&object)) {
+                files::remove_file(&inputs.join(archive(number)))?;
+                self.bench.bundle(&inputs, number, word)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// For `--just-symbols`.

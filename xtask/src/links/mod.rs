@@ -83,13 +83,15 @@ fn all(llvms: &[u32], ways: &[&str], links: &[(String, Scenario)]) -> Result<()>
     let linker = cargo::install_thindist(&home)?;
     let mut failed = Vec::new();
     for llvm in llvms {
-        for way in ways {
-            let bench = Bench::new(&home.dir, &linker, *llvm, way);
-            let tried = bench.try_all(links)?;
-            println!("pass  links, LLVM {llvm}, {way}: {}", summary(&tried));
-            for (name, scenario, difference) in tried.into_iter().filter_map(Tried::difference) {
+        let bench = Bench::new(&home.dir, &linker, *llvm);
+        let tried = bench.try_all(links, ways)?;
+        for (number, way) in ways.iter().enumerate() {
+            let of_way = || tried.iter().filter_map(|by_way| by_way.get(number));
+            let word = if of_way().all(|tried| tried.difference().is_none()) { "pass" } else { "FAIL" };
+            println!("{word}  links, LLVM {llvm}, {way}: {}", summary(of_way()));
+            for (name, scenario, difference) in of_way().filter_map(Tried::difference) {
                 println!("DIFFERS  LLVM {llvm}, {way}, {name}: {difference}");
-                let (small, difference) = reduce::smaller(&bench, scenario, difference)?;
+                let (small, difference) = reduce::smaller(&bench, way, scenario.clone(), difference.clone())?;
                 println!("{}\n{difference}", small.show());
                 failed.push(format!("LLVM {llvm}, {way}, {name}"));
             }
@@ -102,8 +104,8 @@ fn all(llvms: &[u32], ways: &[&str], links: &[(String, Scenario)]) -> Result<()>
     }
 }
 
-fn summary(tried: &[Tried]) -> String {
-    let count = |wanted: fn(&Tried) -> bool| tried.iter().filter(|tried| wanted(tried)).count();
+fn summary<'a>(tried: impl Iterator<Item = &'a Tried> + Clone) -> String {
+    let count = |wanted: fn(&Tried) -> bool| tried.clone().filter(|tried| wanted(tried)).count();
     format!(
         "{} equal, {} of them links that lld refuses as well; {} not of this way; {} differ",
         count(Tried::is_equal),

@@ -5,13 +5,19 @@ use super::scenario::{Scenario, Word};
 use crate::Result;
 
 /// The smallest that leaving out one thing after the other leads to, and how that differs.
-pub(crate) fn smaller(bench: &Bench, mut scenario: Scenario, mut difference: String) -> Result<(Scenario, String)> {
+pub(crate) fn smaller(
+    bench: &Bench,
+    way: &str,
+    mut scenario: Scenario,
+    mut difference: String,
+) -> Result<(Scenario, String)> {
     let mut go_on = true;
     while go_on {
         go_on = false;
         for candidate in candidates(&scenario) {
             // A link that cannot be made is no smaller one.
-            if let Ok(Outcome::Differs(what)) = bench.compare(&candidate) {
+            let outcomes = bench.compare(&candidate, &[way]);
+            if let Some(Outcome::Differs(what)) = outcomes.ok().and_then(|mut outcomes| outcomes.pop()) {
                 (scenario, difference, go_on) = (candidate, what, true);
                 break;
             }
