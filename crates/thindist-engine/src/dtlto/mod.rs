@@ -38,7 +38,6 @@ use thindist_core::flags::targets;
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::lld::dtlto::{self, DtltoJobs};
 use thindist_core::lld::link_line::{OutputKind, Refusal};
-use thindist_core::plan::{Module, Plan};
 use told::tell;
 
 const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
@@ -232,15 +231,16 @@ impl Distribution<'_> {
         let named: Vec<AsmInput> = self.jobs.common_inputs.iter().cloned().map(AsmInput::Incbin).collect();
         let mut flags = self.flags.flags.clone();
         flags.add_compiler_options(&self.jobs.extra, &self.jobs.common_inputs).map_err(Stop::Refused)?;
-        let (modules, sources) = self.modules.parts();
-        targets::check_triples(modules.iter().map(Module::target)).map_err(planning::mixed_targets)?;
+        let modules = self.modules.of_plan();
+        targets::check_triples(modules.values().map(|located| located.module.target()))
+            .map_err(planning::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
-        let plan = Plan::new(modules, PromotedNames::Hash);
+        let plan = planning::planned_over(modules, PromotedNames::Hash)?;
         let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named, regular: &[] };
         let places = execution::places_beside(workspace, self.flags.line.jobs())?;
         let tools = Tools { settings: &workspace.settings, state: &workspace.state, compiler: &self.compiler.path };
         workspace.remote.while_planning(tools, places, |planned| {
-            planning::plan_jobs(workspace, &plan, modules, sources, indexes, &common, planned)
+            planning::plan_jobs(workspace, &plan, modules, indexes, &common, planned)
         })
     }
 

@@ -23,16 +23,17 @@ use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::index::{self, IndividualIndex};
 use thindist_core::lld::link_line::{Refusal, Warnings};
 use thindist_core::plan::dso_local::DsoLocal;
-use thindist_core::plan::{self, Module, Plan, PlanError};
+use thindist_core::plan::{self, Module, ModuleMap, Plan, PlanError};
 use thindist_engine::execution::{self, Batch};
 use thindist_engine::extra_inputs::NamedFiles;
 use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::imported::{self, Located};
 use thindist_engine::settings::Settings;
 use thindist_engine::stats::{Stats, Timer};
 use thindist_engine::stop::Stop;
 use thindist_engine::tools::{self, Tool};
 use thindist_engine::workspace::Workspace;
-use thindist_engine::{batch, imported, output_files, planning};
+use thindist_engine::{batch, output_files, planning};
 use thindist_exec::{Job, Outcome, Source};
 
 /// What to do about an index that does not fit.
@@ -214,16 +215,16 @@ fn job(
     bytes: &[u8],
 ) -> std::result::Result<(Job, Vec<String>), Stop> {
     let imported = index.modules.iter().map(|module| module.identifier.as_str()).filter(|name| *name != line.module);
-    let mut modules = Vec::new();
-    let mut sources = Vec::new();
-    for name in std::iter::once(line.module.as_str()).chain(imported) {
-        let (module, source) = read_module(workspace, name, line, compiler)?;
-        modules.push(module);
-        sources.push(source);
-    }
-    let plan = Plan::new(&modules, PromotedNames::Hash);
-    let imports = plan.imports(0, bytes).map_err(stop)?;
-    let wanted: Vec<_> = modules.iter().zip(&sources).enumerate().skip(1).map(fact_of).collect();
+    let names = std::iter::once(line.module.as_str()).chain(imported);
+    let modules = names.map(|name| read_module(workspace, name, line, compiler)).collect::<Result<Vec<_>>>()?;
+    let modules = ModuleMap::of_plan(modules);
+    let own = modules.only(|located| located.module.identifier == line.module);
+    let own =
+        own.ok_or_else(|| Failure::internal(format_args!("{} is not one module of its own link", line.module)))?;
+    let plan = Plan::new(modules.map(|located| &located.module), PromotedNames::Hash).map_err(stop)?;
+    let imports = plan.imports(own, bytes).map_err(stop)?;
+    let others = modules.iter().filter(|(id, _)| *id != own);
+    let wanted: Vec<_> = others.map(|(id, located)| (id, located.module.bitcode, &located.source)).collect();
     let facts = imported::facts(&workspace.state, &wanted)?;
     plan.check_current(&imports, bytes, &facts).map_err(stop)?;
     // What other modules define, this index alone does not tell; the compiler as it was called does not know it either.
@@ -232,13 +233,7 @@ fn job(
     let extra_inputs = named.resolve(&workspace.state, &line.module, &draft.named_files)?;
     let backend = plan.backend(draft, extra_inputs, compiler.identity, line.arguments()).map_err(stop)?;
     let names = planning::identifiers(&modules, &backend.imports);
-    Ok((planning::job(&line.module, backend, &sources, &named)?, names))
-}
-
-fn fact_of<'a>(
-    (number, (module, source)): (usize, (&Module, &'a Source)),
-) -> (usize, thindist_core::digest::Digest, &'a Source) {
-    (number, module.bitcode, source)
+    Ok((planning::job(backend, &modules, &named)?, names))
 }
 
 fn stop(error: PlanError) -> Stop {
@@ -251,7 +246,7 @@ fn stop(error: PlanError) -> Stop {
     }
 }
 
-fn read_module(workspace: &Workspace, name: &str, line: &BackendLine, compiler: &Tool) -> Result<(Module, Source)> {
+fn read_module(workspace: &Workspace, name: &str, line: &BackendLine, compiler: &Tool) -> Result<Located> {
     let path = std::path::absolute(name).map_err(|error| io("find", name, &error))?;
     let why = |failure: Failure| {
         if name == line.module {
@@ -275,7 +270,7 @@ fn read_module(workspace: &Workspace, name: &str, line: &BackendLine, compiler: 
         .hint(format_args!("compile all of it with one compiler: clang {major}, or clang {}", compiler.major)));
     }
     let module = Module { identifier: name.to_owned(), path: name.to_owned(), recorded: None, facts, bitcode };
-    Ok((module, Source::File { path, stamp: Some(stamp) }))
+    Ok(Located { module, source: Source::File { path, stamp: Some(stamp) } })
 }
 
 /// The compiler's own words, with the names that it would have seen.
