@@ -93,21 +93,13 @@ fn read_jobs(job_file: &Path) -> Result<DtltoJobs> {
     })
 }
 
-/// What an lld that waits in a link of ld.thindist's has been given.
-#[derive(Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) planned: PlannedJobs,
-    /// What lld calls the module of each job.
-    pub(crate) modules: Vec<String>,
-}
-
 /// The native objects for an lld that waits in a link of ld.thindist's. What an action cannot express is refused.
 pub(crate) fn for_linker(
     session: &Session,
     job_file: &Path,
     known: &KnownFacts,
     counts: &mut BackendCounts,
-) -> std::result::Result<Answer, Stop> {
+) -> std::result::Result<PlannedJobs, Stop> {
     let jobs = read_jobs(job_file)?;
     outputs::check_places(job_file, &jobs.jobs)?;
     let linker = Linker::started(job_file, &session.lld.path, &session.line).ok_or_else(|| {
@@ -131,7 +123,7 @@ pub(crate) fn for_linker(
     this.modules.rename_to_in_process(&linker).map_err(Stop::Refused)?;
     let planned = this.plan(&session.workspace)?;
     this.build(&session.workspace, &planned, counts)?;
-    Ok(Answer { planned, modules: jobs.jobs.into_iter().map(|job| job.bitcode).collect() })
+    Ok(planned)
 }
 
 fn distribute(
@@ -251,7 +243,6 @@ impl Distribution<'_> {
             max_jobs: self.flags.line.jobs(),
             warnings: self.flags.line.warnings(),
             jobs: &planned.jobs,
-            imported: &planned.imported,
             line: self.line,
         };
         let keep = self.linker.is_none_or(Linker::keeps_natives);

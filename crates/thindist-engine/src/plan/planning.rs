@@ -2,6 +2,7 @@
 
 use super::extra_inputs::NamedFiles;
 use crate::backends::execution::Batch;
+use crate::backends::jobs::{ImportName, PlannedJob};
 use crate::backends::what_ran::Line;
 use crate::failure::{Failure, Result, io};
 use crate::inputs::content::{Content, Member, Place};
@@ -45,7 +46,7 @@ pub(crate) struct Candidate {
 #[derive(Debug, Default)]
 pub struct Planned {
     /// The backends of the link, in lld's order.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<PlannedJob>,
     /// Regular LTO's object belongs into the final link.
     pub has_regular_part: bool,
     /// What lld sees of the candidates.
@@ -54,10 +55,6 @@ pub struct Planned {
     pub named_files: Vec<PathBuf>,
     /// What suffixes of promoted names in-process are here, where names are stable.
     pub(crate) new_suffixes: BTreeMap<String, String>,
-    /// Imported identifiers of each job, by rank: for diagnostics.
-    imported: Vec<Vec<String>>,
-    /// The path of each job's module, the same in every checkout, and those of its imports.
-    pub(crate) paths: Vec<(String, Vec<String>)>,
 }
 
 impl Candidate {
@@ -68,11 +65,6 @@ impl Candidate {
 }
 
 impl Planned {
-    /// Each module with those that it imports from.
-    pub(crate) fn imports(&self) -> impl Iterator<Item = (&str, &[String])> {
-        self.jobs.iter().map(|job| job.name.as_str()).zip(self.imported.iter().map(Vec::as_slice))
-    }
-
     /// How many backends the link has.
     pub fn len(&self) -> usize {
         self.jobs.len()
@@ -91,7 +83,6 @@ impl Planned {
             max_jobs: session.line.jobs(),
             warnings: session.line.warnings(),
             jobs: &self.jobs,
-            imported: &self.imported,
             line: Some(Line { line: &session.line, lld: &session.lld.path, clang: &session.clang.path }),
         }
     }
@@ -233,24 +224,20 @@ pub(crate) fn plan(
     modules.values().try_for_each(check).map_err(Stop::Refused)?;
     let plan = planned_over(&modules, session.workspace.settings.promoted_names()?)?;
     let common = Common { compiler: session.clang.identity, flags, named: &[], regular: &regular };
-    let PlannedJobs { jobs, mut named_files, imported, new_suffixes, paths } =
+    let PlannedJobs { jobs, mut named_files, new_suffixes } =
         plan_jobs(&session.workspace, &plan, &modules, indexes, &common, planned)?;
     named_files.extend(records);
-    Ok(Planned { jobs, has_regular_part, bitcode, named_files, imported, new_suffixes, paths })
+    Ok(Planned { jobs, has_regular_part, bitcode, named_files, new_suffixes })
 }
 
 /// The jobs of a plan.
 #[derive(Debug, Default)]
 pub(crate) struct PlannedJobs {
-    pub(crate) jobs: Vec<Job>,
+    pub(crate) jobs: Vec<PlannedJob>,
     /// Files that assembly named.
     pub(crate) named_files: Vec<PathBuf>,
-    /// Imported identifiers of each job, by rank: for diagnostics.
-    pub(crate) imported: Vec<Vec<String>>,
     /// Of promoted names in-process: ours, where they are others.
     pub(crate) new_suffixes: BTreeMap<String, String>,
-    /// The path of each job's module, the same in every checkout, and those of its imports.
-    pub(crate) paths: Vec<(String, Vec<String>)>,
 }
 
 /// What all backends of a link have in common.
@@ -301,10 +288,8 @@ pub(crate) fn plan_jobs(
         extra_inputs.extend_from_slice(&declared);
         let arguments = common.flags.arguments(&own.facts, own.recorded.as_ref());
         let backend = plan.backend(draft, extra_inputs, common.compiler, arguments).map_err(stop)?;
-        planned.imported.push(identifiers(modules, &backend.imports));
-        planned.paths.push((own.path.clone(), names(modules, &backend.imports, |module| &module.path)));
         let job = job(backend, modules, &named)?;
-        on_job(&job);
+        on_job(&job.job);
         planned.jobs.push(job);
     }
     planned.named_files = named.paths().collect();
@@ -415,28 +400,28 @@ pub(crate) fn stop(error: plan::PlanError) -> Stop {
     }
 }
 
-/// lld's identifiers of these modules, in their order.
-pub fn identifiers(modules: &ModuleMap<Located>, wanted: &[ModuleId]) -> Vec<String> {
-    names(modules, wanted, |module| &module.identifier)
-}
-
-fn names(modules: &ModuleMap<Located>, wanted: &[ModuleId], name: impl Fn(&Module) -> &String) -> Vec<String> {
-    wanted.iter().map(|module| name(&modules[*module].module).clone()).collect()
-}
-
 /// Adds to an action where its inputs are on this host.
-pub fn job(backend: Backend, modules: &ModuleMap<Located>, named: &NamedFiles) -> Result<Job> {
-    let own = &modules[backend.module];
+pub fn job(backend: Backend, modules: &ModuleMap<Located>, named: &NamedFiles) -> Result<PlannedJob> {
+    let Located { module, source } = &modules[backend.module];
+    let imports = || backend.imports.iter().map(|import| &modules[*import]);
     let extra = |path: &str| {
         let absolute = std::path::absolute(named.place(path)).map_err(|error| io("find", path, &error))?;
         Ok::<_, Failure>(Source::File { path: absolute, stamp: named.stamp(path) })
     };
-    Ok(Job {
-        name: own.module.identifier.clone(),
-        module: own.source.clone(),
-        index: Source::Bytes(Arc::from(backend.index)),
-        imports: backend.imports.iter().map(|module| modules[*module].source.clone()).collect(),
-        extra_inputs: backend.action.extra_inputs.iter().map(|input| extra(&input.path)).collect::<Result<_>>()?,
-        action: backend.action,
+    let name = |Located { module, .. }: &Located| ImportName {
+        identifier: module.identifier.clone(),
+        path: module.path.clone(),
+    };
+    Ok(PlannedJob {
+        path: module.path.clone(),
+        imports: imports().map(name).collect(),
+        job: Job {
+            name: module.identifier.clone(),
+            module: source.clone(),
+            imports: imports().map(|import| import.source.clone()).collect(),
+            extra_inputs: backend.action.extra_inputs.iter().map(|input| extra(&input.path)).collect::<Result<_>>()?,
+            index: Source::Bytes(Arc::from(backend.index)),
+            action: backend.action,
+        },
     })
 }
