@@ -26,7 +26,9 @@ pub(crate) fn keep(session: &Session, made: &[Made<'_>]) -> Result<()> {
                 .hint("another process clears the cache during this link; link again when it has ended")
         })?;
         write(root, &name, &bytes)?;
-        let job_name = name.strip_suffix(NATIVE_SUFFIX).map(|stem| format!("{stem}{JOB_SUFFIX}")).unwrap_or_default();
+        let stem = name.strip_suffix(NATIVE_SUFFIX);
+        let unnamed = || Failure::internal(format_args!("the object of {} is called {name}", planned.job.name));
+        let job_name = format!("{}{JOB_SUFFIX}", stem.ok_or_else(unnamed)?);
         write(root, &job_name, job_text(session, planned)?.as_bytes())?;
         kept.extend([name, job_name]);
     }

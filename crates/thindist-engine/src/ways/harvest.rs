@@ -245,8 +245,11 @@ fn store<'a>(session: &Session, taken: &Taken<'a>, stderr: Vec<u8>) -> Result<Ma
 
 /// Makes a share of the objects by backends. One that differs means that no object of this link has the key that it should.
 fn check_some(session: &Session, planned: &Planned, taken: &[Taken<'_>]) -> Result<()> {
-    let numbers = (0..taken.len() / CHECKED_ONE_IN).map(|number| random(number, taken.len()));
-    let chosen: Vec<&Taken<'_>> = numbers.filter_map(|number| taken.get(number)).collect();
+    let choose = |number: usize| {
+        let number = random(number, taken.len());
+        taken.get(number).ok_or_else(|| Failure::internal(format_args!("no object {number} of {}", taken.len())))
+    };
+    let chosen = (0..taken.len() / CHECKED_ONE_IN).map(choose).collect::<Result<Vec<_>>>()?;
     let jobs: Vec<Job> = chosen.iter().map(|taken| taken.one.planned.job.clone()).collect();
     let outcomes = execution::execute(&planned.batch(session), &jobs, Place::Here)?;
     for (taken, outcome) in chosen.into_iter().zip(outcomes) {
