@@ -132,7 +132,7 @@ pub(crate) fn build(
 
 /// A dependency file of a link of several steps would be that of one of them.
 pub(crate) fn check_dependency_file(session: &Session) -> std::result::Result<(), Stop> {
-    if !session.line.has_option("dependency-file") {
+    if session.line.dependency_files().next().is_none() {
         return Ok(());
     }
     let reason = "the files that it lists would be those of one step of the link".to_owned();

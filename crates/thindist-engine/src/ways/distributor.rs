@@ -27,15 +27,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::digest::Digest;
-use thindist_core::lld::link_line::options::{Role, Spec};
+use thindist_core::lld::link_line::options::{FileWritten, Role, Spec};
 use thindist_core::lld::link_line::{LinkLine, OutputKind, Refusal};
 use thindist_exec::Source;
 
 /// The messenger's name among thindist's commands. Nobody calls it but lld.
 pub const MESSENGER: &str = "tell-linker";
 const DONE: u8 = b'd';
-/// Of lld's options. It names what lld reads, and no object that LTO makes.
-const DEPENDENCY_FILE: &str = "dependency-file";
 
 /// The first lld with DTLTO, the first that has regular archives with it, and the last whose job files we know.
 const WITH_DTLTO: u32 = 21;
@@ -54,7 +52,7 @@ pub(crate) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<St
     if major < WITH_ARCHIVES && survey.flat().iter().any(|input| unpacks(&input.content)) {
         return Some(format!("lld {major} gives the distributor no members of regular archives"));
     }
-    if line.values(&[DEPENDENCY_FILE]).any(|file| file == "-" || is_special(Path::new(file))) {
+    if line.dependency_files().any(|file| file == "-" || is_special(Path::new(file))) {
         return Some("the dependency file is no regular file".to_owned());
     }
     if !line.names_output_file() {
@@ -182,13 +180,13 @@ fn check_names(session: &Session, planned: &PlannedJobs) -> std::result::Result<
 
 /// Names of objects may be in what the option asks for.
 fn shows_objects(spec: &Spec) -> bool {
-    matches!(spec.role, Role::Writes | Role::Prints | Role::SelectionReport) && spec.name != DEPENDENCY_FILE
+    matches!(spec.role, Role::Writes(FileWritten::Other) | Role::Prints | Role::SelectionReport)
 }
 
 /// The user's dependency file: that which lld has written for us, with the user's output as the target.
 fn write_dependency_file(session: &Session, ours: &str, private: Option<&Path>) -> Result<()> {
     // lld takes the last.
-    let Some(users) = session.line.values(&[DEPENDENCY_FILE]).last().filter(|file| !file.is_empty()) else {
+    let Some(users) = session.line.dependency_files().last().filter(|file| !file.is_empty()) else {
         return Ok(());
     };
     let mut text = match std::fs::read(ours) {
