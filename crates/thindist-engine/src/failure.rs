@@ -23,6 +23,11 @@ impl Failure {
         Self { message: message.to_string(), hint: None, code: 1, silent: false }
     }
 
+    /// What should be there is not, or the other way round: an error of ours, with the module or the job that it is about.
+    pub fn internal(message: impl Display) -> Self {
+        Self::new(format_args!("internal error: {message}")).hint("please report this")
+    }
+
     /// A tool failed and has said why on stderr.
     pub(crate) fn reported(code: u8) -> Self {
         Self { message: String::new(), hint: None, code, silent: true }
@@ -81,6 +86,12 @@ pub(crate) fn describe(error: &std::io::Error) -> String {
     match text.find(" (os error") {
         Some(end) => text.get(..end).unwrap_or(&text).to_owned(),
         None => text,
+    }
+}
+
+impl From<thindist_core::plan::WrongLength> for Failure {
+    fn from(error: thindist_core::plan::WrongLength) -> Self {
+        Self::new(error).hint("please report this")
     }
 }
 

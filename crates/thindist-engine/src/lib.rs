@@ -23,7 +23,7 @@ pub mod stop;
 mod thin;
 mod ways;
 
-pub use backends::{batch, execution, explained, step_files, what_ran};
+pub use backends::{batch, execution, explained, jobs, step_files, what_ran};
 pub use dtlto::run as distribute;
 pub use entrance::{open, run};
 pub use finish::{final_link, native_objects, native_side, parts};

@@ -7,7 +7,7 @@ use crate::backends::execution;
 use crate::failure::{Failure, Result};
 use crate::finish::final_link::{self, Linked};
 use crate::finish::kept;
-use crate::finish::native_objects::{self, NativeObjects};
+use crate::finish::native_objects;
 use crate::finish::parts::Parts;
 use crate::inputs::survey::Survey;
 use crate::plan::planning::{self, Planned};
@@ -22,11 +22,14 @@ use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::lld::link_line::{Refusal, Warnings};
 use thindist_exec::Job;
 
+/// Each module's identifier and native object, in the thin link's order.
+pub type Natives = Vec<(String, PathBuf)>;
+
 /// What a distributed link gives, for comparison.
 #[derive(Debug)]
 pub struct Distributed {
-    /// Each module's identifier and native object, in the thin link's order.
-    pub natives: Vec<(String, PathBuf)>,
+    /// The native objects.
+    pub natives: Natives,
     /// The regular-LTO object, where some bitcode takes part in regular LTO.
     pub regular_object: Option<PathBuf>,
     /// The output, not in its place; `None` if it is no regular file.
@@ -44,9 +47,8 @@ pub fn distribute(
 ) -> std::result::Result<Distributed, Stop> {
     let inputs = session.digest_inputs(survey.files())?;
     let (planned, linked, natives) = build(session, survey, &inputs, Doubts::Shown, stats, timer)?;
-    let names = planned.jobs.iter().map(|job| job.name.clone());
     Ok(Distributed {
-        natives: names.zip(natives.files.into_iter().map(|file| file.path)).collect(),
+        natives,
         regular_object: planned.has_regular_part.then(|| session.workspace.path("thin/regular.o")),
         output: linked.file,
         new_suffixes: planned.new_suffixes,
@@ -116,7 +118,7 @@ pub(crate) fn build(
     doubts: Doubts,
     stats: &mut Stats,
     timer: &mut Timer,
-) -> std::result::Result<(Planned, Linked, NativeObjects), Stop> {
+) -> std::result::Result<(Planned, Linked, Natives), Stop> {
     let places = execution::places_beside(&session.workspace, session.line.jobs())?;
     let tools =
         Tools { settings: &session.workspace.settings, state: &session.workspace.state, compiler: &session.clang.path };
@@ -130,7 +132,7 @@ pub(crate) fn build(
 
 /// A dependency file of a link of several steps would be that of one of them.
 pub(crate) fn check_dependency_file(session: &Session) -> std::result::Result<(), Stop> {
-    if !session.line.has_option("dependency-file") {
+    if session.line.dependency_files().next().is_none() {
         return Ok(());
     }
     let reason = "the files that it lists would be those of one step of the link".to_owned();
@@ -146,23 +148,26 @@ pub(crate) fn finish(
     doubts: Doubts,
     stats: &mut Stats,
     timer: &mut Timer,
-) -> std::result::Result<(Linked, NativeObjects), Stop> {
+) -> std::result::Result<(Linked, Natives), Stop> {
     check_dependency_file(session)?;
     stats.modules = planned.len();
-    let natives = native_objects::build(session, planned, &mut stats.backends)?;
-    kept::keep(session, planned, &natives.objects)?;
+    let placed = native_objects::build(session, planned, &mut stats.backends)?;
+    let natives =
+        placed.iter().map(|placed| (placed.made.planned.job.name.clone(), placed.file.path.clone())).collect();
+    let (made, files): (Vec<_>, Vec<_>) = placed.into_iter().map(|placed| (placed.made, placed.file)).unzip();
+    kept::keep(session, &made)?;
     timer.phase("backends");
     let parts = Parts {
         trace: &thin.trace,
         bitcode: &planned.bitcode,
         regular_object: planned.has_regular_part.then_some(thin.regular_object.as_path()),
-        natives: &natives.files,
+        natives: &files,
         said: &thin.diagnostics,
         doubts,
     };
     let mut linked = final_link::run(session, survey, &parts)?;
     if session.line.warnings() != Warnings::Silent {
-        linked.diagnostics.extend(execution::warnings(&planned.batch(session), &natives.objects));
+        linked.diagnostics.extend(execution::warnings(&made));
     }
     timer.phase("final_link");
     Ok((linked, natives))

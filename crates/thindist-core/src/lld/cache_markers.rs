@@ -40,7 +40,7 @@ pub fn question(line: &LinkLine, directory: &str, keys: &[String], output: &str)
         ArgumentKind::Option(spec, _) => {
             matches!(
                 spec.role,
-                Role::Output | Role::Writes | Role::Prints | Role::SelectionReport | Role::Lto(Lto::LldCache)
+                Role::Output | Role::Writes(_) | Role::Prints | Role::SelectionReport | Role::Lto(Lto::LldCache)
             )
         }
         ArgumentKind::File(_) | ArgumentKind::Unknown(_) => false,

@@ -9,7 +9,7 @@
 //! An archive in its old place would be read before the LTO objects define what the bitcode did, and a member could be
 //! taken that in-process never looks at.
 
-use crate::lld::link_line::options::{Lto, Role, Spec};
+use crate::lld::link_line::options::{Lto, OnInputs, Role};
 use crate::lld::link_line::{Argument, ArgumentKind, LinkLine};
 
 /// A part of the thin link's output, and where it goes.
@@ -31,7 +31,7 @@ pub fn thin_link(line: &LinkLine, paths: &ThinLinkPaths<'_>) -> Vec<String> {
     let mut words: Vec<String> = line
         .arguments()
         .iter()
-        .filter(|argument| !matches!(role(argument), Some(Role::Output | Role::Writes | Role::Prints)))
+        .filter(|argument| !matches!(role(argument), Some(Role::Output | Role::Writes(_) | Role::Prints)))
         .filter(|argument| !is_lld_cache(argument))
         .flat_map(|argument| argument.words.clone())
         .collect();
@@ -126,7 +126,7 @@ fn head(line: &LinkLine) -> Vec<String> {
         .iter()
         .filter(|argument| match role(argument) {
             None | Some(Role::Input | Role::Output | Role::SelectionReport) => false,
-            Some(Role::State) => is_search_path(argument),
+            Some(Role::State(what)) => holds_for_all(what),
             Some(_) => !is_lld_cache(argument),
         })
         .flat_map(|argument| argument.words.clone())
@@ -142,7 +142,10 @@ fn tail(line: &LinkLine, libraries: &[Library]) -> Vec<String> {
         while let Some((_, fate)) = fates.next_if(|(input, _)| input.argument == position) {
             words.extend(library(fate, &argument.words));
         }
-        if role(argument) == Some(Role::State) && !is_search_path(argument) && !was_applied(argument) {
+        if let Some(Role::State(what)) = role(argument)
+            && !holds_for_all(what)
+            && !was_applied(what)
+        {
             words.extend(argument.words.iter().cloned());
         }
     }
@@ -169,15 +172,11 @@ fn listed(file: &Listed) -> Vec<String> {
     before.chain(words).chain(["--pop-state".to_owned()]).collect()
 }
 
-fn spec(argument: &Argument) -> Option<&Spec> {
+fn role(argument: &Argument) -> Option<Role> {
     match &argument.kind {
-        ArgumentKind::Option(spec, _) => Some(spec),
+        ArgumentKind::Option(spec, _) => Some(spec.role),
         ArgumentKind::File(_) | ArgumentKind::Unknown(_) => None,
     }
-}
-
-fn role(argument: &Argument) -> Option<Role> {
-    spec(argument).map(|spec| spec.role)
 }
 
 fn is_lld_cache(argument: &Argument) -> bool {
@@ -185,18 +184,13 @@ fn is_lld_cache(argument: &Argument) -> bool {
 }
 
 /// Search paths hold for the whole line, wherever they stand.
-fn is_search_path(argument: &Argument) -> bool {
-    spec(argument).is_some_and(|spec| {
-        matches!(
-            spec.name,
-            "L" | "library-path" | "library-path=" | "sysroot" | "nostdlib" | "nmagic" | "n" | "omagic" | "N"
-        )
-    })
+fn holds_for_all(what: OnInputs) -> bool {
+    matches!(what, OnInputs::Directory | OnInputs::Sysroot | OnInputs::NoScriptDirectories | OnInputs::StaticAndLayout)
 }
 
 /// What they ask for has been done in the first part.
-fn was_applied(argument: &Argument) -> bool {
-    spec(argument).is_some_and(|spec| matches!(spec.name, "whole-archive" | "start-lib" | "end-lib" | "format" | "b"))
+fn was_applied(what: OnInputs) -> bool {
+    matches!(what, OnInputs::WholeArchive | OnInputs::StartLib | OnInputs::EndLib | OnInputs::Format)
 }
 
 #[cfg(test)]

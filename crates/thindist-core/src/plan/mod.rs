@@ -5,6 +5,9 @@
 
 pub mod action;
 pub mod dso_local;
+mod modules;
+
+pub use modules::{ModuleId, ModuleMap, WrongLength};
 
 use crate::action_files::{INDEX_NAME, MODULE_NAME, import_name};
 use crate::bitcode::ModuleFacts;
@@ -47,14 +50,14 @@ impl Module {
 /// One backend compilation with all that makes it up.
 #[derive(Debug)]
 pub struct Backend {
-    /// Position of the own module among the modules given to [`Plan::new`].
-    pub module: usize,
+    /// The own module.
+    pub module: ModuleId,
     /// The action.
     pub action: Action,
     /// The individual index with canonical identifiers: the action's `index` blob.
     pub index: Vec<u8>,
-    /// Positions of the imported modules, by rank.
-    pub imports: Vec<usize>,
+    /// The imported modules, by rank.
+    pub imports: Vec<ModuleId>,
 }
 
 /// Why a plan cannot be made.
@@ -63,6 +66,9 @@ pub enum PlanError {
     /// A link that in-process ThinLTO can do and separate backends cannot.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Something is not there for every module, or for more.
+    #[error(transparent)]
+    Length(#[from] WrongLength),
     /// An individual index that cannot be read.
     #[error("the individual index of {module} is damaged: {source}")]
     Index {
@@ -100,17 +106,17 @@ pub enum PlanError {
 /// The link-wide part of a plan.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    modules: &'a [Module],
-    positions: BTreeMap<&'a str, usize>,
+    modules: ModuleMap<&'a Module>,
+    by_identifier: BTreeMap<&'a str, ModuleId>,
     /// Instead of the modules' own hashes, if promoted names are to be stable.
-    stable_hashes: Option<Vec<ModuleHash>>,
+    stable_hashes: Option<ModuleMap<ModuleHash>>,
 }
 
 /// What one individual index says: from which modules its backend imports, and what.
 #[derive(Debug)]
 pub struct Imports {
-    /// Position of the own module.
-    pub module: usize,
+    /// The own module.
+    pub module: ModuleId,
     /// The own module's hash, as the linker wrote it.
     hash: ModuleHash,
     /// The own module's definitions; `None` if the index does not tell.
@@ -122,15 +128,15 @@ pub struct Imports {
 /// What is imported from one module.
 #[derive(Debug)]
 pub struct ImportedFrom {
-    /// The module's position.
-    pub module: usize,
+    /// The module.
+    pub module: ModuleId,
     /// The GUIDs of the definitions; `None` if the index does not tell.
     definitions: Option<BTreeSet<u64>>,
 }
 
 impl ImportedFrom {
     /// The digest of what is imported, where that is known.
-    fn part(&self, facts: &BTreeMap<usize, ImportFacts>, promoted: PromotedNames) -> Option<Digest> {
+    fn part(&self, facts: &BTreeMap<ModuleId, ImportFacts>, promoted: PromotedNames) -> Option<Digest> {
         let definitions = self.definitions.as_ref().filter(|definitions| !definitions.is_empty())?;
         facts.get(&self.module)?.imported(definitions, promoted)
     }
@@ -149,10 +155,10 @@ pub struct StableIndex {
 /// What one backend reads, before the files that its assembly names have been looked up.
 #[derive(Debug)]
 pub struct Draft {
-    /// Position of the own module.
-    pub module: usize,
-    /// Positions of the imported modules, by rank.
-    pub imports: Vec<usize>,
+    /// The own module.
+    pub module: ModuleId,
+    /// The imported modules, by rank.
+    pub imports: Vec<ModuleId>,
     /// Of each of them the digest of what is taken out of it, where that is known.
     parts: Vec<Option<Digest>>,
     /// The index with canonical identifiers.
@@ -163,22 +169,23 @@ pub struct Draft {
 
 impl<'a> Plan<'a> {
     /// A plan over the selected `modules`.
-    #[must_use]
-    pub fn new(modules: &'a [Module], promoted: PromotedNames) -> Self {
-        let positions =
-            modules.iter().enumerate().map(|(position, module)| (module.identifier.as_str(), position)).collect();
-        let hashes = || stable_hashes(modules.iter().map(|module| module.path.as_str()));
-        let stable_hashes = (promoted == PromotedNames::Stable).then(hashes);
-        Self { modules, positions, stable_hashes }
+    ///
+    /// # Errors
+    /// There is not one stable name for each module.
+    pub fn new(modules: ModuleMap<&'a Module>, promoted: PromotedNames) -> Result<Self, PlanError> {
+        let by_identifier = modules.iter().map(|(id, module)| (module.identifier.as_str(), id)).collect();
+        let hashes = || modules.with(stable_hashes(modules.values().map(|module| module.path.as_str())));
+        let stable_hashes = (promoted == PromotedNames::Stable).then(hashes).transpose()?;
+        Ok(Self { modules, by_identifier, stable_hashes })
     }
 
-    /// Reads the individual index of the module at `position` as lld wrote it.
+    /// Reads the individual index of a module as lld wrote it.
     ///
     /// # Errors
     /// A damaged index, or one that names an unknown module.
-    pub fn imports(&self, position: usize, index_bytes: &[u8]) -> Result<Imports, PlanError> {
+    pub fn imports(&self, of: ModuleId, index_bytes: &[u8]) -> Result<Imports, PlanError> {
         self.check_names()?;
-        let own = self.module(position);
+        let own = self.modules[of];
         let index = index::read(index_bytes).map_err(|source| damaged(own, source))?;
         if index.has_promoted_names && self.stable_hashes.is_some() {
             return Err(devirtualised(own).into());
@@ -187,8 +194,8 @@ impl<'a> Plan<'a> {
         let mut own_definitions = Some(Definitions::default());
         let mut from = Vec::with_capacity(index.modules.len());
         for module in index.modules {
-            let imported = self.position(own, &module.identifier)?;
-            if imported == position {
+            let imported = self.imported(own, &module.identifier)?;
+            if imported == of {
                 hash = module.hash;
                 let dso_local = module.dso_local;
                 own_definitions = module.definitions.map(|guids| Definitions { guids, dso_local });
@@ -197,12 +204,12 @@ impl<'a> Plan<'a> {
             }
         }
         // LLVM links imports in the order of their identifiers, byte by byte.
-        from.sort_unstable_by_key(|imported| self.module(imported.module).identifier.as_str());
-        Ok(Imports { module: position, hash, own: own_definitions, from })
+        from.sort_unstable_by_key(|imported| self.modules[imported.module].identifier.as_str());
+        Ok(Imports { module: of, hash, own: own_definitions, from })
     }
 
-    /// Drafts a backend from its individual index as lld wrote it. `facts` are those of every module, by position, that can
-    /// be described. Declarations of what is in `dso_local` become so.
+    /// Drafts a backend from its individual index as lld wrote it. `facts` are those of every module that can be
+    /// described. Declarations of what is in `dso_local` become so.
     ///
     /// # Errors
     /// A damaged index.
@@ -210,11 +217,11 @@ impl<'a> Plan<'a> {
         &self,
         imports: &Imports,
         index_bytes: &[u8],
-        facts: &BTreeMap<usize, ImportFacts>,
+        facts: &BTreeMap<ModuleId, ImportFacts>,
         dso_local: &DsoLocal,
     ) -> Result<Draft, PlanError> {
         let module = imports.module;
-        let own = self.module(module);
+        let own = self.modules[module];
         let own_name = ModuleName { name: MODULE_NAME.to_owned(), hash: self.hash(module) };
         let mut names = BTreeMap::from([(module, own_name)]);
         let mut parts = Vec::with_capacity(imports.from.len());
@@ -231,15 +238,20 @@ impl<'a> Plan<'a> {
         let declared = self.declared(imports, facts, dso_local);
         let index = index::rename_and_declare(index_bytes, &new_name, MODULE_NAME, &declared)
             .map_err(|source| damaged(own, source))?;
-        let imports: Vec<usize> = imports.from.iter().map(|from| from.module).collect();
+        let imports: Vec<ModuleId> = imports.from.iter().map(|from| from.module).collect();
         let named_files = self.named_files(own, &imports);
         Ok(Draft { module, imports, parts, index, named_files })
     }
 
     /// What the backend meets that its modules do not know to be `dso_local`, and the link does: in the own module, and in what
     /// is imported.
-    fn declared(&self, imports: &Imports, facts: &BTreeMap<usize, ImportFacts>, dso_local: &DsoLocal) -> BTreeSet<u64> {
-        let all = |position| self.module(position).facts.not_dso_local.iter().copied().collect();
+    fn declared(
+        &self,
+        imports: &Imports,
+        facts: &BTreeMap<ModuleId, ImportFacts>,
+        dso_local: &DsoLocal,
+    ) -> BTreeSet<u64> {
+        let all = |module| self.modules[module].facts.not_dso_local.iter().copied().collect();
         let of_import = |from: &ImportedFrom| {
             let known = facts.get(&from.module).zip(from.definitions.as_ref());
             known.and_then(|(facts, taken)| facts.not_dso_local(taken)).unwrap_or_else(|| all(from.module))
@@ -258,19 +270,19 @@ impl<'a> Plan<'a> {
         &self,
         imports: &Imports,
         index_bytes: &[u8],
-        facts: &BTreeMap<usize, ImportFacts>,
+        facts: &BTreeMap<ModuleId, ImportFacts>,
     ) -> Result<StableIndex, PlanError> {
-        let own = self.module(imports.module);
+        let own = self.modules[imports.module];
         let part =
             |from: &ImportedFrom| Some((from.module, promoted_names::of_digest(&from.part(facts, self.promoted())?)));
-        let hashes: BTreeMap<usize, ModuleHash> = imports.from.iter().filter_map(part).collect();
+        let hashes: BTreeMap<ModuleId, ModuleHash> = imports.from.iter().filter_map(part).collect();
         let new_name = |written: &str| {
-            let position = self.meant(written)?;
-            let hash = hashes.get(&position).map_or(NewHash::Kept, |part| NewHash::Replaced(*part));
-            Some(ModuleName { name: self.module(position).identifier.clone(), hash })
+            let module = self.meant(written)?;
+            let hash = hashes.get(&module).map_or(NewHash::Kept, |part| NewHash::Replaced(*part));
+            Some(ModuleName { name: self.modules[module].identifier.clone(), hash })
         };
         let index = index::rename_modules(index_bytes, &new_name);
-        let mut imported = imports.from.iter().map(|from| &self.module(from.module).facts);
+        let mut imported = imports.from.iter().map(|from| &self.modules[from.module].facts);
         Ok(StableIndex {
             index: index.map_err(|source| damaged(own, source))?,
             names_files: imported.any(|facts| !facts.asm_inputs.is_empty()),
@@ -286,13 +298,13 @@ impl<'a> Plan<'a> {
         &self,
         imports: &Imports,
         index_bytes: &[u8],
-        facts: &BTreeMap<usize, ImportFacts>,
+        facts: &BTreeMap<ModuleId, ImportFacts>,
     ) -> Result<(), PlanError> {
-        let own = self.module(imports.module);
+        let own = self.modules[imports.module];
         for module in index::read(index_bytes).map_err(|source| damaged(own, source))?.modules {
-            let position = self.position(own, &module.identifier)?;
-            let is_own_hash = self.module(position).facts.hash.unwrap_or_default() == module.hash;
-            let part = || imports.from.iter().find(|from| from.module == position)?.part(facts, self.promoted());
+            let meant = self.imported(own, &module.identifier)?;
+            let is_own_hash = self.modules[meant].facts.hash.unwrap_or_default() == module.hash;
+            let part = || imports.from.iter().find(|from| from.module == meant)?.part(facts, self.promoted());
             if !is_own_hash
                 && module.hash != [0; 5]
                 && part().map(|part| promoted_names::of_digest(&part)) != Some(module.hash)
@@ -314,7 +326,7 @@ impl<'a> Plan<'a> {
         compiler: Digest,
         arguments: Vec<String>,
     ) -> Result<Backend, PlanError> {
-        let own = self.module(draft.module);
+        let own = self.modules[draft.module];
         extra_inputs.sort_unstable();
         extra_inputs.dedup();
         let unknown = || PlanError::UnknownTarget { module: own.identifier.clone(), triple: own.facts.triple.clone() };
@@ -327,7 +339,7 @@ impl<'a> Plan<'a> {
                 .imports
                 .iter()
                 .zip(draft.parts)
-                .map(|(position, part)| ImportedModule { bitcode: self.module(*position).bitcode, part })
+                .map(|(module, part)| ImportedModule { bitcode: self.modules[*module].bitcode, part })
                 .collect(),
             working_directory_depth: extra_inputs.iter().map(|extra| levels_above(&extra.path)).max().unwrap_or(0),
             extra_inputs,
@@ -339,7 +351,7 @@ impl<'a> Plan<'a> {
     /// What each suffix of a promoted name in-process is here; none, where it stays.
     #[must_use]
     pub fn new_suffixes<'b>(&self, imports: impl Iterator<Item = &'b Imports>) -> BTreeMap<String, String> {
-        let new = |imports: &Imports| self.stable_hashes.as_ref()?.get(imports.module).map(suffix);
+        let new = |imports: &Imports| self.stable_hashes.as_ref().map(|hashes| suffix(&hashes[imports.module]));
         imports.filter_map(|imports| Some((suffix(&imports.hash), new(imports)?))).collect()
     }
 
@@ -347,19 +359,13 @@ impl<'a> Plan<'a> {
         if self.stable_hashes.is_some() { PromotedNames::Stable } else { PromotedNames::Hash }
     }
 
-    /// The one hash that every index of the link has for the module at `position`.
-    fn hash(&self, position: usize) -> NewHash {
-        let stable = self.stable_hashes.as_ref().and_then(|hashes| hashes.get(position));
-        stable.map_or(NewHash::Kept, |hash| NewHash::Replaced(*hash))
+    /// The one hash that every index of the link has for a module.
+    fn hash(&self, module: ModuleId) -> NewHash {
+        self.stable_hashes.as_ref().map_or(NewHash::Kept, |hashes| NewHash::Replaced(hashes[module]))
     }
 
-    #[expect(clippy::indexing_slicing, reason = "positions are made by this plan from the same slice")]
-    fn module(&self, position: usize) -> &Module {
-        &self.modules[position]
-    }
-
-    fn position(&self, own: &Module, identifier: &str) -> Result<usize, PlanError> {
-        self.meant(identifier).ok_or_else(|| match self.modules.iter().find(|module| !module.identifier.is_ascii()) {
+    fn imported(&self, own: &Module, identifier: &str) -> Result<ModuleId, PlanError> {
+        self.meant(identifier).ok_or_else(|| match self.modules.values().find(|module| !module.identifier.is_ascii()) {
             Some(module) => PlanError::Refused(Refusal {
                 option: module.identifier.clone(),
                 reason: "LLVM garbles names in indexes that are not ASCII, and which module is meant cannot be told"
@@ -370,19 +376,16 @@ impl<'a> Plan<'a> {
     }
 
     /// The module that an index means by a name.
-    fn meant(&self, written: &str) -> Option<usize> {
-        if let Some(position) = self.positions.get(written) {
-            return Some(*position);
-        }
-        let mut meant = self.positions.iter().filter(|(name, _)| index::may_mean(written, name));
-        meant.next().filter(|_| meant.next().is_none()).map(|(_, position)| *position)
+    fn meant(&self, written: &str) -> Option<ModuleId> {
+        let exactly = self.by_identifier.get(written).copied();
+        exactly.or_else(|| self.modules.only(|module| index::may_mean(written, &module.identifier)))
     }
 
     /// LLVM garbles the record after a name whose last bytes are above 127 ([`index::may_mean`]): such an index may be read
     /// as another one.
     fn check_names(&self) -> Result<(), Refusal> {
         let garbles = |name: &str| !name.bytes().rev().take(3).all(|byte| byte.is_ascii());
-        match self.modules.iter().find(|module| garbles(&module.identifier)) {
+        match self.modules.values().find(|module| garbles(&module.identifier)) {
             None => Ok(()),
             Some(module) => Err(Refusal {
                 option: module.identifier.clone(),
@@ -393,8 +396,8 @@ impl<'a> Plan<'a> {
 
     /// Files that the own module's assembly names, and that of the imported ones: functions bring their inline assembly
     /// along, and although module assembly stays behind, LLVM assembles it at an import, in search of `.symver`.
-    fn named_files(&self, own: &Module, imports: &[usize]) -> Vec<AsmInput> {
-        let imported = imports.iter().flat_map(|position| &self.module(*position).facts.asm_inputs);
+    fn named_files(&self, own: &Module, imports: &[ModuleId]) -> Vec<AsmInput> {
+        let imported = imports.iter().flat_map(|module| &self.modules[*module].facts.asm_inputs);
         let mut files: Vec<AsmInput> = own.facts.asm_inputs.iter().chain(imported).cloned().collect();
         files.sort_unstable();
         files.dedup();

@@ -2,6 +2,7 @@
 //!
 //! It knows jobs and nothing of the link that they are from.
 
+use crate::backends::jobs::{Ended, Made, PlannedJob};
 use crate::backends::what_ran::Line;
 use crate::failure::{Failure, Result};
 use crate::parallel::cores;
@@ -39,9 +40,7 @@ pub struct Batch<'a> {
     /// What becomes of the compiler's warnings.
     pub warnings: Warnings,
     /// The backends, in the plan's order.
-    pub jobs: &'a [Job],
-    /// Names of what each job imports, by rank: for diagnostics.
-    pub imported: &'a [Vec<String>],
+    pub jobs: &'a [PlannedJob],
     /// The link, if what ran for it is to be remembered.
     pub line: Option<Line<'a>>,
 }
@@ -51,26 +50,38 @@ impl<'a> Batch<'a> {
         let Workspace { settings, state, .. } = self.workspace;
         Tools { settings, state, compiler: self.compiler }
     }
+
+    fn keys(&self) -> Vec<Digest> {
+        self.jobs.iter().map(|planned| planned.job.action.key()).collect()
+    }
+
+    /// What the stores have of each job: here, and in a cache that others share.
+    fn look_up_here(&self, keys: &[Digest]) -> Vec<Option<NativeObject>> {
+        look_up(&self.workspace.cas, &self.workspace.action_cache, keys, cores())
+    }
+
+    fn look_up_there(&self, found: &mut [Option<NativeObject>]) -> Result<()> {
+        self.workspace.remote.look_up(self.tools(), self.jobs.iter().map(|planned| &planned.job), found)
+    }
 }
 
 /// How each module's backend ended, in the plan's order: found in the stores, or run.
-pub fn outcomes(batch: &Batch<'_>) -> Result<Vec<Outcome>> {
+pub fn outcomes<'a>(batch: &Batch<'a>) -> Result<Vec<Ended<'a>>> {
     outcomes_while(batch, |_| ())
 }
 
-pub(crate) fn outcomes_while(
-    batch: &Batch<'_>,
+pub(crate) fn outcomes_while<'a>(
+    batch: &Batch<'a>,
     meanwhile: impl FnOnce(&[Option<NativeObject>]),
-) -> Result<Vec<Outcome>> {
-    let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
-    let mut found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
+) -> Result<Vec<Ended<'a>>> {
+    let keys = batch.keys();
+    let mut found = batch.look_up_here(&keys);
     let here = found.iter().flatten().count();
-    batch.workspace.remote.look_up(batch.tools(), batch.jobs, &mut found)?;
-    let missing: Vec<usize> =
-        found.iter().enumerate().filter(|(_, found)| found.is_none()).map(|(index, _)| index).collect();
-    let remote = found.len() - missing.len() - here;
-    tracing::debug!(actions = keys.len(), here, remote, missing = missing.len(), "looked up");
-    let jobs: Vec<Job> = missing.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
+    batch.look_up_there(&mut found)?;
+    let missing = batch.jobs.iter().zip(&found).filter(|(_, found)| found.is_none());
+    let jobs: Vec<Job> = missing.map(|(planned, _)| planned.job.clone()).collect();
+    let remote = found.len() - jobs.len() - here;
+    tracing::debug!(actions = keys.len(), here, remote, missing = jobs.len(), "looked up");
     let outcomes = std::thread::scope(|scope| {
         let running = scope.spawn(|| execute(batch, &jobs, Place::Anywhere));
         meanwhile(&found);
@@ -78,15 +89,20 @@ pub(crate) fn outcomes_while(
     });
     let panicked = |_| Err(Failure::new("the thread that runs the backends has panicked; please report it"));
     let mut outcomes = outcomes.unwrap_or_else(panicked)?.into_iter();
-    let ended = found.into_iter().map(|found| found.map(Outcome::Success).or_else(|| outcomes.next()));
-    let ended: Vec<Outcome> = ended.map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect();
-    batch.jobs.iter().zip(&ended).for_each(trace);
+    let ended = batch.jobs.iter().zip(found).map(|(planned, found)| {
+        let outcome = found.map(Outcome::Success).or_else(|| outcomes.next());
+        let outcome = outcome.ok_or_else(|| Failure::internal(format_args!("{} has no outcome", planned.job.name)))?;
+        Ok(Ended { planned, outcome })
+    });
+    let ended = ended.collect::<Result<Vec<_>>>()?;
+    ended.iter().for_each(trace);
     Ok(ended)
 }
 
-fn trace((job, outcome): (&Job, &Outcome)) {
+fn trace(ended: &Ended<'_>) {
+    let job = &ended.planned.job;
     let key = || job.action.key().hex();
-    match outcome {
+    match &ended.outcome {
         Outcome::Success(native) => {
             tracing::debug!(module = job.name, key = key(), from = ?native.from, execute_ms = native.times.execute_ms, "backend");
         }
@@ -94,29 +110,24 @@ fn trace((job, outcome): (&Job, &Outcome)) {
     }
 }
 
-/// Runs the backends at `gone` again, whose native objects have gone from the CAS since they were made or found.
-pub(crate) fn build_again(
-    batch: &Batch<'_>,
-    gone: &[usize],
-    natives: &mut [NativeObject],
-    counts: &mut BackendCounts,
-) -> Result<()> {
-    let jobs: Vec<Job> = gone.iter().filter_map(|index| batch.jobs.get(*index)).cloned().collect();
-    let mut failures = Vec::new();
-    for (index, outcome) in gone.iter().zip(execute(batch, &jobs, Place::Anywhere)?) {
-        match (outcome, natives.get_mut(*index)) {
-            (Outcome::Success(native), Some(place)) => {
+/// Runs the backends again whose native objects have `gone` from the CAS since they were made or found.
+pub(crate) fn build_again<'a>(batch: &Batch<'a>, gone: Vec<&mut Made<'a>>, counts: &mut BackendCounts) -> Result<()> {
+    let jobs: Vec<Job> = gone.iter().map(|made| made.planned.job.clone()).collect();
+    let mut failed = Vec::new();
+    for (made, outcome) in gone.into_iter().zip(execute(batch, &jobs, Place::Anywhere)?) {
+        match outcome {
+            Outcome::Success(native) => {
                 // What was taken from a cache turned out to be none of its hits.
-                if matches!(place.from, Origin::LocalCache | Origin::RemoteCache) {
-                    *count(counts, place.from) -= 1;
+                if matches!(made.native.from, Origin::LocalCache | Origin::RemoteCache) {
+                    *count(counts, made.native.from) -= 1;
                 }
                 *count(counts, native.from) += 1;
-                *place = native;
+                made.native = native;
             }
-            (outcome, _) => failures.push((*index, Some(outcome))),
+            outcome => failed.push(Ended { planned: made.planned, outcome }),
         }
     }
-    if failures.is_empty() { Ok(()) } else { Err(report_failures(batch, &failures)) }
+    if failed.is_empty() { Ok(()) } else { Err(report_failures(batch, &failed)) }
 }
 
 /// The count of backends whose native objects come from `from`.
@@ -136,6 +147,7 @@ pub(crate) enum Place {
     Here,
 }
 
+/// How each of `jobs` ended, in their order.
 pub(crate) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<Vec<Outcome>> {
     if jobs.is_empty() {
         return Ok(Vec::new());
@@ -161,6 +173,9 @@ pub(crate) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<V
         Some(remote) => run_beside(batch, jobs, &estimates, &local, &remote)?,
         None => run_here(batch, jobs, &estimates, &local)?,
     };
+    if let Some(job) = jobs.get(outcomes.len()) {
+        return Err(Failure::internal(format_args!("{} has no outcome", job.name)));
+    }
     let runs = names.into_iter().zip(&outcomes).filter_map(|(name, outcome)| match outcome {
         Outcome::Success(native) => native.estimate.map(|estimate| (name, estimate)),
         _ => None,
@@ -197,16 +212,15 @@ pub(crate) fn lane(workspace: &Workspace, line: Option<usize>) -> Result<(Slots,
 
 /// How many of the objects are in the stores, here or in a cache that others share.
 pub(crate) fn stored(batch: &Batch<'_>) -> usize {
-    let keys: Vec<Digest> = batch.jobs.iter().map(|job| job.action.key()).collect();
-    let mut found = look_up(&batch.workspace.cas, &batch.workspace.action_cache, &keys, cores());
+    let mut found = batch.look_up_here(&batch.keys());
     // A cache that does not answer has nothing.
-    let _ = batch.workspace.remote.look_up(batch.tools(), batch.jobs, &mut found);
+    let _ = batch.look_up_there(&mut found);
     found.iter().flatten().count()
 }
 
 /// Leaves what was made here for others, if they may have it.
-pub(crate) fn upload<'a>(batch: &Batch<'_>, natives: impl Iterator<Item = (&'a Job, &'a NativeObject)>) {
-    batch.workspace.remote.upload(batch.tools(), natives);
+pub(crate) fn upload(batch: &Batch<'_>, made: &[Made<'_>]) {
+    batch.workspace.remote.upload(batch.tools(), made.iter().map(|made| (&made.planned.job, &made.native)));
 }
 
 fn run_here(
@@ -307,16 +321,15 @@ fn backend_environment() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
 }
 
 /// Warnings of the backends, each once, as in-process lld prints them.
-pub(crate) fn warnings(batch: &Batch<'_>, natives: &[NativeObject]) -> Vec<String> {
+pub(crate) fn warnings(made: &[Made<'_>]) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    let jobs = batch.jobs.iter().zip(batch.imported).zip(natives);
-    let lines = jobs.flat_map(|((job, imported), native)| diagnostics(&native.stderr, job, imported));
+    let lines = made.iter().flat_map(|made| diagnostics(&made.native.stderr, made.planned));
     lines.filter(|line| seen.insert(line.clone())).map(|line| format!("thindist: {line}")).collect()
 }
 
 /// The compiler's lines with module identifiers and paths for the action root's names, without its own count of them.
-fn diagnostics(stderr: &[u8], job: &Job, imported: &[String]) -> Vec<String> {
-    let imported: Vec<&str> = imported.iter().map(String::as_str).collect();
+fn diagnostics(stderr: &[u8], planned: &PlannedJob) -> Vec<String> {
+    let (job, imported) = (&planned.job, planned.imported());
     let extra = job.action.extra_inputs.iter().zip(&job.extra_inputs);
     let files: Vec<_> = extra.filter_map(|(extra, source)| link_file(&extra.path, source)).collect();
     lld_run::lines(stderr)
@@ -346,12 +359,12 @@ fn remedy(stderr: &[u8]) -> &'static str {
 }
 
 /// Says what failed: the first compiler's own words, or what kept it from running.
-pub fn report_failures(batch: &Batch<'_>, failures: &[(usize, Option<Outcome>)]) -> Failure {
-    let failed = failures.iter().find_map(|(index, outcome)| {
-        let (job, imported) = (batch.jobs.get(*index)?, batch.imported.get(*index)?);
-        match outcome.as_ref()? {
+pub fn report_failures(batch: &Batch<'_>, failed: &[Ended<'_>]) -> Failure {
+    let failed = failed.iter().find_map(|ended| {
+        let job = &ended.planned.job;
+        match &ended.outcome {
             Outcome::CompileFailed { status, stderr } => {
-                let text = diagnostics(stderr, job, imported);
+                let text = diagnostics(stderr, ended.planned);
                 text.iter().for_each(|line| report::tell(format_args!("thindist: {line}")));
                 let what = format!("the backend of {} failed: {} {status}", job.name, batch.compiler.display());
                 Some(Failure::new(what).hint(remedy(stderr)))

@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod execution;
 pub mod explained;
+pub mod jobs;
 pub mod step_files;
 pub(crate) mod verify_sample;
 pub mod what_ran;

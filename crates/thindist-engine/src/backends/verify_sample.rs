@@ -4,39 +4,36 @@
 //! those that are tried; which these are differs from link to link.
 
 use super::execution::{self, Batch, Place};
+use super::jobs::{Ended, Made};
 use crate::failure::{Failure, Result};
 use std::hash::{BuildHasher as _, RandomState};
 use thindist_exec::{Job, NativeObject, Origin, Outcome};
 
-/// Makes a sample of `natives`, the batch's, here. One that differs is an error.
-pub(crate) fn check(batch: &Batch<'_>, natives: &[NativeObject]) -> Result<()> {
+/// Makes a sample of what the batch has `made` here. One that differs is an error.
+pub(crate) fn check(batch: &Batch<'_>, made: &[Made<'_>]) -> Result<()> {
     let share = batch.workspace.settings.verify_sample()?;
-    let chosen: Vec<(Job, &NativeObject)> = batch
-        .jobs
+    let chosen: Vec<&Made<'_>> = made
         .iter()
-        .zip(natives)
-        .filter(|(_, native)| matches!(native.from, Origin::RemoteCache | Origin::RemoteExecuted))
+        .filter(|made| matches!(made.native.from, Origin::RemoteCache | Origin::RemoteExecuted))
         .filter(|_| random_fraction() < share)
-        .map(|(job, native)| (job.clone(), native))
         .collect();
-    let jobs: Vec<Job> = chosen.iter().map(|(job, _)| job.clone()).collect();
-    for ((job, theirs), ours) in chosen.iter().zip(execution::execute(batch, &jobs, Place::Here)?) {
+    let jobs: Vec<Job> = chosen.iter().map(|made| made.planned.job.clone()).collect();
+    for (theirs, ours) in chosen.into_iter().zip(execution::execute(batch, &jobs, Place::Here)?) {
         match ours {
-            Outcome::Success(ours) if ours.digest == theirs.digest => {}
-            Outcome::Success(ours) => return Err(differs(job, theirs, &ours)),
-            other => {
-                let index = batch.jobs.iter().position(|known| known.name == job.name).unwrap_or(0);
-                return Err(execution::report_failures(batch, &[(index, Some(other))]));
+            Outcome::Success(ours) if ours.digest == theirs.native.digest => {}
+            Outcome::Success(ours) => return Err(differs(theirs, &ours)),
+            outcome => {
+                return Err(execution::report_failures(batch, &[Ended { planned: theirs.planned, outcome }]));
             }
         }
     }
     Ok(())
 }
 
-fn differs(job: &Job, theirs: &NativeObject, ours: &NativeObject) -> Failure {
+fn differs(theirs: &Made<'_>, ours: &NativeObject) -> Failure {
     Failure::new(format_args!(
         "the native object of {} from the engine is {}, but compiled here it is {}",
-        job.name, theirs.digest, ours.digest
+        theirs.planned.job.name, theirs.native.digest, ours.digest
     ))
     .hint("nothing was linked; do not use that engine, and run `thindist cache clear`: the stores have other objects of it")
 }

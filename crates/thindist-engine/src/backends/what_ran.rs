@@ -3,6 +3,7 @@
 //! They are in a file of the cache that the next link replaces, or at the end of a file that a setting names. A link that is
 //! remembered whole leaves none, as nothing of it ran.
 
+use crate::backends::jobs::Ended;
 use crate::failure::{Failure, Result, io};
 use crate::session::workspace::Workspace;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use thindist_core::lld::link_line::LinkLine;
-use thindist_exec::{Job, Origin, Outcome, Times, WHAT_RAN};
+use thindist_exec::{Origin, Outcome, Times, WHAT_RAN};
 
 /// Of the format below; a reader takes no other.
 pub(crate) const SCHEMA: u32 = 1;
@@ -114,9 +115,9 @@ impl Took {
     }
 }
 
-/// Remembers how `jobs` of a link have ended. That it cannot be written is worth a warning, not a link.
-pub(crate) fn record(link: Line<'_>, workspace: &Workspace, jobs: &[Job], outcomes: &[Outcome]) {
-    let actions = jobs.iter().zip(outcomes).map(|(job, outcome)| Entry::Action(Box::new(action(job, outcome))));
+/// Remembers how the jobs of a link have ended. That it cannot be written is worth a warning, not a link.
+pub(crate) fn record(link: Line<'_>, workspace: &Workspace, ended: &[Ended<'_>]) {
+    let actions = ended.iter().map(|ended| Entry::Action(Box::new(action(ended))));
     let entries = std::iter::once(Entry::Link(head(link, workspace))).chain(actions);
     let written = text(entries).and_then(|text| match workspace.settings.get("what_ran") {
         Some(file) => append(Path::new(file), &text),
@@ -145,7 +146,8 @@ fn head(link: Line<'_>, workspace: &Workspace) -> Link {
     }
 }
 
-fn action(job: &Job, outcome: &Outcome) -> Action {
+fn action(Ended { planned, outcome }: &Ended<'_>) -> Action {
+    let job = &planned.job;
     let took = match outcome {
         Outcome::Success(native) => Took::of(&native.times),
         _ => Took::default(),

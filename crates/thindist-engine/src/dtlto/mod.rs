@@ -38,7 +38,6 @@ use thindist_core::flags::targets;
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::lld::dtlto::{self, DtltoJobs};
 use thindist_core::lld::link_line::{OutputKind, Refusal};
-use thindist_core::plan::{Module, Plan};
 use told::tell;
 
 const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
@@ -94,21 +93,13 @@ fn read_jobs(job_file: &Path) -> Result<DtltoJobs> {
     })
 }
 
-/// What an lld that waits in a link of ld.thindist's has been given.
-#[derive(Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) planned: PlannedJobs,
-    /// What lld calls the module of each job.
-    pub(crate) modules: Vec<String>,
-}
-
 /// The native objects for an lld that waits in a link of ld.thindist's. What an action cannot express is refused.
 pub(crate) fn for_linker(
     session: &Session,
     job_file: &Path,
     known: &KnownFacts,
     counts: &mut BackendCounts,
-) -> std::result::Result<Answer, Stop> {
+) -> std::result::Result<PlannedJobs, Stop> {
     let jobs = read_jobs(job_file)?;
     outputs::check_places(job_file, &jobs.jobs)?;
     let linker = Linker::started(job_file, &session.lld.path, &session.line).ok_or_else(|| {
@@ -132,7 +123,7 @@ pub(crate) fn for_linker(
     this.modules.rename_to_in_process(&linker).map_err(Stop::Refused)?;
     let planned = this.plan(&session.workspace)?;
     this.build(&session.workspace, &planned, counts)?;
-    Ok(Answer { planned, modules: jobs.jobs.into_iter().map(|job| job.bitcode).collect() })
+    Ok(planned)
 }
 
 fn distribute(
@@ -232,15 +223,16 @@ impl Distribution<'_> {
         let named: Vec<AsmInput> = self.jobs.common_inputs.iter().cloned().map(AsmInput::Incbin).collect();
         let mut flags = self.flags.flags.clone();
         flags.add_compiler_options(&self.jobs.extra, &self.jobs.common_inputs).map_err(Stop::Refused)?;
-        let (modules, sources) = self.modules.parts();
-        targets::check_triples(modules.iter().map(Module::target)).map_err(planning::mixed_targets)?;
+        let modules = self.modules.of_plan();
+        targets::check_triples(modules.values().map(|located| located.module.target()))
+            .map_err(planning::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
-        let plan = Plan::new(modules, PromotedNames::Hash);
+        let plan = planning::planned_over(modules, PromotedNames::Hash)?;
         let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named, regular: &[] };
         let places = execution::places_beside(workspace, self.flags.line.jobs())?;
         let tools = Tools { settings: &workspace.settings, state: &workspace.state, compiler: &self.compiler.path };
         workspace.remote.while_planning(tools, places, |planned| {
-            planning::plan_jobs(workspace, &plan, modules, sources, indexes, &common, planned)
+            planning::plan_jobs(workspace, &plan, modules, indexes, &common, planned)
         })
     }
 
@@ -251,7 +243,6 @@ impl Distribution<'_> {
             max_jobs: self.flags.line.jobs(),
             warnings: self.flags.line.warnings(),
             jobs: &planned.jobs,
-            imported: &planned.imported,
             line: self.line,
         };
         let keep = self.linker.is_none_or(Linker::keeps_natives);

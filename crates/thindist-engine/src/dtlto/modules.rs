@@ -4,8 +4,9 @@ use super::identifiers;
 use super::linker::{LLDS_FILE, Linker};
 use super::told::tell;
 use crate::failure::{Failure, Result, io};
+use crate::inputs::imported::Located;
 use crate::parallel;
-use crate::plan::planning;
+use crate::plan::planning::{self, ThinIndex};
 use crate::session::tools::Tool;
 use crate::session::workspace::Workspace;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,16 +16,15 @@ use thindist_core::digest::Digest;
 use thindist_core::index::{self, ModuleName};
 use thindist_core::lld::dtlto::{DtltoJob, DtltoJobs};
 use thindist_core::lld::link_line::Refusal;
-use thindist_core::plan::Module;
+use thindist_core::plan::{Module, ModuleId, ModuleMap};
 use thindist_exec::{FileStamp, Source};
 
 /// Every module that some job compiles or imports from, sorted by path.
 #[derive(Debug)]
 pub(crate) struct Modules {
-    /// lld's names for them under DTLTO.
-    paths: Vec<String>,
-    modules: Vec<Module>,
-    sources: Vec<Source>,
+    modules: ModuleMap<Located>,
+    /// By lld's names for them under DTLTO.
+    by_path: BTreeMap<String, ModuleId>,
     /// The modules have in-process' identifiers instead of their paths.
     renamed: bool,
 }
@@ -49,8 +49,9 @@ impl Modules {
         }
         let digests = workspace.digest(paths.iter().map(PathBuf::from).collect())?;
         let read = parallel::map(&paths, |path| read(compiler, path, digests.get(Path::new(path)), known))?;
-        let (modules, sources) = read.into_iter().unzip();
-        Ok(Self { paths, modules, sources, renamed: false })
+        let modules = ModuleMap::of_plan(read);
+        let by_path = modules.with(paths)?.into_pairs().map(|(id, path)| (path, id)).collect();
+        Ok(Self { modules, by_path, renamed: false })
     }
 
     /// Gives the modules their identifiers in-process, or says that it cannot.
@@ -64,49 +65,49 @@ impl Modules {
 
     /// Gives the modules their identifiers in-process.
     pub(crate) fn rename_to_in_process(&mut self, linker: &Linker) -> std::result::Result<(), Refusal> {
-        let paths: Vec<&str> = self.paths.iter().map(String::as_str).collect();
+        let paths: Vec<&str> = self.by_path.keys().map(String::as_str).collect();
         let identifiers = identifiers::in_process(&linker.line, &paths).map_err(|path| {
             let reason = "which input of the link it is cannot be told, and imports are linked in the inputs' order";
             Refusal { option: path.to_owned(), reason: reason.to_owned() }
         })?;
-        for (module, identifier) in self.modules.iter_mut().zip(identifiers.into_values()) {
-            self.renamed |= module.identifier != identifier;
-            module.identifier = identifier;
+        for (path, id) in &self.by_path {
+            let unnamed = || Refusal { option: path.clone(), reason: "it was given no identifier".to_owned() };
+            let identifier = identifiers.get(path.as_str()).ok_or_else(unnamed)?;
+            let module = &mut self.modules[*id].module;
+            self.renamed |= module.identifier != *identifier;
+            module.identifier.clone_from(identifier);
         }
         Ok(())
     }
 
     /// For the plan.
-    pub(crate) fn parts(&self) -> (&[Module], &[Source]) {
-        (&self.modules, &self.sources)
+    pub(crate) fn of_plan(&self) -> &ModuleMap<Located> {
+        &self.modules
     }
 
-    /// The position of the module at `path`.
-    pub(crate) fn position(&self, path: &str) -> Result<usize> {
-        self.paths
-            .binary_search_by(|known| known.as_str().cmp(path))
-            .map_err(|_| Failure::new(format_args!("{path} is in no list of inputs; please report this")))
+    fn id(&self, path: &str) -> Result<ModuleId> {
+        let id = self.by_path.get(path).copied();
+        id.ok_or_else(|| Failure::new(format_args!("{path} is in no list of inputs; please report this")))
     }
 
     /// The module at `path`.
     pub(crate) fn module(&self, path: &str) -> Result<&Module> {
-        let module = self.modules.get(self.position(path)?);
-        module.ok_or_else(|| Failure::new(format_args!("{path} was not read; please report this")))
+        Ok(&self.modules[self.id(path)?].module)
     }
 
     /// One that was compiled to be position-independent.
     pub(crate) fn position_independent(&self) -> Option<&str> {
         let is_pic = |module: &&Module| module.facts.pic_level.is_some_and(|level| level > 0);
-        self.modules.iter().find(is_pic).map(|module| module.identifier.as_str())
+        self.modules.values().map(|located| &located.module).find(is_pic).map(|module| module.identifier.as_str())
     }
 
-    /// The index of each job, with the identifiers of the plan, and the position of its module.
-    pub(crate) fn indexes(&self, jobs: &[DtltoJob]) -> Result<Vec<(usize, Vec<u8>)>> {
+    /// The index of each job, with the identifiers of the plan.
+    pub(crate) fn indexes(&self, jobs: &[DtltoJob]) -> Result<Vec<ThinIndex>> {
         let index = |job: &DtltoJob| {
             let bytes = std::fs::read(&job.index).map_err(|error| io("read", &job.index, &error))?;
             // Names that are the plan's already the plan reads itself.
             let bytes = if self.renamed { self.rename(job, &bytes, &|name| name)? } else { bytes };
-            Ok((self.position(&job.bitcode)?, bytes))
+            Ok(ThinIndex { module: self.id(&job.bitcode)?, bytes })
         };
         parallel::map(jobs, index)
     }
@@ -125,8 +126,8 @@ impl Modules {
         if let Ok(module) = self.module(written) {
             return Some(module);
         }
-        let mut meant = self.paths.iter().zip(&self.modules).filter(|(path, _)| index::may_mean(written, path));
-        meant.next().filter(|_| meant.next().is_none()).map(|(_, module)| module)
+        let mut meant = self.by_path.iter().filter(|(path, _)| index::may_mean(written, path));
+        meant.next().filter(|_| meant.next().is_none()).map(|(_, id)| &self.modules[*id].module)
     }
 
     /// The index for a plain compiler in our directory: lld's own, or one in `directory` whose imports are in the plan's
@@ -157,12 +158,7 @@ impl Modules {
 /// What bitcode says of itself, by its content: read while lld was at its thin link.
 pub(crate) type KnownFacts = BTreeMap<Digest, ModuleFacts>;
 
-fn read(
-    compiler: &Tool,
-    path: &str,
-    digested: Option<&(Digest, FileStamp)>,
-    known: &KnownFacts,
-) -> Result<(Module, Source)> {
+fn read(compiler: &Tool, path: &str, digested: Option<&(Digest, FileStamp)>, known: &KnownFacts) -> Result<Located> {
     let not_hashed = || Failure::new(format_args!("{path} was not hashed; please report this"));
     let (bitcode, stamp) = *digested.ok_or_else(not_hashed)?;
     let facts = match known.get(&bitcode) {
@@ -174,5 +170,6 @@ fn read(
     };
     let absolute = std::path::absolute(path).map_err(|error| io("find", path, &error))?;
     let source = Source::File { path: absolute, stamp: Some(stamp) };
-    Ok((Module { identifier: path.to_owned(), path: path.to_owned(), recorded: None, facts, bitcode }, source))
+    let module = Module { identifier: path.to_owned(), path: path.to_owned(), recorded: None, facts, bitcode };
+    Ok(Located { module, source })
 }

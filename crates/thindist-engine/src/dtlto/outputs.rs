@@ -3,6 +3,7 @@
 use super::linker::LLDS_FILE;
 use crate::backends::batch;
 use crate::backends::execution::{self, Batch};
+use crate::backends::jobs::Made;
 use crate::failure::{Failure, Result, io};
 use crate::finish::native_objects;
 use crate::session::output_files;
@@ -58,18 +59,17 @@ impl Outputs<'_> {
     /// What the stores have is placed while the rest is compiled.
     fn place_all(self, counts: &mut BackendCounts) -> Result<()> {
         let mut placed = Ok(BTreeSet::new());
-        let mut natives = batch::build_while(self.batch, counts, |found| placed = self.place_found(found))?;
+        let mut made = batch::build_while(self.batch, counts, |found| placed = self.place_found(found))?;
         let placed = placed?;
-        let rest: Vec<usize> = (0..natives.len()).filter(|index| !placed.contains(index)).collect();
-        let gone = self.place(&natives, &rest)?;
+        let rest = made.iter_mut().enumerate().filter(|(index, _)| !placed.contains(index));
+        let mut gone = self.place(rest)?;
         if gone.is_empty() {
             return Ok(());
         }
-        execution::build_again(self.batch, &gone, &mut natives, counts)?;
-        let gone = self.place(&natives, &gone)?;
-        gone.first()
-            .and_then(|index| self.jobs.get(*index))
-            .map_or(Ok(()), |job| Err(native_objects::gone_again(&job.bitcode)))
+        let again = gone.iter_mut().map(|(_, made)| &mut **made).collect();
+        execution::build_again(self.batch, again, counts)?;
+        let gone = self.place(gone.into_iter())?;
+        gone.first().map_or(Ok(()), |(_, made)| Err(native_objects::gone_again(&made.planned.path)))
     }
 
     fn place_found(self, found: &[Option<NativeObject>]) -> Result<BTreeSet<usize>> {
@@ -85,12 +85,14 @@ impl Outputs<'_> {
     }
 
     /// Places those `wanted`, and gives those that the CAS does not have any more.
-    fn place(self, natives: &[NativeObject], wanted: &[usize]) -> Result<Vec<usize>> {
+    fn place<'m, 'a>(
+        self,
+        wanted: impl Iterator<Item = (usize, &'m mut Made<'a>)>,
+    ) -> Result<Vec<(usize, &'m mut Made<'a>)>> {
         let mut gone = Vec::new();
-        for &index in wanted {
-            let native = natives.get(index).ok_or_else(|| missing(index))?;
-            if !self.place_one(index, native)? {
-                gone.push(index);
+        for (index, made) in wanted {
+            if !self.place_one(index, &made.native)? {
+                gone.push((index, made));
             }
         }
         Ok(gone)

@@ -33,7 +33,7 @@ impl Plain<'_> {
 
     /// Compiles every job once more and compares.
     pub(crate) fn verify(&self, workspace: &Workspace, planned: &PlannedJobs) -> Result<()> {
-        let names = planned.jobs.iter().map(|job| job.name.as_str());
+        let names = planned.jobs.iter().map(|planned| planned.job.name.as_str());
         let numbered: Vec<(usize, (&DtltoJob, &str))> = self.jobs.jobs.iter().zip(names).enumerate().collect();
         workspace.make_directory("verify")?;
         parallel::map(&numbered, |(number, (job, name))| self.verify_one(workspace, *number, job, name)).map(drop)

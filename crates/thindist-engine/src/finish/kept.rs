@@ -3,32 +3,33 @@
 //! In the directory they are named as the outputs of steps are, by their modules' paths. Each output of a build has a list of
 //! its own there, so that a later link of it can remove what is of no link any more.
 
+use crate::backends::jobs::{Made, PlannedJob};
 use crate::backends::step_files::{INDEX_SUFFIX, JOB_SUFFIX, NATIVE_SUFFIX, native_path};
 use crate::failure::{Failure, Result, io};
-use crate::plan::planning::Planned;
 use crate::session::output_files;
 use crate::session::workspace::Session;
 use std::collections::BTreeSet;
 use std::path::Path;
 use thindist_core::formats::job_file::{JobFile, Places};
-use thindist_exec::{Job, NativeObject};
 
 /// Begins the name of each list.
 const LIST: &str = "thindist-kept-";
 
 /// Keeps them, if a setting asks for it.
-pub(crate) fn keep(session: &Session, planned: &Planned, natives: &[NativeObject]) -> Result<()> {
+pub(crate) fn keep(session: &Session, made: &[Made<'_>]) -> Result<()> {
     let Some(root) = session.workspace.settings.get("keep_native").map(Path::new) else { return Ok(()) };
     let mut kept = BTreeSet::new();
-    for ((job, native), (module, imports)) in planned.jobs.iter().zip(natives).zip(&planned.paths) {
-        let name = name_of(module, &kept);
+    for Made { planned, native } in made {
+        let name = name_of(&planned.path, &kept);
         let bytes = session.workspace.cas.read(&native.digest)?.ok_or_else(|| {
-            Failure::new(format_args!("the native object of {} is missing from the CAS", job.name))
+            Failure::new(format_args!("the native object of {} is missing from the CAS", planned.job.name))
                 .hint("another process clears the cache during this link; link again when it has ended")
         })?;
         write(root, &name, &bytes)?;
-        let job_name = name.strip_suffix(NATIVE_SUFFIX).map(|stem| format!("{stem}{JOB_SUFFIX}")).unwrap_or_default();
-        write(root, &job_name, job_text(session, job, module, imports)?.as_bytes())?;
+        let stem = name.strip_suffix(NATIVE_SUFFIX);
+        let unnamed = || Failure::internal(format_args!("the object of {} is called {name}", planned.job.name));
+        let job_name = format!("{}{JOB_SUFFIX}", stem.ok_or_else(unnamed)?);
+        write(root, &job_name, job_text(session, planned)?.as_bytes())?;
         kept.extend([name, job_name]);
     }
     let list = root.join(format!("{LIST}{}", session.line.output().replace('/', "_")));
@@ -67,13 +68,14 @@ fn write(root: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     output_files::write_if_changed(&path, bytes).map(drop)
 }
 
-fn job_text(session: &Session, job: &Job, module: &str, imports: &[String]) -> Result<String> {
+fn job_text(session: &Session, planned: &PlannedJob) -> Result<String> {
+    let imports: Vec<String> = planned.imports.iter().map(|import| import.path.clone()).collect();
     let places = Places {
-        bitcode: module,
-        index: &format!("{module}{INDEX_SUFFIX}"),
-        imports,
+        bitcode: &planned.path,
+        index: &format!("{}{INDEX_SUFFIX}", planned.path),
+        imports: &imports,
         compiler: &session.clang.path.to_string_lossy(),
         extra_inputs: &[],
     };
-    JobFile::new(&job.action, &places, env!("CARGO_PKG_VERSION")).to_text().map_err(Failure::new)
+    JobFile::new(&planned.job.action, &places, env!("CARGO_PKG_VERSION")).to_text().map_err(Failure::new)
 }

@@ -3,6 +3,7 @@
 //! Between its look-up and here a blob may vanish from the CAS: somebody cleans up. That is a miss that was noticed late,
 //! and its backend runs again, once; a store that loses what was put into it a moment ago is an error.
 
+use crate::backends::jobs::Made;
 use crate::backends::{batch, execution};
 use crate::failure::{Failure, Result, io};
 use crate::plan::planning::Planned;
@@ -11,14 +12,13 @@ use crate::session::stats::BackendCounts;
 use crate::session::workspace::Session;
 use std::collections::BTreeMap;
 use std::path::Path;
-use thindist_exec::NativeObject;
 
-/// The native objects of a plan, in its order.
+/// A native object of a plan.
 #[derive(Debug)]
-pub(crate) struct NativeObjects {
-    pub(crate) objects: Vec<NativeObject>,
-    /// Where each is, with its name in-process: linker scripts see that.
-    pub(crate) files: Vec<LtoObject>,
+pub(crate) struct Placed<'a> {
+    pub(crate) made: Made<'a>,
+    /// Where it is, with its name in-process: linker scripts see that.
+    pub(crate) file: LtoObject,
 }
 
 /// Native objects that are files of somebody else's, under their names in-process: `modules` are identifiers and files.
@@ -33,20 +33,24 @@ pub fn files<'a>(session: &Session, modules: impl Iterator<Item = (&'a str, &'a 
 }
 
 /// Takes them from the stores or has them made.
-pub(crate) fn build(session: &Session, planned: &Planned, counts: &mut BackendCounts) -> Result<NativeObjects> {
-    let mut objects = batch::build(&planned.batch(session), counts)?;
-    let identifiers: Vec<&str> = planned.jobs.iter().map(|job| job.name.as_str()).collect();
+pub(crate) fn build<'a>(
+    session: &'a Session,
+    planned: &'a Planned,
+    counts: &mut BackendCounts,
+) -> Result<Vec<Placed<'a>>> {
+    let made = batch::build(&planned.batch(session), counts)?;
+    let identifiers: Vec<&str> = made.iter().map(|made| made.planned.job.name.as_str()).collect();
     let files = places(session, &identifiers)?;
-    let all: Vec<usize> = (0..objects.len()).collect();
-    let gone = materialize(session, &objects, &files, &all)?;
+    let mut all: Vec<Placed<'_>> = made.into_iter().zip(files).map(|(made, file)| Placed { made, file }).collect();
+    let mut gone = materialize(session, all.iter_mut())?;
     if !gone.is_empty() {
-        execution::build_again(&planned.batch(session), &gone, &mut objects, counts)?;
-        let gone = materialize(session, &objects, &files, &gone)?;
-        if let Some(job) = gone.first().and_then(|index| planned.jobs.get(*index)) {
-            return Err(gone_again(&job.name));
+        let made = gone.iter_mut().map(|placed| &mut placed.made).collect();
+        execution::build_again(&planned.batch(session), made, counts)?;
+        if let Some(placed) = materialize(session, gone.into_iter())?.first() {
+            return Err(gone_again(&placed.made.planned.job.name));
         }
     }
-    Ok(NativeObjects { objects, files })
+    Ok(all)
 }
 
 pub(crate) fn gone_again(module: &str) -> Failure {
@@ -73,17 +77,14 @@ fn places(session: &Session, identifiers: &[&str]) -> Result<Vec<LtoObject>> {
 }
 
 /// Puts those `wanted` into their places. Gives those that the CAS does not have any more.
-fn materialize(
+fn materialize<'m, 'a>(
     session: &Session,
-    objects: &[NativeObject],
-    files: &[LtoObject],
-    wanted: &[usize],
-) -> Result<Vec<usize>> {
+    wanted: impl Iterator<Item = &'m mut Placed<'a>>,
+) -> Result<Vec<&'m mut Placed<'a>>> {
     let mut gone = Vec::new();
-    for &index in wanted {
-        let (Some(object), Some(file)) = (objects.get(index), files.get(index)) else { continue };
-        if !session.workspace.cas.link_verified(&object.digest, &file.path)? {
-            gone.push(index);
+    for placed in wanted {
+        if !session.workspace.cas.link_verified(&placed.made.native.digest, &placed.file.path)? {
+            gone.push(placed);
         }
     }
     Ok(gone)

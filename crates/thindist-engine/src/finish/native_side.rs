@@ -8,7 +8,7 @@ use super::overlap::{self, InBitcode};
 use super::parts::Parts;
 use super::placing::{FileName, Native, Placing};
 use super::visibility::Lost;
-use crate::failure::{Result, io};
+use crate::failure::{Failure, Result, io};
 use crate::inputs::loaded::{self, Candidate};
 use crate::inputs::survey::Survey;
 use crate::inputs::symbol_tables::{self, ObjectSymbols};
@@ -79,8 +79,14 @@ impl NativeSide {
         let libraries = placing.remaining(survey, &all)?;
         let mut placed = placing.place(&early)?;
         let excluded = ExcludedLibraries::of(session, parts)?;
-        for (number, (object, edited)) in objects.iter().zip(&edited).enumerate() {
-            if let Some(natives) = late.get(number) {
+        // Of an order that is not known nothing is.
+        if !late.is_empty() && late.len() != objects.len() {
+            let what = format_args!("{} LTO objects, and members loaded for {}", objects.len(), late.len());
+            return Err(Failure::internal(what).into());
+        }
+        let mut late = late.iter();
+        for (object, edited) in objects.iter().zip(&edited) {
+            if let Some(natives) = late.next() {
                 placed.extend(placing.place(natives)?);
             }
             let archive = object.archive.as_deref().filter(|archive| excluded.has(archive));

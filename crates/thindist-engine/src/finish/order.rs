@@ -1,7 +1,7 @@
 //! The in-process order of symbols, and the members that lld loads for the LTO objects, computed from what the inputs
 //! define.
 
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::inputs::content::{Content, Member, Surveyed};
 use crate::inputs::loaded::Candidate;
 use crate::inputs::survey::Survey;
@@ -72,17 +72,26 @@ pub(crate) fn find<'a>(
     resolution.reopen_bitcode();
     let known = resolution.names().len();
     let late: Vec<Vec<usize>> = objects.iter().map(|object| resolution.add_object(&object.symbols)).collect();
+    let loaded_late = late.iter().flatten().map(|number| at(&files, *number)).collect::<Result<Vec<_>>>()?;
     // Other names are no more than places in lld's table.
-    let loaded_late = late.iter().flatten().filter_map(|number| files.get(*number)).flat_map(|file| &file.symbols);
     let others = objects.iter().chain(natives).flat_map(|object| &object.symbols);
-    let wanted: BTreeSet<&str> = others.chain(loaded_late).map(|symbol| stem(&symbol.name)).collect();
+    let of_late = loaded_late.iter().flat_map(|file| &file.symbols);
+    let wanted: BTreeSet<&str> = others.chain(of_late).map(|symbol| stem(&symbol.name)).collect();
     let names =
         resolution.names().iter().take(known).filter(|name| wanted.contains(**name)).map(|name| (*name).to_owned());
-    let natives =
-        |numbers: &Vec<usize>| numbers.iter().filter_map(|number| inputs.get(*number)).filter_map(native).collect();
+    let natives = |numbers: &Vec<usize>| {
+        let loaded = numbers.iter().map(|number| at(&inputs, *number)).collect::<Result<Vec<_>>>()?;
+        Ok(loaded.into_iter().filter_map(native).collect())
+    };
     let symbols = objects.iter().map(|object| object.symbols.as_slice());
     let doubt = final_doubts::doubt(&files, resolution.loaded(), symbols);
-    Ok(Order { names: names.collect(), late: late.iter().map(natives).collect(), doubt })
+    Ok(Order { names: names.collect(), late: late.iter().map(natives).collect::<Result<_>>()?, doubt })
+}
+
+/// The file of this number.
+fn at<T>(files: &[T], number: usize) -> Result<&T> {
+    let missing = || Failure::internal(format_args!("no file {number} among the {} that lld reads", files.len()));
+    files.get(number).ok_or_else(missing)
 }
 
 fn stem(name: &str) -> &str {

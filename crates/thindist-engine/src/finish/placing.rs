@@ -1,6 +1,6 @@
 //! The native side of the final line: what is loaded, and what is left of each library.
 
-use crate::failure::{Result, io};
+use crate::failure::{Failure, Result, io};
 use crate::inputs::content::{ArchiveContent, Content, Member, Script, Surveyed};
 use crate::inputs::loaded::Candidate;
 use crate::inputs::survey::Survey;
@@ -104,15 +104,17 @@ impl<'a> Placing<'a> {
     fn archive(&mut self, directory: &str, original: &str, members: &[Native<'_>]) -> Result<String> {
         let mut contents = Vec::with_capacity(members.len());
         for native in members {
-            let Candidate::Member { member, .. } = native.candidate else { continue };
+            let Candidate::Member { member, .. } = native.candidate else {
+                let name = native.candidate.trace_name();
+                return Err(Failure::internal(format_args!("{name} is no member of {original}")));
+            };
             contents.push((member.name.as_str(), native.edited.clone().map_or_else(|| member.place.read(), Ok)?));
         }
         let named: Vec<(&str, &[u8])> = contents.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
         let path = self.write(directory, original, &archive_writer::regular(&named))?;
-        for native in members {
-            let Candidate::Member { member, .. } = native.candidate else { continue };
-            self.renamed.push((FileName::of(Some(original), &member.name), FileName::of(Some(&path), &member.name)));
-        }
+        let renamed =
+            named.iter().map(|(name, _)| (FileName::of(Some(original), *name), FileName::of(Some(&path), *name)));
+        self.renamed.extend(renamed);
         Ok(path)
     }
 

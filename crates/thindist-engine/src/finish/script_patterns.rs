@@ -4,6 +4,7 @@
 //! two names and not the other would put sections elsewhere: such a link is left to in-process. Every word of a script is
 //! taken for a pattern; one that is none matches neither name.
 
+use crate::failure::io;
 use crate::finish::placing::FileName;
 use crate::inputs::kind::kind_of;
 use crate::stop::Stop;
@@ -15,8 +16,12 @@ use thindist_core::object::file_kind::FileKind;
 /// Checks every script among the files that lld has read.
 pub(crate) fn check(read: &[PathBuf], renamed: &[(FileName, FileName)]) -> Result<(), Stop> {
     for path in read.iter().filter(|path| kind_of(path) == Some(FileKind::Other)) {
-        // What has vanished since is no script of this link.
-        let Ok(script) = std::fs::read(path) else { continue };
+        let script = match std::fs::read(path) {
+            Ok(script) => script,
+            // What has vanished since is no script of this link.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(io("read", path, &error).into()),
+        };
         if let Some((pattern, name)) = differing(&String::from_utf8_lossy(&script), renamed) {
             let reason =
                 format!("its pattern `{pattern}` concerns {}, which has another path in the final link", name.name);

@@ -5,30 +5,38 @@ use crate::parallel;
 use std::collections::{BTreeMap, BTreeSet};
 use thindist_core::digest::Digest;
 use thindist_core::import_facts::{self, ImportFacts};
-use thindist_core::plan::{Imports, Module};
+use thindist_core::plan::{Imports, Module, ModuleId, ModuleMap};
 use thindist_exec::{Source, State};
 
 /// Under which the facts are remembered. Raised whenever [`import_facts`] describes something in another way.
 const KIND: &str = "import-facts-4";
 
-/// The facts of every module that `imports` name and of which there are any, by position.
+/// A module of a plan, and where its bitcode is on this host.
+#[derive(Debug)]
+pub struct Located {
+    /// The module.
+    pub module: Module,
+    /// Its bitcode.
+    pub source: Source,
+}
+
+/// The facts of every module that `imports` name and of which there are any.
 pub(crate) fn of_plan<'a>(
     state: &State,
     imports: impl Iterator<Item = &'a Imports>,
-    modules: &[Module],
-    sources: &[Source],
-) -> Result<BTreeMap<usize, ImportFacts>> {
-    let positions: BTreeSet<usize> =
+    modules: &ModuleMap<Located>,
+) -> Result<BTreeMap<ModuleId, ImportFacts>> {
+    let imported: BTreeSet<ModuleId> =
         imports.flat_map(|imports| imports.from.iter().map(|imported| imported.module)).collect();
-    let wanted: Vec<_> = positions
-        .into_iter()
-        .filter_map(|position| Some((position, modules.get(position)?.bitcode, sources.get(position)?)))
-        .collect();
-    facts(state, &wanted)
+    let wanted = imported.into_iter().map(|id| (id, modules[id].module.bitcode, &modules[id].source));
+    facts(state, &wanted.collect::<Vec<_>>())
 }
 
-/// The facts of each module of which there are any, by its number. A module is its number, its digest and where it is.
-pub fn facts(state: &State, wanted: &[(usize, Digest, &Source)]) -> Result<BTreeMap<usize, ImportFacts>> {
+/// The facts of each module of which there are any. A module is what it is known by, its digest and where it is.
+pub fn facts<K: Copy + Ord + Send + Sync>(
+    state: &State,
+    wanted: &[(K, Digest, &Source)],
+) -> Result<BTreeMap<K, ImportFacts>> {
     let digests: Vec<Digest> = wanted.iter().map(|(_, digest, _)| *digest).collect();
     let remembered = state.facts_many(KIND, &digests);
     let (known, unknown): (Vec<_>, Vec<_>) = wanted.iter().zip(remembered).partition(|(_, bytes)| bytes.is_some());

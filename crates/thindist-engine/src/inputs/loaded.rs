@@ -38,7 +38,7 @@ pub(crate) fn in_order<'a>(survey: &'a Survey, trace: &[String]) -> std::result:
             return Err(Stop::Refused(ambiguous(line)));
         }
         let nth = met.entry(line).or_default();
-        loaded.extend(named.get(*nth).copied());
+        loaded.push(*named.get(*nth).ok_or_else(|| Stop::Refused(loaded_again(line)))?);
         *nth += 1;
     }
     Ok(loaded)
@@ -80,6 +80,12 @@ fn ambiguous(line: &str) -> Refusal {
         option: line.to_owned(),
         reason: "several members of the archive have this name, and only some of them are linked".to_owned(),
     }
+}
+
+/// Members of an archive that stands twice on the line are known once.
+fn loaded_again(line: &str) -> Refusal {
+    let reason = "lld has loaded it more often than the line is known to name it".to_owned();
+    Refusal { option: line.to_owned(), reason }
 }
 
 /// lld's trace names an object by its path and a member as `archive(name)`.

@@ -14,7 +14,7 @@ pub fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
 pub fn plain_words(line: &LinkLine) -> Vec<String> {
     let kept = line.arguments().iter().filter(|argument| match &argument.kind {
         ArgumentKind::Option(spec, _) => {
-            !matches!(spec.role, Role::Output | Role::Writes | Role::SelectionReport | Role::Lto(Lto::LldCache))
+            !matches!(spec.role, Role::Output | Role::Writes(_) | Role::SelectionReport | Role::Lto(Lto::LldCache))
         }
         ArgumentKind::File(_) | ArgumentKind::Unknown(_) => true,
     });

@@ -10,6 +10,7 @@ use crate::stop::Stop;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use thindist_core::lld::link_line::options::{FileRead, Role};
 use thindist_core::lld::link_line::{InputName, LibrarySearch, LinkLine, append_path};
 use thindist_core::lld::linker_script::{Mention, mentions};
 use thindist_core::object::file_kind::FileKind;
@@ -83,7 +84,7 @@ impl ByScripts {
             return Self::default();
         }
         let mut reader = ScriptReader { search, seen: BTreeSet::new(), directories: Vec::new(), inputs: Vec::new() };
-        search.line.scripts().filter(|(spec, _)| matches!(spec.name, "T" | "script")).for_each(|(_, name)| {
+        search.line.scripts().filter(|(spec, _)| spec.role == Role::Reads(FileRead::Script)).for_each(|(_, name)| {
             reader.read(&search.script(name));
         });
         let directories = std::mem::take(&mut reader.directories);

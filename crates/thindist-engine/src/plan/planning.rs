@@ -2,10 +2,11 @@
 
 use super::extra_inputs::NamedFiles;
 use crate::backends::execution::Batch;
+use crate::backends::jobs::{ImportName, PlannedJob};
 use crate::backends::what_ran::Line;
 use crate::failure::{Failure, Result, io};
 use crate::inputs::content::{Content, Member, Place};
-use crate::inputs::imported;
+use crate::inputs::imported::{self, Located};
 use crate::inputs::survey::Survey;
 use crate::parallel;
 use crate::plan::recorded;
@@ -23,19 +24,19 @@ use thindist_core::digest::Digest;
 use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::flags::targets;
 use thindist_core::import_facts::ImportFacts;
+use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::lld::ir_symbols::{self, BitcodeSymbols, IrSymbols};
 use thindist_core::lld::link_line::Refusal;
 use thindist_core::lld::symbol_order::Definition;
 use thindist_core::paths;
 use thindist_core::plan::dso_local::DsoLocal;
-use thindist_core::plan::{self, Backend, Imports, Module, Plan};
+use thindist_core::plan::{self, Backend, Imports, Module, ModuleId, ModuleMap, Plan};
 use thindist_exec::{Job, Source, State};
 
 /// A bitcode input that the thin link may select.
 #[derive(Debug)]
 pub(crate) struct Candidate {
-    module: Module,
-    source: Source,
+    located: Located,
     /// How lld's trace names it.
     trace_name: String,
     symbols: Option<IrSymbols>,
@@ -45,7 +46,7 @@ pub(crate) struct Candidate {
 #[derive(Debug, Default)]
 pub struct Planned {
     /// The backends of the link, in lld's order.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<PlannedJob>,
     /// Regular LTO's object belongs into the final link.
     pub has_regular_part: bool,
     /// What lld sees of the candidates.
@@ -54,25 +55,16 @@ pub struct Planned {
     pub named_files: Vec<PathBuf>,
     /// What suffixes of promoted names in-process are here, where names are stable.
     pub(crate) new_suffixes: BTreeMap<String, String>,
-    /// Imported identifiers of each job, by rank: for diagnostics.
-    imported: Vec<Vec<String>>,
-    /// The path of each job's module, the same in every checkout, and those of its imports.
-    pub(crate) paths: Vec<(String, Vec<String>)>,
 }
 
 impl Candidate {
     /// It takes part in regular LTO, which each run of lld does again.
     pub(crate) fn has_regular_part(&self) -> bool {
-        self.module.facts.has_regular_part
+        self.located.module.facts.has_regular_part
     }
 }
 
 impl Planned {
-    /// Each module with those that it imports from.
-    pub(crate) fn imports(&self) -> impl Iterator<Item = (&str, &[String])> {
-        self.jobs.iter().map(|job| job.name.as_str()).zip(self.imported.iter().map(Vec::as_slice))
-    }
-
     /// How many backends the link has.
     pub fn len(&self) -> usize {
         self.jobs.len()
@@ -91,7 +83,6 @@ impl Planned {
             max_jobs: session.line.jobs(),
             warnings: session.line.warnings(),
             jobs: &self.jobs,
-            imported: &self.imported,
             line: Some(Line { line: &session.line, lld: &session.lld.path, clang: &session.clang.path }),
         }
     }
@@ -107,7 +98,8 @@ pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &Input
     };
     let numbered: Vec<_> = places.into_iter().enumerate().collect();
     let candidates = parallel::map(&numbered, read)?;
-    targets::check_machines(candidates.iter().map(|candidate| candidate.module.target())).map_err(mixed_targets)?;
+    targets::check_machines(candidates.iter().map(|candidate| candidate.located.module.target()))
+        .map_err(mixed_targets)?;
     Ok(candidates)
 }
 
@@ -140,15 +132,15 @@ fn read_candidate(
             (Digest::of(&bytes), Source::File { path, stamp: None })
         }
     };
+    let module = Module {
+        identifier: identifier.to_owned(),
+        facts,
+        bitcode: digest,
+        path: stable_path(place, trace_name),
+        recorded: None,
+    };
     Ok(Candidate {
-        module: Module {
-            identifier: identifier.to_owned(),
-            facts,
-            bitcode: digest,
-            path: stable_path(place, trace_name),
-            recorded: None,
-        },
-        source,
+        located: Located { module, source },
         trace_name: trace_name.to_owned(),
         symbols: ir_symbols::read(&bytes),
     })
@@ -217,40 +209,35 @@ pub(crate) fn plan(
 ) -> std::result::Result<Planned, Stop> {
     let trace: BTreeSet<&str> = thin.trace.iter().map(String::as_str).collect();
     let linked = || candidates.iter().filter(|candidate| trace.contains(candidate.trace_name.as_str()));
-    let has_regular_part = linked().any(|candidate| candidate.module.facts.has_regular_part);
-    let regular: Vec<Definitions> = linked().map(|candidate| candidate.module.facts.regular.clone()).collect();
-    let yielding = linked().flat_map(|candidate| candidate.module.facts.yielding.iter().cloned()).collect();
+    let has_regular_part = linked().any(Candidate::has_regular_part);
+    let regular: Vec<Definitions> = linked().map(|candidate| candidate.located.module.facts.regular.clone()).collect();
+    let yielding = linked().flat_map(|candidate| candidate.located.module.facts.yielding.iter().cloned()).collect();
     check_wrapped(session, &candidates, &trace)?;
     check_nothing_is_lost(thin, &candidates, &trace)?;
     let symbols =
-        candidates.iter_mut().map(|candidate| (candidate.module.identifier.clone(), candidate.symbols.take()));
+        candidates.iter_mut().map(|candidate| (candidate.located.module.identifier.clone(), candidate.symbols.take()));
     let bitcode = BitcodeSymbols { candidates: symbols.collect(), yielding };
-    let (mut modules, sources) = select(candidates, thin)?;
-    targets::check_triples(modules.iter().map(Module::target)).map_err(mixed_targets)?;
+    let Selected { mut modules, indexes } = select(candidates, thin)?;
+    targets::check_triples(modules.values().map(|located| located.module.target())).map_err(mixed_targets)?;
     let records = recorded::add(session, flags, &mut modules)?;
-    let check = |module: &Module| flags.check_target(&module.facts.triple, module.recorded.is_some());
-    modules.iter().try_for_each(check).map_err(Stop::Refused)?;
-    let plan = Plan::new(&modules, session.workspace.settings.promoted_names()?);
+    let check = |located: &Located| flags.check_target(&located.module.facts.triple, located.module.recorded.is_some());
+    modules.values().try_for_each(check).map_err(Stop::Refused)?;
+    let plan = planned_over(&modules, session.workspace.settings.promoted_names()?)?;
     let common = Common { compiler: session.clang.identity, flags, named: &[], regular: &regular };
-    let indexes = thin_indexes(thin)?;
-    let PlannedJobs { jobs, mut named_files, imported, new_suffixes, paths } =
-        plan_jobs(&session.workspace, &plan, &modules, &sources, indexes, &common, planned)?;
+    let PlannedJobs { jobs, mut named_files, new_suffixes } =
+        plan_jobs(&session.workspace, &plan, &modules, indexes, &common, planned)?;
     named_files.extend(records);
-    Ok(Planned { jobs, has_regular_part, bitcode, named_files, imported, new_suffixes, paths })
+    Ok(Planned { jobs, has_regular_part, bitcode, named_files, new_suffixes })
 }
 
 /// The jobs of a plan.
 #[derive(Debug, Default)]
 pub(crate) struct PlannedJobs {
-    pub(crate) jobs: Vec<Job>,
+    pub(crate) jobs: Vec<PlannedJob>,
     /// Files that assembly named.
     pub(crate) named_files: Vec<PathBuf>,
-    /// Imported identifiers of each job, by rank: for diagnostics.
-    pub(crate) imported: Vec<Vec<String>>,
     /// Of promoted names in-process: ours, where they are others.
     pub(crate) new_suffixes: BTreeMap<String, String>,
-    /// The path of each job's module, the same in every checkout, and those of its imports.
-    pub(crate) paths: Vec<(String, Vec<String>)>,
 }
 
 /// What all backends of a link have in common.
@@ -265,84 +252,106 @@ pub(crate) struct Common<'a> {
     pub(crate) regular: &'a [Definitions],
 }
 
-/// A job for each of `indexes`, which is that of the module at the position with it; `on_job` hears of each.
+/// The plan over these modules.
+pub(crate) fn planned_over(
+    modules: &ModuleMap<Located>,
+    promoted: PromotedNames,
+) -> std::result::Result<Plan<'_>, Stop> {
+    Plan::new(modules.map(|located| &located.module), promoted).map_err(stop)
+}
+
+/// A job for each of `indexes`; `on_job` hears of each.
 pub(crate) fn plan_jobs(
     workspace: &Workspace,
     plan: &Plan<'_>,
-    modules: &[Module],
-    sources: &[Source],
-    indexes: Vec<(usize, Vec<u8>)>,
+    modules: &ModuleMap<Located>,
+    indexes: Vec<ThinIndex>,
     common: &Common<'_>,
     on_job: &mut dyn FnMut(&Job),
 ) -> std::result::Result<PlannedJobs, Stop> {
     let _span = tracing::debug_span!("plan", modules = modules.len()).entered();
-    let (indexes, facts) = read_indexes(&workspace.state, plan, indexes, modules, sources)?;
+    let (indexes, facts) = read_indexes(&workspace.state, plan, indexes, modules)?;
     let mut planned = PlannedJobs {
-        new_suffixes: plan.new_suffixes(indexes.iter().map(|(imports, _)| imports)),
+        new_suffixes: plan.new_suffixes(indexes.iter().map(|index| &index.imports)),
         ..PlannedJobs::default()
     };
     let mut named = NamedFiles::default();
     let declared = named.declare(&workspace.state, common.flags.files())?;
-    let dso_local = DsoLocal::of(indexes.iter().map(|(imports, _)| imports.own.as_ref()), common.regular.iter());
-    let drafts = parallel::map(&indexes, |(imports, index)| Ok(plan.draft(imports, index, &facts, &dso_local)))?;
+    let dso_local = DsoLocal::of(indexes.iter().map(|index| index.imports.own.as_ref()), common.regular.iter());
+    let draft = |index: &ReadIndex| Ok(plan.draft(&index.imports, &index.bytes, &facts, &dso_local));
+    let drafts = parallel::map(&indexes, draft)?;
     for draft in drafts {
         let mut draft = draft.map_err(stop)?;
         draft.named_files.extend_from_slice(common.named);
-        let Some(own) = modules.get(draft.module) else { continue };
+        let own = &modules[draft.module].module;
         let mut extra_inputs = named.resolve(&workspace.state, &own.identifier, &draft.named_files)?;
         extra_inputs.extend_from_slice(&declared);
         let arguments = common.flags.arguments(&own.facts, own.recorded.as_ref());
         let backend = plan.backend(draft, extra_inputs, common.compiler, arguments).map_err(stop)?;
-        planned.imported.push(identifiers(modules, &backend.imports));
-        planned.paths.push((own.path.clone(), names(modules, &backend.imports, |module| &module.path)));
-        let job = job(&own.identifier, backend, sources, &named)?;
-        on_job(&job);
+        let job = job(backend, modules, &named)?;
+        on_job(&job.job);
         planned.jobs.push(job);
     }
     planned.named_files = named.paths().collect();
     Ok(planned)
 }
 
-/// The modules that lld has selected, in its order, and where each is.
-pub(crate) fn select(
-    candidates: Vec<Candidate>,
-    thin: &ThinLink,
-) -> std::result::Result<(Vec<Module>, Vec<Source>), Stop> {
-    let mut by_identifier: BTreeMap<String, Candidate> =
-        candidates.into_iter().map(|candidate| (candidate.module.identifier.clone(), candidate)).collect();
-    let selected = thin.modules.iter().map(|selected| {
-        let candidate = by_identifier
-            .remove(&selected.identifier)
-            .ok_or_else(|| Stop::Refused(thin_link::unknown_module(&selected.identifier)))?;
-        Ok((candidate.module, candidate.source))
-    });
-    selected.collect()
+/// What lld has selected.
+#[derive(Debug)]
+pub(crate) struct Selected {
+    /// In lld's order.
+    pub(crate) modules: ModuleMap<Located>,
+    /// One of each module.
+    pub(crate) indexes: Vec<ThinIndex>,
 }
 
-/// What each index says of imports, with the index as lld wrote it.
-pub(crate) type ReadIndexes = Vec<(Imports, Vec<u8>)>;
+/// An individual index as lld wrote it, and the module that it is of.
+#[derive(Debug)]
+pub(crate) struct ThinIndex {
+    pub(crate) module: ModuleId,
+    pub(crate) bytes: Vec<u8>,
+}
 
-/// The indexes of the thin link as lld wrote them, with the position of the module that each is of.
-pub(crate) fn thin_indexes(thin: &ThinLink) -> Result<Vec<(usize, Vec<u8>)>> {
-    let read = |(position, selected): (usize, &thin_link::ThinModule)| {
-        let bytes = std::fs::read(&selected.index).map_err(|error| io("read", &selected.index, &error))?;
-        Ok((position, bytes))
+/// An individual index as lld wrote it, and what it says of imports.
+#[derive(Debug)]
+pub(crate) struct ReadIndex {
+    pub(crate) imports: Imports,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The modules that lld has selected, and their indexes.
+pub(crate) fn select(candidates: Vec<Candidate>, thin: &ThinLink) -> std::result::Result<Selected, Stop> {
+    let mut by_identifier: BTreeMap<String, Located> = candidates
+        .into_iter()
+        .map(|candidate| (candidate.located.module.identifier.clone(), candidate.located))
+        .collect();
+    let selected = thin.modules.iter().map(|selected| {
+        by_identifier
+            .remove(&selected.identifier)
+            .ok_or_else(|| Stop::Refused(thin_link::unknown_module(&selected.identifier)))
+    });
+    let modules = ModuleMap::of_plan(selected.collect::<std::result::Result<_, Stop>>()?);
+    let files = modules.with(thin.modules.iter().map(|selected| &selected.index).collect())?;
+    let read = |(module, file): (ModuleId, &&PathBuf)| {
+        let bytes = std::fs::read(file).map_err(|error| io("read", file, &error))?;
+        Ok(ThinIndex { module, bytes })
     };
-    thin.modules.iter().enumerate().map(read).collect()
+    let indexes = files.iter().map(read).collect::<Result<_>>()?;
+    Ok(Selected { modules, indexes })
 }
 
 /// What `indexes` say, and the facts of every module that is imported from.
 pub(crate) fn read_indexes(
     state: &State,
     plan: &Plan<'_>,
-    indexes: Vec<(usize, Vec<u8>)>,
-    modules: &[Module],
-    sources: &[Source],
-) -> std::result::Result<(ReadIndexes, BTreeMap<usize, ImportFacts>), Stop> {
-    let imports = parallel::map(&indexes, |(position, bytes)| Ok(plan.imports(*position, bytes)))?;
-    let with_bytes = imports.into_iter().zip(indexes).map(|(imports, (_, bytes))| Ok((imports.map_err(stop)?, bytes)));
-    let indexes = with_bytes.collect::<std::result::Result<Vec<_>, Stop>>()?;
-    let facts = imported::of_plan(state, indexes.iter().map(|(imports, _)| imports), modules, sources)?;
+    indexes: Vec<ThinIndex>,
+    modules: &ModuleMap<Located>,
+) -> std::result::Result<(Vec<ReadIndex>, BTreeMap<ModuleId, ImportFacts>), Stop> {
+    let imports = parallel::map(&indexes, |index| Ok(plan.imports(index.module, &index.bytes)))?;
+    let read = imports.into_iter().zip(indexes);
+    let read = read.map(|(imports, index)| Ok(ReadIndex { imports: imports.map_err(stop)?, bytes: index.bytes }));
+    let indexes = read.collect::<std::result::Result<Vec<_>, Stop>>()?;
+    let facts = imported::of_plan(state, indexes.iter().map(|index| &index.imports), modules)?;
     Ok((indexes, facts))
 }
 
@@ -367,9 +376,10 @@ fn check_nothing_is_lost(
     trace: &BTreeSet<&str>,
 ) -> std::result::Result<(), Stop> {
     let selected: BTreeSet<&str> = thin.modules.iter().map(|module| module.identifier.as_str()).collect();
-    let mut not_listed = candidates.iter().filter(|candidate| !selected.contains(candidate.module.identifier.as_str()));
+    let mut not_listed =
+        candidates.iter().filter(|candidate| !selected.contains(candidate.located.module.identifier.as_str()));
     let loaded = |candidate: &&Candidate| {
-        candidate.module.facts.kind == LtoKind::Thin && trace.contains(candidate.trace_name.as_str())
+        candidate.located.module.facts.kind == LtoKind::Thin && trace.contains(candidate.trace_name.as_str())
     };
     // Of members with one name some may be loaded and some not.
     let listed =
@@ -390,33 +400,28 @@ pub(crate) fn stop(error: plan::PlanError) -> Stop {
     }
 }
 
-/// lld's identifiers of the modules at `positions`, in that order.
-pub fn identifiers(modules: &[Module], positions: &[usize]) -> Vec<String> {
-    names(modules, positions, |module| &module.identifier)
-}
-
-fn names(modules: &[Module], positions: &[usize], name: impl Fn(&Module) -> &String) -> Vec<String> {
-    positions.iter().filter_map(|position| modules.get(*position)).map(|module| name(module).clone()).collect()
-}
-
 /// Adds to an action where its inputs are on this host.
-pub fn job(identifier: &str, backend: Backend, sources: &[Source], named: &NamedFiles) -> Result<Job> {
-    let source = |position: &usize| {
-        sources
-            .get(*position)
-            .cloned()
-            .ok_or_else(|| Failure::new(format_args!("{identifier}: no source of module {position}")))
-    };
+pub fn job(backend: Backend, modules: &ModuleMap<Located>, named: &NamedFiles) -> Result<PlannedJob> {
+    let Located { module, source } = &modules[backend.module];
+    let imports = || backend.imports.iter().map(|import| &modules[*import]);
     let extra = |path: &str| {
         let absolute = std::path::absolute(named.place(path)).map_err(|error| io("find", path, &error))?;
         Ok::<_, Failure>(Source::File { path: absolute, stamp: named.stamp(path) })
     };
-    Ok(Job {
-        name: identifier.to_owned(),
-        module: source(&backend.module)?,
-        index: Source::Bytes(Arc::from(backend.index)),
-        imports: backend.imports.iter().map(source).collect::<Result<_>>()?,
-        extra_inputs: backend.action.extra_inputs.iter().map(|input| extra(&input.path)).collect::<Result<_>>()?,
-        action: backend.action,
+    let name = |Located { module, .. }: &Located| ImportName {
+        identifier: module.identifier.clone(),
+        path: module.path.clone(),
+    };
+    Ok(PlannedJob {
+        path: module.path.clone(),
+        imports: imports().map(name).collect(),
+        job: Job {
+            name: module.identifier.clone(),
+            module: source.clone(),
+            imports: imports().map(|import| import.source.clone()).collect(),
+            extra_inputs: backend.action.extra_inputs.iter().map(|input| extra(&input.path)).collect::<Result<_>>()?,
+            index: Source::Bytes(Arc::from(backend.index)),
+            action: backend.action,
+        },
     })
 }

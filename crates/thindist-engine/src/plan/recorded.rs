@@ -4,16 +4,17 @@
 //! an error: with the link's flags alone it would be compiled in another way than was asked for.
 
 use crate::failure::{Failure, Result, io};
+use crate::inputs::imported::Located;
 use crate::parallel;
 use crate::session::workspace::Session;
 use std::path::PathBuf;
 use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::flags::recorded::compile_commands::CompileCommands;
 use thindist_core::flags::recorded::{RecordError, RecordedFlags, kbuild};
-use thindist_core::plan::Module;
+use thindist_core::plan::{ModuleId, ModuleMap};
 
 /// Adds to each module its flags, if backends are to heed them. Gives the files that were read for it.
-pub(crate) fn add(session: &Session, flags: &LinkFlags, modules: &mut [Module]) -> Result<Vec<PathBuf>> {
+pub(crate) fn add(session: &Session, flags: &LinkFlags, modules: &mut ModuleMap<Located>) -> Result<Vec<PathBuf>> {
     if !session.workspace.settings.has_flags_per_module()? {
         return Ok(Vec::new());
     }
@@ -22,15 +23,16 @@ pub(crate) fn add(session: &Session, flags: &LinkFlags, modules: &mut [Module]) 
         None => Source::Kbuild,
     };
     let here = std::env::current_dir().map_err(|error| io("find", ".", &error))?.to_string_lossy().into_owned();
-    let of = |module: &&Module| {
+    let of = |(_, located): &(ModuleId, &Located)| {
+        let module = &located.module;
         let files = flags.files();
         let words = source.arguments(&module.path, &here).map_err(|failure| failure.of(&module.path, &source))?;
         RecordedFlags::of(&words, &module.facts.triple, files, &here)
             .map_err(|error| Unknown::Record(error).of(&module.path, &source))
     };
-    let recorded = parallel::map(&modules.iter().collect::<Vec<_>>(), of)?;
+    let recorded = modules.with(parallel::map(&modules.iter().collect::<Vec<_>>(), of)?)?;
     let read = source.files(modules);
-    modules.iter_mut().zip(recorded).for_each(|(module, recorded)| module.recorded = Some(recorded));
+    recorded.into_pairs().for_each(|(id, recorded)| modules[id].module.recorded = Some(recorded));
     Ok(read)
 }
 
@@ -64,10 +66,13 @@ impl Source {
         }
     }
 
-    fn files(&self, modules: &[Module]) -> Vec<PathBuf> {
+    fn files(&self, modules: &ModuleMap<Located>) -> Vec<PathBuf> {
         match self {
             Self::Commands { path, .. } => vec![PathBuf::from(path)],
-            Self::Kbuild => modules.iter().map(|module| PathBuf::from(kbuild::command_file(&module.path))).collect(),
+            Self::Kbuild => {
+                let file = |located: &Located| PathBuf::from(kbuild::command_file(&located.module.path));
+                modules.values().map(file).collect()
+            }
         }
     }
 

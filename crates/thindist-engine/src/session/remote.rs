@@ -181,16 +181,24 @@ impl Remote {
     }
 
     /// Fills the gaps in `found` as far as the engine can.
-    pub(crate) fn look_up(&self, tools: Tools<'_>, jobs: &[Job], found: &mut [Option<NativeObject>]) -> Result<()> {
-        let missing = || jobs.iter().zip(found.iter()).filter(|(_, found)| found.is_none()).map(|(job, _)| job);
+    pub(crate) fn look_up<'a>(
+        &self,
+        tools: Tools<'_>,
+        jobs: impl Iterator<Item = &'a Job>,
+        found: &mut [Option<NativeObject>],
+    ) -> Result<()> {
         let Some(options) = self.options.as_ref().filter(|options| options.accept_cached) else { return Ok(()) };
-        let wanted: Vec<&Job> = missing().collect();
+        let wanted = jobs.zip(found.iter()).filter(|(_, found)| found.is_none());
+        let wanted: Vec<&Job> = wanted.map(|(job, _)| job).collect();
         if wanted.is_empty() {
             return Ok(());
         }
         let Some(cache) = self.connected(options, tools) else { return Ok(()) };
         let fetched = cache.look_up(&wanted)?;
         fetched.complaints.iter().for_each(|complaint| warn(complaint));
+        if let Some(job) = wanted.get(fetched.natives.len()) {
+            return Err(Failure::internal(format_args!("the remote cache was not asked for {}", job.name)));
+        }
         let gaps = found.iter_mut().filter(|found| found.is_none());
         gaps.zip(fetched.natives).for_each(|(gap, native)| *gap = native);
         Ok(())

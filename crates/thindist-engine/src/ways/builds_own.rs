@@ -10,7 +10,7 @@ use crate::failure::{Result, io};
 use crate::inputs::survey::Survey;
 use crate::inputs::words::ForLld;
 use crate::pipeline;
-use crate::plan::planning;
+use crate::plan::planning::{self, Selected};
 use crate::session::output_files;
 use crate::session::stats::{Stats, Timer};
 use crate::session::workspace::Session;
@@ -23,7 +23,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::lld::link_line::LinkLine;
-use thindist_core::plan::Plan;
 
 const INDEX: &str = ".thinlto.bc";
 const IMPORTS: &str = ".imports";
@@ -52,13 +51,12 @@ fn write(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
     timer.phase("plan");
     let thin = thin_link::run(session, survey)?;
     timer.phase("thin_link");
-    let (modules, sources) = planning::select(candidates, &thin)?;
-    let plan = Plan::new(&modules, PromotedNames::Hash);
-    let indexes = planning::thin_indexes(&thin)?;
-    let (indexes, facts) = planning::read_indexes(&session.workspace.state, &plan, indexes, &modules, &sources)?;
-    for (module, (imports, bytes)) in modules.iter().zip(&indexes) {
-        let stable = plan.stable_index(imports, bytes, &facts).map_err(planning::stop)?;
-        let path = beside(&module.identifier, INDEX);
+    let Selected { modules, indexes } = planning::select(candidates, &thin)?;
+    let plan = planning::planned_over(&modules, PromotedNames::Hash)?;
+    let (indexes, facts) = planning::read_indexes(&session.workspace.state, &plan, indexes, &modules)?;
+    for index in &indexes {
+        let stable = plan.stable_index(&index.imports, &index.bytes, &facts).map_err(planning::stop)?;
+        let path = beside(&modules[index.imports.module].module.identifier, INDEX);
         if stable.names_files {
             // Only its time can tell that such a file may have changed.
             output_files::write(&path, &stable.index)?;

@@ -4,8 +4,9 @@
 //! for our answer. Everything else (stores, keys, executors, counts) is in this process, which knows the line already.
 
 use super::in_process::Link;
+use crate::backends::jobs::PlannedJob;
+use crate::dtlto;
 use crate::dtlto::modules::KnownFacts;
-use crate::dtlto::{self, Answer};
 use crate::failure::{Failure, Result, io};
 use crate::finish::final_link::{install, is_special, read_dependencies, rename_in_reports};
 use crate::inputs::content::{Content, Place};
@@ -26,15 +27,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::digest::Digest;
-use thindist_core::lld::link_line::options::{Role, Spec};
+use thindist_core::lld::link_line::options::{FileWritten, Role, Spec};
 use thindist_core::lld::link_line::{LinkLine, OutputKind, Refusal};
-use thindist_exec::{Job, Source};
+use thindist_exec::Source;
 
 /// The messenger's name among thindist's commands. Nobody calls it but lld.
 pub const MESSENGER: &str = "tell-linker";
 const DONE: u8 = b'd';
-/// Of lld's options. It names what lld reads, and no object that LTO makes.
-const DEPENDENCY_FILE: &str = "dependency-file";
 
 /// The first lld with DTLTO, the first that has regular archives with it, and the last whose job files we know.
 const WITH_DTLTO: u32 = 21;
@@ -53,7 +52,7 @@ pub(crate) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<St
     if major < WITH_ARCHIVES && survey.flat().iter().any(|input| unpacks(&input.content)) {
         return Some(format!("lld {major} gives the distributor no members of regular archives"));
     }
-    if line.values(&[DEPENDENCY_FILE]).any(|file| file == "-" || is_special(Path::new(file))) {
+    if line.dependency_files().any(|file| file == "-" || is_special(Path::new(file))) {
         return Some("the dependency file is no regular file".to_owned());
     }
     if !line.names_output_file() {
@@ -111,7 +110,7 @@ pub(crate) fn run(
             }
             let answer = dtlto::for_linker(session, job_file, &ahead.known, counts);
             timer.phase("backends");
-            answer.and_then(|answer| check_names(session, &answer).map(|()| answer))
+            answer.and_then(|planned| check_names(session, &planned).map(|()| planned))
         });
         if answered.is_err() {
             token.cancel();
@@ -129,9 +128,8 @@ pub(crate) fn run(
         return again;
     }
     // `None`: no backend was to be run, or lld has refused the line.
-    let answer = answered?.unwrap_or_default();
-    let names = names_in_process(session, &answer, file.as_deref());
-    let planned = answer.planned;
+    let planned = answered?.unwrap_or_default();
+    let names = names_in_process(session, &planned, file.as_deref());
     lld_run::write_stdout(&names.show_bytes(&run.stdout))?;
     let said: Vec<String> = lld_run::lines(&run.stderr).iter().map(|line| names.show(line)).collect();
     lld_run::print(&said);
@@ -153,12 +151,12 @@ pub(crate) fn run(
 
 /// What lld says of its output and of LTO objects, and what it would say in-process: here it names objects after the files that their
 /// modules are in, in a directory of ours.
-fn names_in_process(session: &Session, answer: &Answer, private: Option<&Path>) -> ShownNames {
+fn names_in_process(session: &Session, planned: &PlannedJobs, private: Option<&Path>) -> ShownNames {
     let output = session.line.output();
     let mut names = ShownNames::of(session);
     let Some(private) = private.map(Path::to_string_lossy) else { return names };
-    for (job, module) in answer.planned.jobs.iter().zip(&answer.modules) {
-        names.add(&lto_object_path(&private, module), &lto_object_path(output, &job.name));
+    for PlannedJob { job, path, .. } in &planned.jobs {
+        names.add(&lto_object_path(&private, path), &lto_object_path(output, &job.name));
     }
     names.add(&private, output);
     names
@@ -166,14 +164,14 @@ fn names_in_process(session: &Session, answer: &Answer, private: Option<&Path>) 
 
 /// Objects of thin archives' members are named after the members' files, where in-process has the archive in the name. In what the
 /// line asks lld to show, one cannot be told from the object of such a file on the line.
-fn check_names(session: &Session, answer: &Answer) -> std::result::Result<(), Stop> {
+fn check_names(session: &Session, planned: &PlannedJobs) -> std::result::Result<(), Stop> {
     let Some((shows, _)) = session.line.options().find(|(spec, _)| shows_objects(spec)) else { return Ok(()) };
-    let is_other = |(job, module): &(&Job, &String)| {
-        !session.workspace.is_own(Path::new(module)) && lto_object_path("", &job.name) != lto_object_path("", module)
+    let is_other = |PlannedJob { job, path, .. }: &&PlannedJob| {
+        !session.workspace.is_own(Path::new(path)) && lto_object_path("", &job.name) != lto_object_path("", path)
     };
-    match answer.planned.jobs.iter().zip(&answer.modules).find(is_other) {
+    match planned.jobs.iter().find(is_other) {
         None => Ok(()),
-        Some((job, _)) => {
+        Some(PlannedJob { job, .. }) => {
             let reason = format!("it would show the object of {} under another name", job.name);
             Err(Stop::Refused(Refusal { option: format!("--{}", shows.name), reason }))
         }
@@ -182,13 +180,13 @@ fn check_names(session: &Session, answer: &Answer) -> std::result::Result<(), St
 
 /// Names of objects may be in what the option asks for.
 fn shows_objects(spec: &Spec) -> bool {
-    matches!(spec.role, Role::Writes | Role::Prints | Role::SelectionReport) && spec.name != DEPENDENCY_FILE
+    matches!(spec.role, Role::Writes(FileWritten::Other) | Role::Prints | Role::SelectionReport)
 }
 
 /// The user's dependency file: that which lld has written for us, with the user's output as the target.
 fn write_dependency_file(session: &Session, ours: &str, private: Option<&Path>) -> Result<()> {
     // lld takes the last.
-    let Some(users) = session.line.values(&[DEPENDENCY_FILE]).last().filter(|file| !file.is_empty()) else {
+    let Some(users) = session.line.dependency_files().last().filter(|file| !file.is_empty()) else {
         return Ok(());
     };
     let mut text = match std::fs::read(ours) {

@@ -5,6 +5,7 @@ use super::harvest::{self, Harvest};
 use super::history::{Changes, History, Now, Said};
 use super::private_cache;
 use crate::backends::execution;
+use crate::backends::jobs::PlannedJob;
 use crate::failure::{Failure, Result};
 use crate::plan::planning::Planned;
 use crate::session::lld_run::{self, Run};
@@ -98,7 +99,7 @@ impl<'a> Filling<'a> {
                 history.is_stored = nothing.is_none();
                 kept.unharvested = nothing;
                 history.set_modules(self.now, &|_| false);
-                history.set_imports(self.now, planned.imports());
+                history.set_imports(self.now, planned.jobs.iter().map(PlannedJob::edges));
                 has_unknown_lines
             }
             None => {

@@ -6,6 +6,7 @@
 
 use super::history::{Now, Said};
 use crate::backends::execution::{self, Place};
+use crate::backends::jobs::{Ended, Made, PlannedJob};
 use crate::backends::{explained, what_ran};
 use crate::failure::{Failure, Result, io};
 use crate::parallel;
@@ -53,11 +54,17 @@ impl Harvest {
     }
 }
 
-/// One module's object.
+/// One module's object in lld's cache.
 struct Harvested<'a> {
-    job: &'a Job,
-    key: &'a str,
+    planned: &'a PlannedJob,
+    key: String,
     file: PathBuf,
+}
+
+/// The same, found to be what the module's can be.
+struct Taken<'a> {
+    one: &'a Harvested<'a>,
+    digest: Digest,
 }
 
 pub(crate) fn run(
@@ -82,33 +89,32 @@ pub(crate) fn run(
         Ok(keys) => keys,
         Err(why) => return nothing(why, lines),
     };
-    let harvested: Vec<Harvested<'_>> =
-        planned.jobs.iter().zip(&keys).map(|(job, key)| Harvested { job, key, file: cache.file(key) }).collect();
-    if let Some(job) = planned.jobs.iter().find(|job| !is_unchanged(job)) {
-        return nothing(format!("an input of {} has changed during the link", job.name), lines);
+    let of_cache = keys.into_iter().map(|(planned, key)| Harvested { planned, file: cache.file(&key), key });
+    let harvested: Vec<Harvested<'_>> = of_cache.collect();
+    if let Some(one) = harvested.iter().find(|one| !is_unchanged(&one.planned.job)) {
+        return nothing(format!("an input of {} has changed during the link", one.planned.job.name), lines);
     }
     let Some(said) = attribute(now, &harvested, lines)? else {
         return Ok(Harvest::nothing("lld's warnings name no known module"));
     };
-    let digests = parallel::map(&harvested, take)?;
-    harvested.iter().zip(&digests).try_for_each(|(one, digest)| cache.know(one.key, *digest))?;
-    check_some(session, planned, &harvested, &digests)?;
+    let taken = parallel::map(&harvested.iter().collect::<Vec<_>>(), |one| take(one))?;
+    taken.iter().try_for_each(|taken| cache.know(&taken.one.key, taken.digest))?;
+    check_some(session, planned, &taken)?;
     // What lld's cache has answered lld has not said again.
     let before = |name: &str, key: &str| known.get(name).filter(|said| said.key == key);
     let stderr = |one: &Harvested<'_>| {
-        let name = now.name(&one.job.name);
-        said.get(&name).or_else(|| before(&name, one.key)).map(as_compiler_says).unwrap_or_default()
+        let name = now.name(&one.planned.job.name);
+        said.get(&name).or_else(|| before(&name, &one.key)).map(as_compiler_says).unwrap_or_default()
     };
-    let natives: Vec<NativeObject> =
-        harvested.iter().zip(digests).map(|(one, digest)| native(digest, stderr(one))).collect();
-    let pairs: Vec<_> = harvested.iter().zip(&natives).collect();
-    parallel::map(&pairs, |(one, native)| store(session, one, native))?;
+    let made = parallel::map(&taken, |taken| store(session, taken, stderr(taken.one)))?;
     let batch = planned.batch(session);
-    execution::upload(&batch, planned.jobs.iter().zip(&natives));
+    execution::upload(&batch, &made);
     if let Some(line) = batch.line {
-        let outcomes: Vec<Outcome> = natives.into_iter().map(Outcome::Success).collect();
-        what_ran::record(line, &session.workspace, &planned.jobs, &outcomes);
-        explained::record::record(line, &batch, &outcomes);
+        let ended =
+            made.into_iter().map(|made| Ended { planned: made.planned, outcome: Outcome::Success(made.native) });
+        let ended: Vec<Ended<'_>> = ended.collect();
+        what_ran::record(line, &session.workspace, &ended);
+        explained::record::record(line, &session.workspace, &ended);
     }
     Ok(Harvest { said, ..Harvest::default() })
 }
@@ -151,20 +157,24 @@ impl Asked {
         Ok(Self { told: told.collect(), said: lld_run::lines(&run.stderr), output })
     }
 
-    /// The key of each of the plan's modules, if lld's answer is the plan's list to the last name.
-    fn keys_of(&self, session: &Session, planned: &Planned) -> std::result::Result<Vec<String>, String> {
+    /// Each job of the plan with the key of its object, if lld's answer is the plan's list to the last name.
+    fn keys_of<'a>(
+        &self,
+        session: &Session,
+        planned: &'a Planned,
+    ) -> std::result::Result<Vec<(&'a PlannedJob, String)>, String> {
         if self.told.len() != planned.len() {
             return Err(format!("lld reported {} objects, and {} were planned", self.told.len(), planned.len()));
         }
-        let named = |job: &Job| lto_object_path(&self.output, &job.name);
-        // Before LLVM 18 all LTO objects had one name, and of the order alone nothing is taken.
-        let other = planned.jobs.iter().zip(&self.told).find(|(job, (told, _))| named(job) != *told);
-        match other {
-            Some((job, (told, _))) => {
-                Err(format!("{} was planned where {} reports {told}", job.name, session.lld.path.display()))
+        let key = |(planned, (told, key)): (&'a PlannedJob, &(String, String))| {
+            // Before LLVM 18 all LTO objects had one name, and of the order alone nothing is taken.
+            let name = &planned.job.name;
+            if lto_object_path(&self.output, name) == *told {
+                return Ok((planned, key.clone()));
             }
-            None => Ok(self.told.iter().map(|(_, key)| key.clone()).collect()),
-        }
+            Err(format!("{name} was planned where {} reports {told}", session.lld.path.display()))
+        };
+        planned.jobs.iter().zip(&self.told).map(key).collect()
     }
 }
 
@@ -192,8 +202,8 @@ fn attribute(now: &Now, harvested: &[Harvested<'_>], lines: Vec<String>) -> Resu
         let Some(function) = function_in(line) else { return Ok(None) };
         let mut of = harvested.iter().zip(&defined).filter(|(_, defined)| defined.contains(function));
         let (Some((one, _)), None) = (of.next(), of.next()) else { return Ok(None) };
-        let new = || Said { key: one.key.to_owned(), lines: Vec::new() };
-        said.entry(now.name(&one.job.name)).or_insert_with(new).lines.push(line.clone());
+        let new = || Said { key: one.key.clone(), lines: Vec::new() };
+        said.entry(now.name(&one.planned.job.name)).or_insert_with(new).lines.push(line.clone());
     }
     Ok(Some(said))
 }
@@ -214,28 +224,37 @@ fn defined_in(path: &Path, functions: &BTreeSet<&str>) -> Result<BTreeSet<String
     Ok(names.filter(|name| functions.contains(name.as_str())).collect())
 }
 
-/// The digest of an object that can be the module's.
-fn take(one: &Harvested<'_>) -> Result<Digest> {
+/// An object that can be the module's.
+fn take<'a>(one: &'a Harvested<'a>) -> Result<Taken<'a>> {
     let bytes = read(&one.file)?;
-    object_check::check(&bytes, one.job.action.elf_machine)
-        .map_err(|what| Failure::new(format_args!("lld's object of {} is {what}", one.job.name)))?;
-    Ok(Digest::of(&bytes))
+    let job = &one.planned.job;
+    object_check::check(&bytes, job.action.elf_machine)
+        .map_err(|what| Failure::new(format_args!("lld's object of {} is {what}", job.name)))?;
+    Ok(Taken { one, digest: Digest::of(&bytes) })
 }
 
-fn store(session: &Session, one: &Harvested<'_>, native: &NativeObject) -> Result<()> {
+fn store<'a>(session: &Session, taken: &Taken<'a>, stderr: Vec<u8>) -> Result<Made<'a>> {
+    let Taken { one, digest } = taken;
+    let native = native(*digest, stderr);
     session.workspace.cas.share_file(&one.file, &native.digest)?;
     let output = CachedOutput { path: NATIVE_OBJECT_NAME.to_owned(), digest: native.digest, executable: false };
     let result = CachedResult { outputs: vec![output], stdout: Vec::new(), stderr: native.stderr.clone() };
-    Ok(session.workspace.action_cache.put(&one.job.action.key(), &result)?)
+    session.workspace.action_cache.put(&one.planned.job.action.key(), &result)?;
+    Ok(Made { planned: one.planned, native })
 }
 
 /// Makes a share of the objects by backends. One that differs means that no object of this link has the key that it should.
-fn check_some(session: &Session, planned: &Planned, kept: &[Harvested<'_>], digests: &[Digest]) -> Result<()> {
-    let chosen: Vec<usize> = (0..kept.len() / CHECKED_ONE_IN).map(|number| random(number, kept.len())).collect();
-    let jobs: Vec<Job> = chosen.iter().filter_map(|index| kept.get(*index)).map(|one| one.job.clone()).collect();
+fn check_some(session: &Session, planned: &Planned, taken: &[Taken<'_>]) -> Result<()> {
+    let choose = |number: usize| {
+        let number = random(number, taken.len());
+        taken.get(number).ok_or_else(|| Failure::internal(format_args!("no object {number} of {}", taken.len())))
+    };
+    let chosen = (0..taken.len() / CHECKED_ONE_IN).map(choose).collect::<Result<Vec<_>>>()?;
+    let jobs: Vec<Job> = chosen.iter().map(|taken| taken.one.planned.job.clone()).collect();
     let outcomes = execution::execute(&planned.batch(session), &jobs, Place::Here)?;
-    for ((index, job), outcome) in chosen.iter().zip(&jobs).zip(outcomes) {
-        let same = matches!(&outcome, Outcome::Success(native) if digests.get(*index) == Some(&native.digest));
+    for (taken, outcome) in chosen.into_iter().zip(outcomes) {
+        let job = &taken.one.planned.job;
+        let same = matches!(&outcome, Outcome::Success(native) if taken.digest == native.digest);
         if !same {
             session.workspace.action_cache.remove(&job.action.key())?;
             return Err(Failure::new(format_args!(

@@ -218,7 +218,7 @@ fn extra_words(link: &Link<'_>, filling: Option<&Filling<'_>>, permits: &[Permit
 
 /// The user has lld list what it reads; such a link is not remembered whole.
 fn writes_its_own(session: &Session) -> bool {
-    session.line.has_option("dependency-file")
+    session.line.dependency_files().next().is_some()
 }
 
 /// What there is to be found out of the line while lld links it. Whatever goes wrong here is no matter of the link's.

@@ -6,6 +6,7 @@ use super::in_process::{self, Ended};
 use super::listed::not_listed;
 use super::{Chosen, Last, Situation, Way, choose, private_cache};
 use crate::backends::explained::record::{self as explained, ByLld};
+use crate::backends::jobs::PlannedJob;
 use crate::failure::{Failure, Result};
 use crate::finish::final_link::Linked;
 use crate::inputs::survey::Survey;
@@ -281,8 +282,7 @@ impl<'a> Linking<'a> {
         self.stats.modules = planned.jobs.len();
         self.line.memo.store(session, remembered)?;
         distributed.install(session)?;
-        let imports = planned.jobs.iter().map(|job| job.name.as_str()).zip(planned.imported.iter().map(Vec::as_slice));
-        self.remember(imports, &planned.named_files);
+        self.remember(&planned.jobs, &planned.named_files);
         self.timer.phase("final_link");
         Ok(())
     }
@@ -302,21 +302,17 @@ impl<'a> Linking<'a> {
             self.line.memo.store(session, &remembered)?;
         }
         linked.install(session)?;
-        self.remember(planned.imports(), &planned.named_files);
+        self.remember(&planned.jobs, &planned.named_files);
         self.timer.phase("final_link");
         Ok(())
     }
 
     /// All objects are in the stores; lld's private cache has what it had.
-    fn remember<'b>(
-        &mut self,
-        imports: impl Iterator<Item = (&'b str, &'b [String])>,
-        named_files: &[std::path::PathBuf],
-    ) {
+    fn remember(&mut self, jobs: &[PlannedJob], named_files: &[std::path::PathBuf]) {
         let changes = self.history.changes(self.now);
         let is_cold = |name: &str| changes.changed.contains(name) || changes.repeated.contains(name);
         self.history.set_modules(self.now, &is_cold);
-        self.history.set_imports(self.now, imports);
+        self.history.set_imports(self.now, jobs.iter().map(PlannedJob::edges));
         self.history.named_files = named_files.to_vec();
         self.history.is_stored = true;
         self.history.spoke = false;

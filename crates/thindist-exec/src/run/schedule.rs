@@ -184,9 +184,10 @@ impl<'a> Run<'a> {
     }
 
     /// The next job, unless too many have not ended.
+    #[expect(clippy::indexing_slicing, reason = "the queue's numbers are positions in these jobs")]
     fn next(&self) -> Option<(usize, &'a Job)> {
         let index = self.queue.candidate().filter(|_| self.unfinished < self.limits.max_unfinished)?;
-        Some((index, self.jobs.get(index)?))
+        Some((index, &self.jobs[index]))
     }
 
     fn try_permit(&self, index: usize, sender: &Sender<Event>) -> Option<Permit> {
@@ -238,21 +239,29 @@ impl<'a> Run<'a> {
         self.set(index, outcome);
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there is a place for each of the jobs, whose positions the numbers are"
+    )]
     fn set(&mut self, index: usize, outcome: Outcome) {
         self.progress.finished(index, &outcome);
-        if let Some(place) = self.outcomes.get_mut(index) {
-            *place = Some(outcome);
-        }
+        self.outcomes[index] = Some(outcome);
     }
 
     /// What was not started was cancelled.
-    fn settle(mut self) -> Vec<Outcome> {
-        for index in 0..self.outcomes.len() {
-            if self.outcomes.get(index).is_some_and(Option::is_none) {
-                self.set(index, Outcome::Cancelled);
-            }
-        }
-        self.outcomes.into_iter().map(|outcome| outcome.unwrap_or(Outcome::Cancelled)).collect()
+    fn settle(self) -> Vec<Outcome> {
+        let Self { jobs, outcomes, progress, cancel, .. } = self;
+        let not_started = |index: usize, job: &Job| {
+            let outcome = if cancel.is_cancelled() {
+                Outcome::Cancelled
+            } else {
+                Outcome::InfraFailed { message: format!("internal error: {} was not started", job.name) }
+            };
+            progress.finished(index, &outcome);
+            outcome
+        };
+        let ended = jobs.iter().zip(outcomes).enumerate();
+        ended.map(|(index, (job, outcome))| outcome.unwrap_or_else(|| not_started(index, job))).collect()
     }
 }
 

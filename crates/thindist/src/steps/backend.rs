@@ -10,13 +10,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use thindist_core::action_files::import_name;
 use thindist_core::digest::Digest;
-use thindist_core::formats::job_file::{JobFile, Taken};
+use thindist_core::formats::job_file::{Import, JobFile, Taken};
 use thindist_core::import_facts::ImportFacts;
 use thindist_core::index;
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::lld::link_line::Warnings;
 use thindist_engine::execution::Batch;
 use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::jobs::{ImportName, PlannedJob};
 use thindist_engine::settings::Settings;
 use thindist_engine::stats::{Stats, Timer};
 use thindist_engine::step_files::{JOB_SUFFIX, NATIVE_SUFFIX, native_path};
@@ -46,7 +47,7 @@ pub(crate) struct Options {
 
 /// A job file that has been read, and its action.
 struct Read {
-    job: Job,
+    job: PlannedJob,
     file: JobFile,
 }
 
@@ -86,23 +87,14 @@ fn build(workspace: &Workspace, options: &Options) -> Result<()> {
     let outputs = options.jobs.iter().map(|path| options.output(path)).collect::<Result<Vec<_>>>()?;
     let compiler = compiler(workspace, &reads, &options.jobs)?;
     timer.phase("plan");
-    let imported: Vec<Vec<String>> =
-        reads.iter().map(|read| read.file.imports.iter().map(|import| import.bitcode.clone()).collect()).collect();
-    let jobs: Vec<Job> = reads.into_iter().map(|read| read.job).collect();
-    let batch = Batch {
-        workspace,
-        compiler: &compiler,
-        max_jobs: None,
-        warnings: Warnings::Shown,
-        jobs: &jobs,
-        imported: &imported,
-        line: None,
-    };
+    let jobs: Vec<PlannedJob> = reads.into_iter().map(|read| read.job).collect();
+    let batch =
+        Batch { workspace, compiler: &compiler, max_jobs: None, warnings: Warnings::Shown, jobs: &jobs, line: None };
     let mut stats = Stats::of(&outputs.first().map_or_else(String::new, |output| output.display().to_string()));
     stats.modules = jobs.len();
-    let natives = batch::build(&batch, &mut stats.backends)?;
-    for (native, output) in natives.iter().zip(&outputs) {
-        output_files::install(workspace, native, output, options.if_changed)?;
+    let made = batch::build(&batch, &mut stats.backends)?;
+    for (made, output) in made.iter().zip(&outputs) {
+        output_files::install(workspace, &made.native, output, options.if_changed)?;
     }
     timer.phase("backends");
     workspace.record(stats, &timer);
@@ -132,7 +124,13 @@ fn read(workspace: &Workspace, path: &Path) -> Result<Read> {
     }
     let action = file.action(module, Digest::of(&index), &digests);
     let index = Source::Bytes(Arc::from(index));
-    Ok(Read { job: Job { action, name: file.bitcode.clone(), module: own, index, imports, extra_inputs }, file })
+    let name = |import: &Import| ImportName { identifier: import.bitcode.clone(), path: import.bitcode.clone() };
+    let job = PlannedJob {
+        path: file.bitcode.clone(),
+        imports: file.imports.iter().map(name).collect(),
+        job: Job { action, name: file.bitcode.clone(), module: own, index, imports, extra_inputs },
+    };
+    Ok(Read { job, file })
 }
 
 fn source(workspace: &Workspace, path: &str) -> Result<(Digest, Source)> {

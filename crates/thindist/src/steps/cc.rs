@@ -23,17 +23,19 @@ use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::index::{self, IndividualIndex};
 use thindist_core::lld::link_line::{Refusal, Warnings};
 use thindist_core::plan::dso_local::DsoLocal;
-use thindist_core::plan::{self, Module, Plan, PlanError};
+use thindist_core::plan::{self, Module, ModuleMap, Plan, PlanError};
 use thindist_engine::execution::{self, Batch};
 use thindist_engine::extra_inputs::NamedFiles;
 use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::imported::{self, Located};
+use thindist_engine::jobs::{Ended, Made, PlannedJob};
 use thindist_engine::settings::Settings;
 use thindist_engine::stats::{Stats, Timer};
 use thindist_engine::stop::Stop;
 use thindist_engine::tools::{self, Tool};
 use thindist_engine::workspace::Workspace;
-use thindist_engine::{batch, imported, output_files, planning};
-use thindist_exec::{Job, Outcome, Source};
+use thindist_engine::{batch, output_files, planning};
+use thindist_exec::{Outcome, Source};
 
 /// What to do about an index that does not fit.
 const AGAIN: &str = "run the thin link again (lld's --thinlto-index-only), then this";
@@ -148,28 +150,31 @@ fn build(workspace: &Workspace, call: &Call, line: &BackendLine, never: bool) ->
     if index.skip {
         return Ok(End::Compiler);
     }
-    let (job, imported) = job(workspace, line, &compiler, &index, &bytes)?;
+    let planned = job(workspace, line, &compiler, &index, &bytes)?;
     timer.phase("plan");
     let batch = Batch {
         workspace,
         compiler: &compiler.path,
         max_jobs: None,
         warnings: Warnings::Silent,
-        jobs: std::slice::from_ref(&job),
-        imported: std::slice::from_ref(&imported),
+        jobs: std::slice::from_ref(&planned),
         line: None,
     };
     let mut stats = Stats::of(&line.output);
     stats.modules = 1;
-    let native = match execution::outcomes(&batch)?.into_iter().next() {
-        Some(Outcome::Success(native)) => native,
-        Some(Outcome::CompileFailed { .. }) if !never => return Ok(End::Compiler),
-        other => return Err(execution::report_failures(&batch, &[(0, other)]).into()),
+    let ended = execution::outcomes(&batch)?.pop();
+    let Ended { planned, outcome } =
+        ended.ok_or_else(|| Failure::internal(format_args!("{} has no outcome", line.module)))?;
+    let native = match outcome {
+        Outcome::Success(native) => native,
+        Outcome::CompileFailed { .. } if !never => return Ok(End::Compiler),
+        outcome => return Err(execution::report_failures(&batch, &[Ended { planned, outcome }]).into()),
     };
-    batch::settle(&batch, std::slice::from_ref(&native))?;
-    *execution::count(&mut stats.backends, native.from) += 1;
-    output_files::install(workspace, &native, Path::new(&line.output), false)?;
-    tell(&native.stderr, line, &imported);
+    let made = Made { planned, native };
+    batch::settle(&batch, std::slice::from_ref(&made))?;
+    *execution::count(&mut stats.backends, made.native.from) += 1;
+    output_files::install(workspace, &made.native, Path::new(&line.output), false)?;
+    tell(&made.native.stderr, line, &planned.imported());
     timer.phase("backends");
     workspace.record(stats, &timer);
     Ok(End::Made)
@@ -205,25 +210,25 @@ fn read_index(line: &BackendLine, bytes: &[u8]) -> Result<IndividualIndex> {
     .hint("name the module as the thin link's line did, and its own index"))
 }
 
-/// The action, and the names of what it imports by rank.
+/// The job, with the names of what it imports.
 fn job(
     workspace: &Workspace,
     line: &BackendLine,
     compiler: &Tool,
     index: &IndividualIndex,
     bytes: &[u8],
-) -> std::result::Result<(Job, Vec<String>), Stop> {
+) -> std::result::Result<PlannedJob, Stop> {
     let imported = index.modules.iter().map(|module| module.identifier.as_str()).filter(|name| *name != line.module);
-    let mut modules = Vec::new();
-    let mut sources = Vec::new();
-    for name in std::iter::once(line.module.as_str()).chain(imported) {
-        let (module, source) = read_module(workspace, name, line, compiler)?;
-        modules.push(module);
-        sources.push(source);
-    }
-    let plan = Plan::new(&modules, PromotedNames::Hash);
-    let imports = plan.imports(0, bytes).map_err(stop)?;
-    let wanted: Vec<_> = modules.iter().zip(&sources).enumerate().skip(1).map(fact_of).collect();
+    let names = std::iter::once(line.module.as_str()).chain(imported);
+    let modules = names.map(|name| read_module(workspace, name, line, compiler)).collect::<Result<Vec<_>>>()?;
+    let modules = ModuleMap::of_plan(modules);
+    let own = modules.only(|located| located.module.identifier == line.module);
+    let own =
+        own.ok_or_else(|| Failure::internal(format_args!("{} is not one module of its own link", line.module)))?;
+    let plan = Plan::new(modules.map(|located| &located.module), PromotedNames::Hash).map_err(stop)?;
+    let imports = plan.imports(own, bytes).map_err(stop)?;
+    let others = modules.iter().filter(|(id, _)| *id != own);
+    let wanted: Vec<_> = others.map(|(id, located)| (id, located.module.bitcode, &located.source)).collect();
     let facts = imported::facts(&workspace.state, &wanted)?;
     plan.check_current(&imports, bytes, &facts).map_err(stop)?;
     // What other modules define, this index alone does not tell; the compiler as it was called does not know it either.
@@ -231,14 +236,7 @@ fn job(
     let mut named = NamedFiles::default();
     let extra_inputs = named.resolve(&workspace.state, &line.module, &draft.named_files)?;
     let backend = plan.backend(draft, extra_inputs, compiler.identity, line.arguments()).map_err(stop)?;
-    let names = planning::identifiers(&modules, &backend.imports);
-    Ok((planning::job(&line.module, backend, &sources, &named)?, names))
-}
-
-fn fact_of<'a>(
-    (number, (module, source)): (usize, (&Module, &'a Source)),
-) -> (usize, thindist_core::digest::Digest, &'a Source) {
-    (number, module.bitcode, source)
+    Ok(planning::job(backend, &modules, &named)?)
 }
 
 fn stop(error: PlanError) -> Stop {
@@ -251,7 +249,7 @@ fn stop(error: PlanError) -> Stop {
     }
 }
 
-fn read_module(workspace: &Workspace, name: &str, line: &BackendLine, compiler: &Tool) -> Result<(Module, Source)> {
+fn read_module(workspace: &Workspace, name: &str, line: &BackendLine, compiler: &Tool) -> Result<Located> {
     let path = std::path::absolute(name).map_err(|error| io("find", name, &error))?;
     let why = |failure: Failure| {
         if name == line.module {
@@ -275,16 +273,15 @@ fn read_module(workspace: &Workspace, name: &str, line: &BackendLine, compiler: 
         .hint(format_args!("compile all of it with one compiler: clang {major}, or clang {}", compiler.major)));
     }
     let module = Module { identifier: name.to_owned(), path: name.to_owned(), recorded: None, facts, bitcode };
-    Ok((module, Source::File { path, stamp: Some(stamp) }))
+    Ok(Located { module, source: Source::File { path, stamp: Some(stamp) } })
 }
 
 /// The compiler's own words, with the names that it would have seen.
-fn tell(stderr: &[u8], line: &BackendLine, imported: &[String]) {
+fn tell(stderr: &[u8], line: &BackendLine, imported: &[&str]) {
     if stderr.is_empty() {
         return;
     }
-    let imported: Vec<&str> = imported.iter().map(String::as_str).collect();
     let text = String::from_utf8_lossy(stderr).replace(INDEX_NAME, &line.index);
     // If nobody listens, there is nobody to be told.
-    let _ = std::io::stderr().write_all(plan::explain_names(&text, &line.module, &imported).as_bytes());
+    let _ = std::io::stderr().write_all(plan::explain_names(&text, &line.module, imported).as_bytes());
 }

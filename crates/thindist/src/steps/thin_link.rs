@@ -17,6 +17,7 @@ use thindist_core::formats::final_file::{FinalFile, Input, Module, Told};
 use thindist_core::formats::job_file::{self, JobFile};
 use thindist_engine::ahead::{self, Ahead};
 use thindist_engine::failure::{Failure, Result, io};
+use thindist_engine::jobs::PlannedJob;
 use thindist_engine::planning::Planned;
 use thindist_engine::settings::Settings;
 use thindist_engine::stats::{Stats, Timer};
@@ -169,7 +170,9 @@ fn check_order(survey: &Survey, thin: &ThinLink, planned: &Planned) -> Result<()
 
 fn told_of(planned: &Planned, modules: &[ModuleFiles]) -> Result<Vec<Module>> {
     let named = planned.jobs.iter().zip(modules);
-    named.map(|(job, files)| Ok(Module { identifier: job.name.clone(), native: text(&files.native)? })).collect()
+    named
+        .map(|(planned, files)| Ok(Module { identifier: planned.job.name.clone(), native: text(&files.native)? }))
+        .collect()
 }
 
 /// What ninja wants to hear of a thin link.
@@ -196,7 +199,7 @@ fn write_for_ninja(
 fn write_modules(session: &Session, planned: &Planned, places: &Places, options: &Options) -> Result<Vec<ModuleFiles>> {
     let own = session.workspace.path("");
     let mut bitcode: BTreeMap<&Path, &Path> = BTreeMap::new();
-    for job in &planned.jobs {
+    for PlannedJob { job, .. } in &planned.jobs {
         let (file, place) = (source_file(&job.module)?, places.module(&job.name)?);
         if file.starts_with(&own) {
             places::unpack(place, &std::fs::read(file).map_err(|error| io("read", file, &error))?)?;
@@ -205,7 +208,7 @@ fn write_modules(session: &Session, planned: &Planned, places: &Places, options:
     }
     let mut natives = BTreeSet::new();
     let mut modules = Vec::with_capacity(planned.len());
-    for job in &planned.jobs {
+    for PlannedJob { job, .. } in &planned.jobs {
         let mut files = ModuleFiles::of(find(&bitcode, &job.module)?, &options.suffix)?;
         files.imports = job.imports.iter().map(|source| text(find(&bitcode, source)?)).collect::<Result<Vec<_>>>()?;
         write_job(session, job, &files)?;

@@ -53,7 +53,8 @@ fn lay_out(session: &Session, survey: &Survey, key: &str, target: &Path) -> Resu
     let inputs = session.digest_inputs(survey.files())?;
     let (_, planned) =
         pipeline::plan(session, survey, &inputs, &mut Timer::start()).map_err(pipeline::only_in_process)?;
-    let job = planned.jobs.iter().find(|job| job.action.key().hex() == key).ok_or_else(|| {
+    let mut jobs = planned.jobs.iter().map(|planned| &planned.job);
+    let job = jobs.find(|job| job.action.key().hex() == key).ok_or_else(|| {
         Failure::new(format_args!("the link has no action {key} any more: its inputs or its tools have changed"))
             .hint("link again, and look at what ran then")
     })?;

@@ -2,7 +2,7 @@
 //!
 //! It does not know which of them are there.
 
-use super::options::{Role, Spec};
+use super::options::{OnInputs, Role};
 use super::{ArgumentKind, LinkLine};
 
 /// Where an input comes from.
@@ -55,10 +55,12 @@ impl LinkLine {
                         LibrarySearch { name: value.clone().unwrap_or_default(), only_static: state.only_static };
                     inputs.push(state.input(position, InputName::Library(search)));
                 }
-                ArgumentKind::Option(spec, value) if spec.role == Role::State => {
-                    state.apply(spec, value.as_deref(), &mut saved);
+                ArgumentKind::Option(spec, value) => {
+                    if let Role::State(what) = spec.role {
+                        state.apply(what, spec.negated, value.as_deref(), &mut saved);
+                    }
                 }
-                ArgumentKind::Option(..) | ArgumentKind::Unknown(_) => {}
+                ArgumentKind::Unknown(_) => {}
             }
         }
         inputs
@@ -89,17 +91,17 @@ impl InputState {
         Input { argument, name, whole_archive, in_lib, binary, only_static }
     }
 
-    fn apply(&mut self, spec: &Spec, value: Option<&str>, saved: &mut Vec<Self>) {
-        match spec.name {
-            "whole-archive" => self.whole_archive = !spec.negated,
-            "Bstatic" | "dn" | "non_shared" | "static" | "nmagic" | "n" | "omagic" | "N" => self.only_static = true,
-            "Bdynamic" | "call_shared" | "dy" => self.only_static = false,
-            "start-lib" => self.in_lib = true,
-            "end-lib" => self.in_lib = false,
-            "format" | "b" => self.binary = value == Some("binary"),
-            "push-state" => saved.push(*self),
-            "pop-state" => *self = saved.pop().unwrap_or(*self),
-            _ => {}
+    fn apply(&mut self, what: OnInputs, negated: bool, value: Option<&str>, saved: &mut Vec<Self>) {
+        match what {
+            OnInputs::WholeArchive => self.whole_archive = !negated,
+            OnInputs::Static | OnInputs::StaticAndLayout => self.only_static = true,
+            OnInputs::Dynamic => self.only_static = false,
+            OnInputs::StartLib => self.in_lib = true,
+            OnInputs::EndLib => self.in_lib = false,
+            OnInputs::Format => self.binary = value == Some("binary"),
+            OnInputs::Push => saved.push(*self),
+            OnInputs::Pop => *self = saved.pop().unwrap_or(*self),
+            OnInputs::Directory | OnInputs::Sysroot | OnInputs::NoScriptDirectories | OnInputs::InPlace => {}
         }
     }
 }

@@ -9,7 +9,7 @@ pub mod response_file;
 
 pub use inputs::{Input, InputName, LibrarySearch, append_path};
 
-use options::{Lto, Role, Spec};
+use options::{FileRead, FileWritten, Lto, OnInputs, Role, Spec};
 
 /// One argument, with its value where that stood apart.
 #[derive(Debug, Clone)]
@@ -220,19 +220,26 @@ impl LinkLine {
 
     /// Paths of the files beside the inputs and [`Self::scripts`] that lld reads: lists, profiles.
     pub fn read_files(&self) -> impl Iterator<Item = &str> {
-        self.options().filter(|(spec, _)| spec.role == Role::Reads && !is_script(spec)).map(|(_, value)| value)
+        self.options().filter(|(spec, _)| spec.role == Role::Reads(FileRead::List)).map(|(_, value)| value)
     }
 
     /// Names of scripts. One that is no file as it stands is searched for in [`Self::search_directories`].
     pub fn scripts(&self) -> impl Iterator<Item = (&Spec, &str)> {
-        self.options().filter(|(spec, _)| is_script(spec))
+        let is_script = |role| matches!(role, Role::Reads(FileRead::Script | FileRead::OtherScript));
+        self.options().filter(move |(spec, _)| is_script(spec.role))
     }
 
     /// Nothing but the output and diagnostics comes of this link, so that its result can be kept whole.
     #[must_use]
     pub fn has_one_output(&self) -> bool {
-        let is_another = |role| matches!(role, Role::Writes | Role::Prints | Role::SelectionReport);
+        let is_another = |role| matches!(role, Role::Writes(_) | Role::Prints | Role::SelectionReport);
         !self.options().any(|(spec, _)| is_another(spec.role) || spec.name == "thinlto-cache-dir=")
+    }
+
+    /// The files of `--dependency-file`; lld writes the last.
+    pub fn dependency_files(&self) -> impl Iterator<Item = &str> {
+        let is_one = |spec: &Spec| spec.role == Role::Writes(FileWritten::Dependencies);
+        self.options().filter(move |(spec, _)| is_one(spec)).map(|(_, file)| file)
     }
 
     /// How warnings are to be taken.
@@ -251,7 +258,7 @@ impl LinkLine {
     #[must_use]
     pub fn search_directories(&self) -> Vec<String> {
         self.options()
-            .filter(|(spec, _)| matches!(spec.name, "L" | "library-path" | "library-path="))
+            .filter(|(spec, _)| spec.role == Role::State(OnInputs::Directory))
             .map(|(_, directory)| self.in_sysroot(directory))
             .collect()
     }
@@ -265,7 +272,7 @@ impl LinkLine {
     /// The last `--sysroot`, or nothing.
     #[must_use]
     pub fn sysroot(&self) -> &str {
-        self.last_value(|spec| spec.name == "sysroot").unwrap_or_default()
+        self.last_value(|spec| spec.role == Role::State(OnInputs::Sysroot)).unwrap_or_default()
     }
 
     /// Native objects with bitcode in them are taken for bitcode.
@@ -283,13 +290,8 @@ impl LinkLine {
     /// `-nostdlib`: what scripts say of directories is not heeded.
     #[must_use]
     pub fn leaves_standard_directories_out(&self) -> bool {
-        self.has(&["nostdlib"])
+        self.options().any(|(spec, _)| spec.role == Role::State(OnInputs::NoScriptDirectories))
     }
-}
-
-/// lld looks for these in the directories of libraries as well.
-fn is_script(spec: &Spec) -> bool {
-    matches!(spec.name, "T" | "dT" | "script" | "default-script" | "version-script")
 }
 
 fn takes_next(spec: Spec) -> bool {

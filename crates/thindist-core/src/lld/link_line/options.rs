@@ -40,13 +40,13 @@ pub enum Role {
     /// Its value is an input file or a library.
     Input,
     /// Says how the inputs after it are found or read.
-    State,
+    State(OnInputs),
     /// The output file.
     Output,
     /// Its value names a file that lld reads.
-    Reads,
+    Reads(FileRead),
     /// Its value names a file that lld writes beside the output.
-    Writes,
+    Writes(FileWritten),
     /// Prints on standard output.
     Prints,
     /// Reports how archive members were selected: only the thin link sees that as in-process does.
@@ -55,6 +55,57 @@ pub enum Role {
     Immediate,
     /// Concerns LTO.
     Lto(Lto),
+}
+
+/// What an option changes of how inputs are found and read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnInputs {
+    /// A directory in which all libraries of the line are searched for.
+    Directory,
+    /// The directory before paths that begin with `=`.
+    Sysroot,
+    /// Directories that scripts name are not searched.
+    NoScriptDirectories,
+    /// Libraries after it are archives.
+    Static,
+    /// The same, and the layout of the whole output.
+    StaticAndLayout,
+    /// Libraries after it may be shared ones.
+    Dynamic,
+    /// Archives after it are taken whole, or no longer.
+    WholeArchive,
+    /// Inputs after it are data, or no longer.
+    Format,
+    /// Objects after it are taken as members of an archive are.
+    StartLib,
+    /// The end of these.
+    EndLib,
+    /// Keeps what holds.
+    Push,
+    /// Takes back what was kept.
+    Pop,
+    /// Something that only the linker has to know, in its place among the inputs.
+    InPlace,
+}
+
+/// A file that lld reads beside the inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRead {
+    /// A linker script that may name inputs and directories.
+    Script,
+    /// Another script: lld looks for it where it looks for those.
+    OtherScript,
+    /// A list or a profile.
+    List,
+}
+
+/// A file that lld writes beside the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileWritten {
+    /// The list of the files that it has read: it names no object that LTO makes.
+    Dependencies,
+    /// Any other.
+    Other,
 }
 
 /// How an LTO option reaches the backends: the total table that `Lto` rows make.
@@ -137,7 +188,20 @@ const DISTRIBUTOR: &str = "the line names a distributor of its own";
 const PIPELINE: &str = "clang has no option for a custom LTO pipeline";
 
 use Dashes::{Either, One, Two};
-use Role::{Immediate, Input, Output, Plain, Prints, Reads, SelectionReport, State, Writes};
+const fn state(dashes: Dashes, shape: Shape, what: OnInputs, names: &'static [&'static str]) -> Group {
+    group(dashes, shape, Role::State(what), names)
+}
+
+const fn reads(dashes: Dashes, shape: Shape, what: FileRead, names: &'static [&'static str]) -> Group {
+    group(dashes, shape, Role::Reads(what), names)
+}
+
+const fn writes(dashes: Dashes, shape: Shape, what: FileWritten, names: &'static [&'static str]) -> Group {
+    group(dashes, shape, Role::Writes(what), names)
+}
+
+use OnInputs::{Directory, InPlace, StaticAndLayout};
+use Role::{Immediate, Input, Output, Plain, Prints, SelectionReport};
 use Shape::{Equals, Flag, Joined, JoinedOrSeparate, Separate, Switch};
 
 /// Every option of lld 19 to 22.
@@ -197,35 +261,46 @@ pub const GROUPS: &[Group] = &[
     group(One, JoinedOrSeparate, Input, &["l"]),
     group(Either, Joined, Input, &["library="]),
     group(Either, Separate, Input, &["library"]),
-    group(One, JoinedOrSeparate, State, &["L"]),
-    group(Either, Joined, State, &["library-path="]),
-    group(Either, Separate, State, &["library-path"]),
-    group(Either, Equals, State, &["sysroot", "format"]),
-    group(One, Separate, State, &["b"]),
-    group(Either, Switch, State, &["as-needed", "whole-archive"]),
-    group(Either, Flag, State, &[
-        "Bdynamic", "Bstatic", "call_shared", "dy", "dn", "non_shared", "static", "start-group", "end-group",
-        "start-lib", "end-lib", "push-state", "pop-state", "nostdlib", "nmagic",
-    ]),
-    group(Two, Flag, State, &["omagic"]),
-    group(One, Flag, State, &["(", ")", "n", "N"]),
+    state(One, JoinedOrSeparate, Directory, &["L"]),
+    state(Either, Joined, Directory, &["library-path="]),
+    state(Either, Separate, Directory, &["library-path"]),
+    state(Either, Equals, OnInputs::Sysroot, &["sysroot"]),
+    state(Either, Equals, OnInputs::Format, &["format"]),
+    state(One, Separate, OnInputs::Format, &["b"]),
+    state(Either, Switch, InPlace, &["as-needed"]),
+    state(Either, Switch, OnInputs::WholeArchive, &["whole-archive"]),
+    state(Either, Flag, OnInputs::Dynamic, &["Bdynamic", "call_shared", "dy"]),
+    state(Either, Flag, OnInputs::Static, &["Bstatic", "dn", "non_shared", "static"]),
+    state(Either, Flag, InPlace, &["start-group", "end-group"]),
+    state(Either, Flag, OnInputs::StartLib, &["start-lib"]),
+    state(Either, Flag, OnInputs::EndLib, &["end-lib"]),
+    state(Either, Flag, OnInputs::Push, &["push-state"]),
+    state(Either, Flag, OnInputs::Pop, &["pop-state"]),
+    state(Either, Flag, OnInputs::NoScriptDirectories, &["nostdlib"]),
+    state(Either, Flag, StaticAndLayout, &["nmagic"]),
+    state(Two, Flag, StaticAndLayout, &["omagic"]),
+    state(One, Flag, StaticAndLayout, &["n", "N"]),
+    state(One, Flag, InPlace, &["(", ")"]),
 
     // ---- files beside the inputs
     group(One, JoinedOrSeparate, Output, &["o"]),
     group(Two, Joined, Output, &["output="]),
     group(Two, Separate, Output, &["output"]),
-    group(One, JoinedOrSeparate, Reads, &["T"]),
-    group(One, Separate, Reads, &["dT"]),
-    group(Either, Equals, Reads, &[
-        "script", "version-script", "dynamic-list", "retain-symbols-file", "call-graph-ordering-file",
-        "just-symbols",
+    reads(One, JoinedOrSeparate, FileRead::Script, &["T"]),
+    reads(Either, Equals, FileRead::Script, &["script"]),
+    reads(One, Separate, FileRead::OtherScript, &["dT"]),
+    reads(Either, Equals, FileRead::OtherScript, &["version-script"]),
+    reads(Two, Equals, FileRead::OtherScript, &["default-script"]),
+    reads(Either, Equals, FileRead::List, &[
+        "dynamic-list", "retain-symbols-file", "call-graph-ordering-file", "just-symbols",
     ]),
-    group(Two, Equals, Reads, &[
-        "default-script", "in-implib", "export-dynamic-symbol-list", "symbol-ordering-file", "irpgo-profile",
+    reads(Two, Equals, FileRead::List, &[
+        "in-implib", "export-dynamic-symbol-list", "symbol-ordering-file", "irpgo-profile",
     ]),
-    group(Either, Equals, Writes, &["Map", "print-symbol-order"]),
-    group(Two, Equals, Writes, &["dependency-file", "out-implib"]),
-    group(Two, Joined, Writes, &["print-gc-sections="]),
+    writes(Either, Equals, FileWritten::Other, &["Map", "print-symbol-order"]),
+    writes(Two, Equals, FileWritten::Dependencies, &["dependency-file"]),
+    writes(Two, Equals, FileWritten::Other, &["out-implib"]),
+    writes(Two, Joined, FileWritten::Other, &["print-gc-sections="]),
     group(Two, Joined, SelectionReport, &["why-extract="]),
     group(Either, Joined, SelectionReport, &["print-archive-stats="]),
     group(Two, Switch, SelectionReport, &["warn-backrefs"]),

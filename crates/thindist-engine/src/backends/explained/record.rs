@@ -7,7 +7,7 @@
 
 use super::manifest::Manifest;
 use super::stable;
-use crate::backends::execution::Batch;
+use crate::backends::jobs::{Ended, PlannedJob};
 use crate::backends::what_ran::{From, Line};
 use crate::failure::{Failure, Result};
 use crate::session::workspace::Workspace;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use thindist_core::digest::Digest;
 use thindist_core::index::promoted_names::PromotedNames;
-use thindist_exec::{Job, Outcome, State};
+use thindist_exec::State;
 
 /// Names and versions what entries mean.
 const LINK: &str = "explained-link-1";
@@ -167,10 +167,10 @@ pub fn without_offset(module: &str) -> String {
 }
 
 /// Remembers the actions of a link and how they ended. That it cannot be done is no matter of the link's.
-pub(crate) fn record(line: Line<'_>, batch: &Batch<'_>, outcomes: &[Outcome]) {
+pub(crate) fn record(line: Line<'_>, workspace: &Workspace, ended: &[Ended<'_>]) {
     let _span = tracing::debug_span!("explained").entered();
-    let Some(output) = output_of(line.line.output(), batch.workspace) else { return };
-    if let Err(failure) = remember(&output, line, batch, outcomes) {
+    let Some(output) = output_of(line.line.output(), workspace) else { return };
+    if let Err(failure) = remember(&output, line, workspace, ended) {
         tracing::debug!(%failure, "nothing is left for `explain`");
     }
 }
@@ -196,40 +196,49 @@ fn head(output: &str, workspace: &Workspace, actions: Vec<Ran>) -> Explained {
     Explained { output: output.to_owned(), directory, way, why, actions, by_lld: None }
 }
 
-fn remember(output: &Path, line: Line<'_>, batch: &Batch<'_>, outcomes: &[Outcome]) -> Result<()> {
-    let records = Records { state: &batch.workspace.state };
-    let keys = action_keys(output, batch.jobs.iter().map(|job| job.name.as_str()));
+/// An action that a module did not have in the link before.
+struct Changed<'a> {
+    planned: &'a PlannedJob,
+    /// Names of its imports, by rank.
+    names: Vec<String>,
+    /// Its entry, and what that has.
+    entry: Digest,
+    before: Option<Vec<u8>>,
+}
+
+fn remember(output: &Path, line: Line<'_>, workspace: &Workspace, ended: &[Ended<'_>]) -> Result<()> {
+    let records = Records { state: &workspace.state };
+    let keys = action_keys(output, ended.iter().map(|ended| ended.planned.job.name.as_str()));
     let known = records.state.facts_many(ACTION, &keys);
     let mut actions = Vec::with_capacity(keys.len());
-    let mut others = Vec::new();
-    for (at, (job, outcome)) in batch.jobs.iter().zip(outcomes).enumerate() {
-        let key = job.action.key().hex();
-        let is_same = known.get(at).and_then(Option::as_ref).is_some_and(|bytes| bytes.starts_with(key.as_bytes()));
+    let mut changed = Vec::new();
+    for (Ended { planned, outcome }, (entry, before)) in ended.iter().zip(keys.into_iter().zip(known)) {
+        let key = planned.job.action.key().hex();
+        let is_same = before.as_ref().is_some_and(|bytes| bytes.starts_with(key.as_bytes()));
         if !is_same {
-            others.push(at);
+            changed.push(Changed { planned, names: names(&planned.imported()), entry, before });
         }
-        actions.push(Ran { module: job.name.clone(), key, from: From::of(outcome), is_same });
+        actions.push(Ran { module: planned.job.name.clone(), key, from: From::of(outcome), is_same });
     }
-    let changed: Vec<(&Job, Vec<String>)> =
-        others.iter().filter_map(|at| Some((batch.jobs.get(*at)?, names(batch.imported.get(*at)?)))).collect();
-    let is_hash = batch.workspace.settings.promoted_names()? == PromotedNames::Hash;
-    let stable = if is_hash { stable::of(records.state, &changed)? } else { vec![None; changed.len()] };
-    let mut entries = Vec::with_capacity(changed.len());
-    for ((at, (job, imports)), stable) in others.iter().zip(changed).zip(stable) {
-        let before = known.get(*at).and_then(Option::as_ref).and_then(|bytes| Some(read(bytes)?.now));
-        let kept = Kept { now: Manifest::of(&job.action, imports, stable), before };
-        entries.extend(keys.get(*at).zip(written(&kept)).map(|(key, bytes)| (*key, bytes)));
-    }
+    let is_hash = workspace.settings.promoted_names()? == PromotedNames::Hash;
+    let jobs: Vec<_> = changed.iter().map(|changed| (&changed.planned.job, changed.names.as_slice())).collect();
+    let stable = if is_hash { stable::of(records.state, &jobs)? } else { vec![None; changed.len()] };
+    let entries = changed.into_iter().zip(stable).map(|(Changed { planned, names, entry, before }, stable)| {
+        let before = before.and_then(|bytes| Some(read(&bytes)?.now));
+        let kept = Kept { now: Manifest::of(&planned.job.action, names, stable), before };
+        Ok((entry, written(&kept)?))
+    });
+    let entries = entries.collect::<Result<Vec<_>>>()?;
     if !entries.is_empty() {
         records.state.remember_facts(ACTION, &entries);
     }
-    records.remember(output, &head(line.line.output(), batch.workspace, actions))
+    records.remember(output, &head(line.line.output(), workspace, actions))
 }
 
 /// Names of imports that are the same in both of two links.
-fn names(imported: &[String]) -> Vec<String> {
+fn names(imported: &[&str]) -> Vec<String> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let name = |identifier: &String| {
+    let name = |identifier: &&str| {
         let name = without_offset(identifier);
         let copy = seen.entry(name.clone()).or_default();
         *copy += 1;
@@ -239,8 +248,9 @@ fn names(imported: &[String]) -> Vec<String> {
 }
 
 /// An entry: the key, by which it is compared without being read, and the rest as JSON.
-fn written(kept: &Kept) -> Option<Vec<u8>> {
-    Some([kept.now.key.as_bytes(), b"\n", &serde_json::to_vec(kept).ok()?].concat())
+fn written(kept: &Kept) -> Result<Vec<u8>> {
+    let text = serde_json::to_vec(kept).map_err(Failure::new)?;
+    Ok([kept.now.key.as_bytes(), b"\n", &text].concat())
 }
 
 fn read(entry: &[u8]) -> Option<Kept> {
@@ -258,7 +268,7 @@ mod tests {
         assert_eq!(keys(&["a.a(x.o at 66)", "a.a(x.o at 900)"]), keys(&["a.a(x.o at 70)", "a.a(x.o at 904)"]));
         assert_ne!(keys(&["a.a(x.o at 66)", "a.a(x.o at 900)"])[0], keys(&["a.a(y.o at 66)"])[0]);
         assert_eq!(without_offset("strange (name at x)"), "strange (name at x)");
-        assert_eq!(names(&["a.a(x.o at 1)".into(), "a.a(x.o at 2)".into()]), ["a.a(x.o)", "a.a(x.o)#2"]);
+        assert_eq!(names(&["a.a(x.o at 1)", "a.a(x.o at 2)"]), ["a.a(x.o)", "a.a(x.o)#2"]);
     }
 
     #[test]

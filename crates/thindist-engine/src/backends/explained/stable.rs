@@ -13,21 +13,18 @@ use thindist_core::index::{self, IndividualIndex, ModuleName, NewHash};
 use thindist_exec::{Job, Source, State};
 
 /// Of each job, with the names of its imports; `None` where its index cannot be read.
-pub(super) fn of(state: &State, jobs: &[(&Job, Vec<String>)]) -> Result<Vec<Option<Stable>>> {
+pub(super) fn of(state: &State, jobs: &[(&Job, &[String])]) -> Result<Vec<Option<Stable>>> {
     let mut places: BTreeMap<Digest, &Source> = BTreeMap::new();
     for (job, _) in jobs {
         let whole = job.action.imports.iter().zip(&job.imports).filter(|(import, _)| import.part.is_none());
         places.extend(whole.map(|(import, source)| (import.bitcode, source)));
     }
-    let wanted: Vec<_> =
-        places.iter().enumerate().map(|(number, (digest, source))| (number, *digest, *source)).collect();
-    let known = imported::facts(state, &wanted)?;
-    let by_digest = wanted.iter().filter_map(|(number, digest, _)| Some((*digest, known.get(number)?)));
-    let facts: BTreeMap<Digest, &ImportFacts> = by_digest.collect();
+    let wanted: Vec<_> = places.into_iter().map(|(digest, source)| (digest, digest, source)).collect();
+    let facts = imported::facts(state, &wanted)?;
     parallel::map(jobs, |(job, names)| Ok(of_job(job, names, &facts)))
 }
 
-fn of_job(job: &Job, names: &[String], facts: &BTreeMap<Digest, &ImportFacts>) -> Option<Stable> {
+fn of_job(job: &Job, names: &[String], facts: &BTreeMap<Digest, ImportFacts>) -> Option<Stable> {
     let Source::Bytes(bytes) = &job.index else { return None };
     let read = index::read(bytes).ok()?;
     let without = |name: &str| Some(ModuleName { name: name.to_owned(), hash: NewHash::LeftOut });
