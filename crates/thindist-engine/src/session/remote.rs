@@ -73,7 +73,7 @@ fn toolchain(settings: &Settings, state: &State, compiler: &Path) -> Result<Tool
             return Err(Failure::new(format_args!("remote_toolchain={other}: expected `shipped` or `installed`")));
         }
     }
-    let tool = Tool::examine(compiler, state)?;
+    let tool = Tool::examine(compiler, settings.environment(), state)?;
     if tool.is_wrapper {
         let what = format_args!("{} is a wrapper: what it runs cannot be shipped to a worker", compiler.display());
         return Err(Failure::new(what).hint("name the compiler itself with THINDIST_CLANG, or set remote_toolchain"));

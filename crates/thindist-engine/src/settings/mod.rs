@@ -5,6 +5,7 @@ mod nearest;
 mod registry;
 mod unknown;
 
+use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
 pub use nearest::nearest;
 use registry::{LISTS, SECRET, SWITCHES};
@@ -12,7 +13,6 @@ pub use registry::{LOG_HELP, LOG_VARIABLE, REGISTRY, Setting, variable};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 use thindist_core::index::promoted_names::PromotedNames;
 use unknown::{meant, unknown_variables};
 
@@ -27,30 +27,35 @@ pub(crate) fn is_flag(word: &str) -> bool {
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     values: BTreeMap<&'static str, String>,
-}
-
-/// Warns once of variables that look like settings and are none. Called where they would have counted: lld's own lines have the
-/// streams of lld.
-pub fn warn_of_unknown_variables() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| unknown_variables(std::env::vars_os()).iter().for_each(Failure::warn));
+    environment: Environment,
 }
 
 impl Settings {
     /// Reads the file and the environment.
-    pub fn load() -> Result<Self> {
-        let mut settings = Self::default();
-        if let Some(path) = configuration_file() {
+    pub fn load(environment: &Environment) -> Result<Self> {
+        let mut settings = Self { environment: environment.clone(), ..Self::default() };
+        if let Some(path) = configuration_file(environment) {
             settings.read_file(&path)?;
         }
         for setting in REGISTRY {
-            if let Ok(value) = std::env::var(variable(setting.name))
-                && !value.is_empty()
-            {
-                settings.values.insert(setting.name, value);
+            if let Some(value) = environment.text(&variable(setting.name)).filter(|value| !value.is_empty()) {
+                settings.values.insert(setting.name, value.to_owned());
             }
         }
         Ok(settings)
+    }
+
+    /// The environment that they are from, which is that of the run.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Warns once of variables that look like settings and are none. Called where they would have counted: lld's own lines have the
+    /// streams of lld.
+    pub fn warn_of_unknown_variables(&self) {
+        if self.environment.is_first_examined() {
+            unknown_variables(self.environment.variables()).iter().for_each(Failure::warn);
+        }
     }
 
     fn read_file(&mut self, path: &Path) -> Result<()> {
@@ -162,9 +167,7 @@ impl Settings {
         if let Some(directory) = self.get("cache_dir") {
             return std::path::absolute(directory).map_err(|error| io("find", directory, &error));
         }
-        let home = std::env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+        let home = self.environment.user_directory("XDG_CACHE_HOME", ".cache");
         home.map(|home| home.join("thindist"))
             .ok_or_else(|| Failure::new("no place for the cache: HOME is not set").hint("set THINDIST_CACHE_DIR"))
     }
@@ -282,13 +285,11 @@ fn text_of(value: &toml::Value, is_list: bool) -> Option<String> {
 }
 
 /// `thindist.toml` in the working directory or above it, else the user's.
-fn configuration_file() -> Option<PathBuf> {
+fn configuration_file(environment: &Environment) -> Option<PathBuf> {
     let here = std::env::current_dir().ok()?;
     let above = here.ancestors().map(|directory| directory.join("thindist.toml")).find(|path| path.is_file());
     above.or_else(|| {
-        let home = std::env::var_os("XDG_CONFIG_HOME")
-            .map(PathBuf::from)
-            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))?;
+        let home = environment.user_directory("XDG_CONFIG_HOME", ".config")?;
         Some(home.join("thindist/thindist.toml")).filter(|path| path.is_file())
     })
 }
@@ -351,6 +352,22 @@ mod tests {
         for (name, _) in SWITCHES {
             assert!(REGISTRY.iter().any(|setting| setting.name == *name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_flag_comes_before_the_environment_and_that_before_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("thindist")).unwrap();
+        std::fs::write(directory.path().join("thindist/thindist.toml"), "lld = \"f\"\nclang = \"f\"\njobs = 1")
+            .unwrap();
+        let home = directory.path().as_os_str().to_owned();
+        let variables = [("THINDIST_LLD", "e"), ("THINDIST_CLANG", "e"), ("THINDIST_JOBS", "")];
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        let environment = Environment::of(variables.into_iter().chain([("XDG_CONFIG_HOME".into(), home)]));
+        let mut settings = Settings::load(&environment).unwrap();
+        settings.strip_flags(vec!["--thindist-lld=flag"]).unwrap();
+        assert_eq!(["lld", "clang", "jobs"].map(|name| settings.get(name)), [Some("flag"), Some("e"), Some("1")]);
+        assert!(settings.cache_dir().unwrap_err().to_string().contains("HOME is not set"));
     }
 
     #[test]
