@@ -30,8 +30,23 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "thindist-engine",
         &[
-            "report", "failure", "settings", "stop", "parallel", "session", "inputs", "backends", "thin", "plan",
-            "finish", "memo", "pipeline", "dtlto", "ways", "entrance",
+            "report",
+            "failure",
+            "environment",
+            "settings",
+            "stop",
+            "parallel",
+            "session",
+            "inputs",
+            "backends",
+            "thin",
+            "plan",
+            "finish",
+            "memo",
+            "pipeline",
+            "dtlto",
+            "ways",
+            "entrance",
         ],
     ),
 ];
@@ -68,6 +83,31 @@ fn rooms_import_from_rooms_before_them() {
                         "{name}: {from} imports {path} from {to}, a room above it: move what both need below, or hand it in"
                     );
                 }
+            }
+        }
+    }
+}
+
+/// What only the program does, with what its crates use instead. The working directory is the process's own, and the program's
+/// file is asked of the system: both may be read.
+const OF_THE_PROGRAM: &[(&str, &str)] = &[
+    ("env::var", "ask the Environment that the program hands in"),
+    ("env::set_", "hand it to the program that is started"),
+    ("env::args", "take the words as a parameter"),
+    ("println!", "say it to the Report"),
+    ("print!", "say it to the Report"),
+];
+
+#[test]
+fn only_the_program_reads_variables_and_prints() {
+    for name in ["thindist-core", "thindist-exec", "thindist-remote", "thindist-engine"] {
+        let mut modules = BTreeMap::new();
+        read_modules(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src"), &[], &mut modules);
+        assert!(modules.len() > 5, "{name}: only {} modules were found", modules.len());
+        for (module, Module { text }) in &modules {
+            for (taboo, instead) in OF_THE_PROGRAM {
+                let line = text.lines().find(|line| line.contains(taboo));
+                assert!(line.is_none(), "{name}: {module} has {taboo}: {instead}:\n{}", line.unwrap_or_default());
             }
         }
     }

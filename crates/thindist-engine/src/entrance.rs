@@ -4,6 +4,7 @@ use super::memo::Memo;
 use super::pipeline::only_in_process;
 use super::stop::Stop;
 use super::ways;
+use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::inputs::survey::Survey;
 use crate::inputs::words::{ForLld, Words};
@@ -18,9 +19,9 @@ use std::process::ExitCode;
 use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::lld::link_line::{LinkLine, Refusal};
 
-/// The linker entrance: `words` are the arguments after the name `called_as`.
-pub fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
-    let mut settings = Settings::load()?;
+/// The linker entrance: `words` are the arguments after the name `called_as`, in this environment.
+pub fn run(environment: &Environment, called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
+    let mut settings = Settings::load(environment)?;
     let words = Words::read(&mut settings, words)?;
     let lld = find_lld(&settings, called_as)?;
     let Words { for_lld: words, expanded: Some(expanded), .. } = words else {
@@ -30,7 +31,7 @@ pub fn run(called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     let Ok(line) = LinkLine::parse(&expanded) else { return Err(hand_over::exec(&lld, &words)) };
     // lld packs what it reads for a report; the steps of a link would each overwrite the other's.
     let is_index_only = line.index_only().is_some();
-    if line.is_immediate() && !is_index_only || std::env::var_os("LLD_REPRODUCE").is_some() {
+    if line.is_immediate() && !is_index_only || environment.get("LLD_REPRODUCE").is_some() {
         return Err(hand_over::exec(&lld, &words));
     }
     let (survey, readable) = Survey::of(&line);

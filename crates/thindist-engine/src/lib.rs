@@ -4,11 +4,13 @@
 //! `thin`, `plan`, `finish`; `pipeline` puts them in a row, `ways` chooses how lld is driven, `dtlto` is the distributor's side, and
 //! `entrance` is the linker. None imports from one that comes later; crates/testkit/tests/architecture.rs holds that.
 //!
-//! Nothing here prints: what is said goes to a [`report::Report`].
+//! Nothing here prints: what is said goes to a [`report::Report`]. Nothing reads the environment: it is handed in, as an
+//! [`environment::Environment`].
 
 mod backends;
 mod dtlto;
 mod entrance;
+pub mod environment;
 pub mod failure;
 mod finish;
 mod inputs;

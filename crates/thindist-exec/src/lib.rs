@@ -11,7 +11,7 @@ mod store;
 
 pub use cancel::CancelToken;
 pub use estimate::Estimate;
-pub use limits::make_jobserver::{MakeJobserver, jobs_from_env};
+pub use limits::make_jobserver::{MakeJobserver, jobs_told};
 pub use limits::memory::{MemoryBudget, available_kib};
 pub use limits::permit::{LocalLane, Permit};
 pub use limits::slots::{Slot, Slots};

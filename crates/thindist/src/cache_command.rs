@@ -4,6 +4,7 @@ use crate::ui::say;
 use crate::ui::usage;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result};
 use thindist_engine::settings::Settings;
 use thindist_exec::maintenance;
@@ -27,11 +28,11 @@ enum What {
     Clear,
 }
 
-pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+pub(crate) fn run(environment: &Environment, options: &Options) -> Result<ExitCode> {
     let Some(what) = options.what else {
         return Err(Failure::new("no word on what to do").hint(usage::<Options>("cache")));
     };
-    let settings = Settings::load()?;
+    let settings = Settings::load(environment)?;
     let root = settings.cache_dir()?;
     match what {
         What::Stats => {

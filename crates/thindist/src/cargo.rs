@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result, io};
 use thindist_engine::settings::Settings;
 use thindist_engine::tools::{self, Tool};
@@ -43,11 +44,11 @@ pub(crate) fn keep_words(words: &mut Vec<OsString>) {
     }
 }
 
-pub(crate) fn run(Options { with_c, words }: Options) -> Result<ExitCode> {
+pub(crate) fn run(environment: &Environment, Options { with_c, words }: Options) -> Result<ExitCode> {
     if words.is_empty() {
         return Err(Failure::new("no arguments for cargo").hint(usage::<Options>("cargo")));
     }
-    let settings = Settings::load()?;
+    let settings = Settings::load(environment)?;
     let cache = settings.cache_dir()?;
     let rustc = Rustc::ask()?;
     rustc.expect_target(&words)?;
@@ -115,7 +116,7 @@ impl Tools {
             failure.hint(format_args!("rustc is of LLVM {0}: install lld-{0} and clang-{0}", rustc.llvm))
         })?;
         let state = State::open(cache);
-        let lld = Tool::examine(&lld, &state)?;
+        let lld = Tool::examine(&lld, settings.environment(), &state)?;
         // What rustc wrote an older LLVM does not read; a newer one would be another compiler than its user knows.
         if lld.major != rustc.llvm {
             return Err(Failure::new(format_args!(

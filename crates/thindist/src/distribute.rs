@@ -3,6 +3,7 @@
 use clap::{Args, ValueHint};
 use std::ffi::OsString;
 use std::process::ExitCode;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::Result;
 
 /// `thindist distribute`.
@@ -13,6 +14,6 @@ pub(crate) struct Options {
     pub(crate) words: Vec<OsString>,
 }
 
-pub(crate) fn run(Options { words }: Options) -> Result<ExitCode> {
-    thindist_engine::distribute(words)
+pub(crate) fn run(environment: &Environment, Options { words }: Options) -> Result<ExitCode> {
+    thindist_engine::distribute(environment, words)
 }

@@ -21,6 +21,7 @@ mod what_ran;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::Result;
 
 /// How the names of lld's job files for a distributor end.
@@ -34,30 +35,33 @@ fn main() -> ExitCode {
         .unwrap_or_else(|| "thindist".to_owned());
     let words: Vec<OsString> = words.collect();
     let is_linker = thindist_engine::tools::is_linker_name(&called_as);
-    let run = || if is_linker { thindist_engine::run(&called_as, words) } else { command(words) };
+    let environment = Environment::of(std::env::vars_os());
+    let run = || {
+        if is_linker { thindist_engine::run(&environment, &called_as, words) } else { command(&environment, words) }
+    };
     thindist_engine::report::listen(&ui::Stderr);
     let outcome = trace::start().and_then(|()| run());
     outcome.unwrap_or_else(|failure| failure.report())
 }
 
 /// What lld and builds call, by the thousand, is known by its first words; everything else is a person's line.
-fn command(words: Vec<OsString>) -> Result<ExitCode> {
+fn command(environment: &Environment, words: Vec<OsString>) -> Result<ExitCode> {
     let is = |position: usize, name: &str| words.get(position).is_some_and(|word| word == name);
     let is_job = |word: Option<&OsString>| word.is_some_and(|word| word.as_encoded_bytes().ends_with(JOB.as_bytes()));
     let is_word = |word: Option<&OsString>| word.is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
     match () {
-        () if is(0, "ld") => thindist_engine::run("ld.thindist", after_dashes(words)),
+        () if is(0, "ld") => thindist_engine::run(environment, "ld.thindist", after_dashes(words)),
         () if is(0, thindist_engine::MESSENGER) => thindist_engine::tell(words.into_iter().skip(1)),
         // lld calls a distributor without arguments of its own so.
-        () if is_job(words.first()) => distribute::run(distribute::Options { words }),
+        () if is_job(words.first()) => distribute::run(environment, distribute::Options { words }),
         () if is(0, "distribute") && is_job(words.last()) => {
-            distribute::run(distribute::Options { words: words.into_iter().skip(1).collect() })
+            distribute::run(environment, distribute::Options { words: words.into_iter().skip(1).collect() })
         }
         () if is(0, "cc") && is_word(words.get(1)) => {
             let mut words = words.into_iter().skip(1);
-            steps::cc_call(words.next().unwrap_or_default(), words.collect())
+            steps::cc_call(environment, words.next().unwrap_or_default(), words.collect())
         }
-        () => cli::run(words),
+        () => cli::run(environment, words),
     }
 }
 

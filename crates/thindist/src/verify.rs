@@ -10,6 +10,7 @@ use clap::{Args, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result, io};
 use thindist_engine::private_line::{file_name, plain_words, to, with_output};
 use thindist_engine::settings::Settings;
@@ -34,8 +35,8 @@ pub(crate) struct Files {
     right: PathBuf,
 }
 
-pub(crate) fn run(line: Line) -> Result<ExitCode> {
-    let mut settings = Settings::load().map_err(could_not_run)?;
+pub(crate) fn run(environment: &Environment, line: Line) -> Result<ExitCode> {
+    let mut settings = Settings::load(environment).map_err(could_not_run)?;
     let (session, survey) = prepare(&mut settings, line.words).map_err(could_not_run)?;
     let outcome = compare(&session, &survey).map_err(could_not_run);
     session.finish(outcome)

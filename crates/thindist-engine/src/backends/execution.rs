@@ -12,7 +12,9 @@ use crate::session::progress::Progress;
 use crate::session::remote::{self, Tools};
 use crate::session::stats::BackendCounts;
 use crate::session::workspace::Workspace;
+use crate::settings::Settings;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
 use thindist_core::action_files::LINK_FILE_NAMES;
@@ -21,7 +23,7 @@ use thindist_core::lld::link_line::Warnings;
 use thindist_core::plan;
 use thindist_exec::{
     Estimate, Executor, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin,
-    Outcome, Slots, Source, WarmCompiler, jobs_from_env, look_up, run_all, scratch,
+    Outcome, Slots, Source, WarmCompiler, jobs_told, look_up, run_all, scratch,
 };
 use thindist_remote::{Hybrid, IN_FLIGHT, Policy, RemoteExecutor, WAITING};
 
@@ -159,7 +161,7 @@ pub(crate) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<V
     let scratch = scratch::create(workspace.settings.get("scratch_dir").map(Path::new), 0)?;
     let local = LocalExecutor {
         compiler: batch.compiler.to_owned(),
-        environment: backend_environment(),
+        environment: backend_environment(&workspace.settings),
         work_dir: match &scratch {
             Some(scratch) => scratch.path().to_owned(),
             None => workspace.make_directory("work")?,
@@ -184,11 +186,15 @@ pub(crate) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<V
     Ok(outcomes)
 }
 
+fn jobserver(workspace: &Workspace) -> Option<MakeJobserver> {
+    MakeJobserver::from_makeflags(workspace.settings.environment().makeflags())
+}
+
 /// Compilers of this machine, and how many of them at a time.
 fn places(workspace: &Workspace, line: Option<usize>, jobserver: Option<&MakeJobserver>) -> Result<(usize, usize)> {
     let settings = &workspace.settings;
     let slots = settings.count("slots")?.unwrap_or_else(cores);
-    let of_make = if jobserver.is_none() { jobs_from_env() } else { None };
+    let of_make = if jobserver.is_none() { jobs_told(settings.environment().makeflags()) } else { None };
     let unasked = || of_make.map_or_else(cores, |jobs| jobs.clamp(1, cores()));
     Ok((slots, settings.count("jobs")?.or(line).unwrap_or_else(unasked)))
 }
@@ -198,13 +204,13 @@ pub(crate) fn places_beside(workspace: &Workspace, line: Option<usize>) -> Resul
     if workspace.settings.get("remote_executor").is_none() || workspace.settings.is_on("remote_only") {
         return Ok(0);
     }
-    let (slots, jobs) = places(workspace, line, MakeJobserver::from_env().as_ref())?;
+    let (slots, jobs) = places(workspace, line, jobserver(workspace).as_ref())?;
     Ok(slots.min(jobs))
 }
 
 /// The slots of this machine, the make that runs us, and how many places this link may take of both.
 pub(crate) fn lane(workspace: &Workspace, line: Option<usize>) -> Result<(Slots, Option<MakeJobserver>, usize)> {
-    let jobserver = MakeJobserver::from_env();
+    let jobserver = jobserver(workspace);
     let (slot_count, max_jobs) = places(workspace, line, jobserver.as_ref())?;
     let slots = Slots::open(workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
     Ok((slots, jobserver, max_jobs.min(slot_count)))
@@ -229,7 +235,7 @@ fn run_here(
     estimates: &[Option<Estimate>],
     local: &LocalExecutor,
 ) -> Result<Vec<Outcome>> {
-    let jobserver = MakeJobserver::from_env();
+    let jobserver = jobserver(batch.workspace);
     let (slot_count, max_jobs) = places(batch.workspace, batch.max_jobs, jobserver.as_ref())?;
     let slots = Slots::open(batch.workspace.settings.get("slots_dir").map(Path::new), slot_count)?;
     let max_unfinished = Limits::storing(max_jobs);
@@ -257,7 +263,7 @@ fn run_beside(
     remote: &RemoteExecutor<'_>,
 ) -> Result<Vec<Outcome>> {
     let Workspace { settings, remote: engine, .. } = batch.workspace;
-    let jobserver = MakeJobserver::from_env();
+    let jobserver = jobserver(batch.workspace);
     let (slot_count, max_jobs) = places(batch.workspace, batch.max_jobs, jobserver.as_ref())?;
     let slots = Slots::open(settings.get("slots_dir").map(Path::new), slot_count.min(max_jobs))?;
     let policy = Policy {
@@ -300,7 +306,12 @@ fn warm_compiler(batch: &Batch<'_>, jobs: usize) -> Result<Option<WarmCompiler>>
     if jobs < WORTH_WARMING || !batch.workspace.settings.is_on("warm") {
         return Ok(None);
     }
-    Ok(WarmCompiler::start(batch.compiler, &backend_environment(), &batch.workspace.make_directory("warm")?, jobs))
+    Ok(WarmCompiler::start(
+        batch.compiler,
+        &backend_environment(&batch.workspace.settings),
+        &batch.workspace.make_directory("warm")?,
+        jobs,
+    ))
 }
 
 /// Warnings of the backends are the link's, as they are in-process.
@@ -316,8 +327,9 @@ pub(crate) fn tell_warnings(batch: &Batch<'_>, warnings: &[String]) -> Result<()
 }
 
 /// What a compiler may see of our environment: how it is loaded, nothing else.
-fn backend_environment() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
-    ["LD_LIBRARY_PATH"].into_iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?))).collect()
+fn backend_environment(settings: &Settings) -> Vec<(OsString, OsString)> {
+    let value = |name: &str| settings.environment().get(name).map(OsStr::to_owned);
+    ["LD_LIBRARY_PATH"].into_iter().filter_map(|name| Some((name.into(), value(name)?))).collect()
 }
 
 /// Warnings of the backends, each once, as in-process lld prints them.

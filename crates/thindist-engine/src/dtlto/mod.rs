@@ -16,6 +16,7 @@ mod told;
 
 use crate::backends::execution::{self, Batch};
 use crate::backends::what_ran::Line;
+use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
 use crate::plan::planning::{self, Common, PlannedJobs};
 use crate::report;
@@ -55,8 +56,8 @@ struct Distribution<'a> {
 }
 
 /// Runs `thindist distribute` with these words and makes the native objects that its job file asks for.
-pub fn run(words: Vec<OsString>) -> Result<ExitCode> {
-    let mut settings = Settings::load()?;
+pub fn run(environment: &Environment, words: Vec<OsString>) -> Result<ExitCode> {
+    let mut settings = Settings::load(environment)?;
     let (job_file, more) = read_words(settings.strip_flags(words)?)?;
     let jobs = read_jobs(&job_file)?;
     // Regular LTO and lld's own cache are lld's here, and keep in-process' names.
@@ -161,15 +162,17 @@ fn distribute(
 
 /// lld names the compiler, unless the user does.
 fn compiler(workspace: &Workspace, jobs: &DtltoJobs, linker: Option<&Linker>) -> Result<Tool> {
+    let environment = workspace.settings.environment();
     let path = tools::named_clang(&workspace.settings).unwrap_or_else(|| {
-        tools::find_named(&jobs.compiler).ok_or_else(|| {
+        tools::find_named(&jobs.compiler, environment).ok_or_else(|| {
             Failure::new(format_args!("{}: no such compiler", jobs.compiler))
                 .hint("name one with lld's --thinlto-remote-compiler=, which clang does by itself")
         })
     })?;
-    let compiler = tools::compiler(&path, &workspace.state)?;
+    let compiler = tools::compiler(&path, environment, &workspace.state)?;
     // A linker whose version cannot be asked under its file's name has got this far all the same.
-    if let Some(lld) = linker.and_then(|linker| Tool::examine(&linker.program, &workspace.state).ok()) {
+    let examined = |linker: &Linker| Tool::examine(&linker.program, environment, &workspace.state).ok();
+    if let Some(lld) = linker.and_then(examined) {
         tools::check_same_llvm(&compiler, &lld)?;
     }
     Ok(compiler)

@@ -58,7 +58,7 @@ impl Plain<'_> {
         let invocation = Invocation {
             program: self.compiler.to_owned(),
             arguments: self.arguments(job, &index, output)?,
-            environment: std::env::vars_os().collect(),
+            environment: workspace.settings.environment().variables().to_vec(),
             directory: None,
         };
         let finished = run(&invocation, None, workspace.interrupt.token()).map_err(Failure::new)?;

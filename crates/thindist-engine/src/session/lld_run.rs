@@ -39,7 +39,7 @@ pub(crate) fn start(session: &Session, arguments: Vec<OsString>, token: &CancelT
     let invocation = Invocation {
         program: session.lld.path.clone(),
         arguments,
-        environment: std::env::vars_os().collect(),
+        environment: session.workspace.settings.environment().variables().to_vec(),
         directory: None,
     };
     let Finished { status, stdout, stderr, usage } = run(&invocation, None, token).map_err(Failure::new)?;

@@ -1,11 +1,13 @@
 //! The real lld and clang: where they are, their versions, and their identities.
 
+use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
 use crate::settings::Settings;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use thindist_core::digest::{Digest, Hasher};
 use thindist_exec::{FileStamp, State};
 
@@ -24,37 +26,37 @@ pub fn is_linker_name(name: &str) -> bool {
 /// Finds the real lld: the one named, else the one that masquerading replaces, else the newest.
 pub fn find_lld(settings: &Settings, called_as: &str) -> Result<PathBuf> {
     if let Some(named) = settings.get("lld") {
-        return find_named(named).ok_or_else(|| {
+        return find_named(named, settings.environment()).ok_or_else(|| {
             Failure::new(format_args!("THINDIST_LLD={named}: no such linker")).hint("give a path, or a name in PATH")
         });
     }
     if called_as.starts_with("ld.lld") {
-        return find_behind_ourselves(called_as).ok_or_else(|| {
+        return find_behind_ourselves(called_as, settings.environment()).ok_or_else(|| {
             Failure::new(format_args!("no other {called_as} in PATH behind this one"))
                 .hint("thindist stands in for it and needs the real one; install lld or set THINDIST_LLD")
         });
     }
     let versions = (OLDEST..=NEWEST).rev().map(|major| format!("ld.lld-{major}"));
-    versions.chain(["ld.lld".to_owned()]).find_map(|name| find_behind_ourselves(&name)).ok_or_else(|| {
+    let found = |name: String| find_behind_ourselves(&name, settings.environment());
+    versions.chain(["ld.lld".to_owned()]).find_map(found).ok_or_else(|| {
         Failure::new("no ld.lld in PATH")
             .hint("install lld (Debian: apt-get install lld-22 clang-22) or set THINDIST_LLD")
     })
 }
 
 /// A program by its path, or the first of its name in PATH that is not thindist.
-pub fn find_named(named: &str) -> Option<PathBuf> {
+pub fn find_named(named: &str, environment: &Environment) -> Option<PathBuf> {
     if named.contains('/') {
         Some(PathBuf::from(named)).filter(|path| is_executable(path))
     } else {
-        find_behind_ourselves(named)
+        find_behind_ourselves(named, environment)
     }
 }
 
 /// The first program of this name in PATH that is not thindist itself, whatever links lead to it.
-fn find_behind_ourselves(name: &str) -> Option<PathBuf> {
+fn find_behind_ourselves(name: &str, environment: &Environment) -> Option<PathBuf> {
     let ourselves = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join(name)).find(|candidate| {
+    std::env::split_paths(environment.get("PATH")?).map(|directory| directory.join(name)).find(|candidate| {
         is_executable(candidate) && candidate.canonicalize().ok().is_some_and(|real| Some(real) != ourselves)
     })
 }
@@ -95,10 +97,10 @@ impl Tool {
     }
 
     /// Examines the tool at `path`. What costs a process is remembered under the digest of the binary.
-    pub fn examine(path: &Path, state: &State) -> Result<Self> {
+    pub fn examine(path: &Path, environment: &Environment, state: &State) -> Result<Self> {
         let real = path.canonicalize().map_err(|error| io("find", path, &error))?;
         let (binary, _) = state.digest_file(&real)?;
-        let record = Record::of(path, &real, &binary, state)?;
+        let record = Asked { path, real: &real, environment }.record(&binary, state)?;
         let mut hasher = Hasher::default();
         hasher.update(binary.hash());
         let libraries: Vec<PathBuf> = record.libraries.iter().map(PathBuf::from).collect();
@@ -114,8 +116,8 @@ impl Tool {
 
     /// A wrapper around a compiler with that compiler in its identity. It is looked for at each link, because the
     /// script may lead to another one without any change to itself.
-    fn with_compiler_behind(mut self, state: &State) -> Result<Self> {
-        let behind = self.compiler_behind(state).ok_or_else(|| {
+    fn with_compiler_behind(mut self, environment: &Environment, state: &State) -> Result<Self> {
+        let behind = self.compiler_behind(environment, state).ok_or_else(|| {
             Failure::new(format_args!(
                 "{} is a wrapper around an unknown compiler: after an update of that compiler old objects would be used",
                 self.path.display()
@@ -140,12 +142,12 @@ impl Tool {
     }
 
     /// The compiler of this very version in the directory that clang says it is installed in.
-    fn compiler_behind(&self, state: &State) -> Option<Self> {
+    fn compiler_behind(&self, environment: &Environment, state: &State) -> Option<Self> {
         let directory = installed_dir(&self.version)?;
         let names = [format!("clang-{}", self.major), "clang".to_owned()];
         let candidates = names.iter().map(|name| directory.join(name)).filter(|path| is_executable(path));
         candidates
-            .filter_map(|path| Self::examine(&path, state).ok())
+            .filter_map(|path| Self::examine(&path, environment, state).ok())
             .find(|candidate| !candidate.is_wrapper && candidate.version_line() == self.version_line())
     }
 }
@@ -174,32 +176,79 @@ struct Record {
     libraries: Vec<String>,
 }
 
-impl Record {
-    fn of(path: &Path, real: &Path, binary: &Digest, state: &State) -> Result<Self> {
+/// A tool that is asked what it is.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    path: &'a Path,
+    real: &'a Path,
+    environment: &'a Environment,
+}
+
+impl Asked<'_> {
+    fn record(self, binary: &Digest, state: &State) -> Result<Record> {
+        let Self { path, real, .. } = self;
         if !is_elf(real)? {
             // Under the name that it was given: a script may go by that.
-            return Ok(Self { version: ask_version(path)?, libraries: Vec::new() });
+            return Ok(Record { version: self.version(path)?, libraries: Vec::new() });
         }
-        let mut key = Hasher::default();
-        key.update(binary.hash());
-        key.update(real.as_os_str().as_encoded_bytes());
-        key.update(std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default().as_encoded_bytes());
-        add_search_places(&mut key);
-        let key = key.finish();
-        let remembered = state.facts("tool-2", &key).and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
+        let key = self.key(binary);
+        let remembered = state.facts("tool-2", &key).and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
         // A library that has gone means another installation: ask again.
         if let Some(record) =
             remembered.filter(|record| record.libraries.iter().all(|library| Path::new(library).is_file()))
         {
             return Ok(record);
         }
-        let record = Self { version: ask_version(real)?, libraries: ask_libraries(real)? };
+        let record = Record { version: self.version(real)?, libraries: self.libraries()? };
         if let (Ok(bytes), false) = (serde_json::to_vec(&record), record.is_wrapper(real)?) {
             state.remember_facts("tool-2", &[(key, bytes)]);
         }
         Ok(record)
     }
 
+    fn key(self, binary: &Digest) -> Digest {
+        let directories = self.environment.get("LD_LIBRARY_PATH").unwrap_or_default();
+        let mut key = Hasher::default();
+        key.update(binary.hash());
+        key.update(self.real.as_os_str().as_encoded_bytes());
+        key.update(directories.as_encoded_bytes());
+        // Where the loader looks may have other libraries tomorrow: what changed there changes the key.
+        for place in std::env::split_paths(directories).chain([PathBuf::from("/etc/ld.so.cache")]) {
+            let stamp = FileStamp::of(&place).map(|stamp| format!("{} {stamp:?}", place.display()));
+            key.update(stamp.unwrap_or_default().as_bytes());
+        }
+        key.finish()
+    }
+
+    fn version(self, tool: &Path) -> Result<String> {
+        // lld decides by its name which linker it is, so a canonical path (".../lld") would not do.
+        let words = if tool.ends_with("lld") { &["-flavor", "gnu", "--version"][..] } else { &["--version"][..] };
+        self.output(tool, words, None)
+    }
+
+    /// The libraries that the dynamic loader loads for the tool, as the loader itself lists them.
+    fn libraries(self) -> Result<Vec<String>> {
+        let text = self.output(self.real, &[], Some(("LD_TRACE_LOADED_OBJECTS", "1")))?;
+        let paths = text.lines().filter_map(|line| {
+            let path = line.split("=>").last()?.split_whitespace().next()?;
+            path.starts_with('/').then(|| path.to_owned())
+        });
+        let mut libraries: Vec<String> = paths.collect();
+        libraries.sort_unstable();
+        libraries.dedup();
+        Ok(libraries)
+    }
+
+    fn output(self, tool: &Path, words: &[&str], variable: Option<(&str, &str)>) -> Result<String> {
+        let mut command = Command::new(tool);
+        command.args(words).env_clear();
+        command.envs(self.environment.variables().iter().map(|(name, value)| (name, value))).envs(variable);
+        let output = command.output().map_err(|error| io("run", tool, &error))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+impl Record {
     /// A compiler that was started from elsewhere than `real` is another program.
     fn is_wrapper(&self, real: &Path) -> Result<bool> {
         let elsewhere = installed_dir(&self.version)
@@ -220,45 +269,10 @@ impl Record {
     }
 }
 
-/// Where the loader looks may have other libraries tomorrow: what changed there changes the key.
-fn add_search_places(key: &mut Hasher) {
-    let directories = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    for place in std::env::split_paths(&directories).chain([PathBuf::from("/etc/ld.so.cache")]) {
-        let stamp = FileStamp::of(&place).map(|stamp| format!("{} {stamp:?}", place.display()));
-        key.update(stamp.unwrap_or_default().as_bytes());
-    }
-}
-
-fn ask_version(tool: &Path) -> Result<String> {
-    // lld decides by its name which linker it is, so a canonical path (".../lld") would not do.
-    let output = std::process::Command::new(tool)
-        .args(if tool.ends_with("lld") { &["-flavor", "gnu", "--version"][..] } else { &["--version"][..] })
-        .output()
-        .map_err(|error| io("run", tool, &error))?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// The libraries that the dynamic loader loads for `tool`, as the loader itself lists them.
-fn ask_libraries(tool: &Path) -> Result<Vec<String>> {
-    let output = std::process::Command::new(tool)
-        .env("LD_TRACE_LOADED_OBJECTS", "1")
-        .output()
-        .map_err(|error| io("run", tool, &error))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let paths = text.lines().filter_map(|line| {
-        let path = line.split("=>").last()?.split_whitespace().next()?;
-        path.starts_with('/').then(|| path.to_owned())
-    });
-    let mut libraries: Vec<String> = paths.collect();
-    libraries.sort_unstable();
-    libraries.dedup();
-    Ok(libraries)
-}
-
 /// clang for the backends: the one named, else lld's sibling of the same LLVM.
 pub fn find_clang(settings: &Settings, lld: &Tool, state: &State) -> Result<Tool> {
-    let path = named_clang(settings).unwrap_or_else(|| sibling_clang(lld))?;
-    let clang = compiler(&path, state)?;
+    let path = named_clang(settings).unwrap_or_else(|| sibling_clang(lld, settings.environment()))?;
+    let clang = compiler(&path, settings.environment(), state)?;
     check_same_llvm(&clang, lld)?;
     Ok(clang)
 }
@@ -281,27 +295,27 @@ pub(crate) fn check_same_llvm(clang: &Tool, lld: &Tool) -> Result<()> {
 }
 
 /// The compiler at `path`, with the one behind it if it is a wrapper.
-pub fn compiler(path: &Path, state: &State) -> Result<Tool> {
-    let clang = Tool::examine(path, state)?;
-    if clang.is_wrapper { clang.with_compiler_behind(state) } else { Ok(clang) }
+pub fn compiler(path: &Path, environment: &Environment, state: &State) -> Result<Tool> {
+    let clang = Tool::examine(path, environment, state)?;
+    if clang.is_wrapper { clang.with_compiler_behind(environment, state) } else { Ok(clang) }
 }
 
 /// The compiler that THINDIST_CLANG names.
 pub(crate) fn named_clang(settings: &Settings) -> Option<Result<PathBuf>> {
     let named = settings.get("clang")?;
-    Some(find_named(named).ok_or_else(|| {
+    Some(find_named(named, settings.environment()).ok_or_else(|| {
         Failure::new(format_args!("THINDIST_CLANG={named}: no such compiler")).hint("give a path, or a name in PATH")
     }))
 }
 
-fn sibling_clang(lld: &Tool) -> Result<PathBuf> {
+fn sibling_clang(lld: &Tool, environment: &Environment) -> Result<PathBuf> {
     let real = lld.path.canonicalize().map_err(|error| io("find", &lld.path, &error))?;
     let beside = [real.parent(), lld.path.parent()].into_iter().flatten();
     let versioned = format!("clang-{}", lld.major);
     let near = beside
         .flat_map(|directory| [directory.join(&versioned), directory.join("clang")])
         .find(|path| is_executable(path));
-    near.or_else(|| find_behind_ourselves(&versioned)).ok_or_else(|| {
+    near.or_else(|| find_behind_ourselves(&versioned, environment)).ok_or_else(|| {
         Failure::new(format_args!("no clang of LLVM {} beside {} or in PATH", lld.major, lld.path.display()))
             .hint(format_args!("backend compilations need it: install clang-{} or set THINDIST_CLANG", lld.major))
     })

@@ -8,7 +8,7 @@ use crate::session::interrupt::Interrupt;
 use crate::session::remote::{self, Remote};
 use crate::session::stats::{Stats, Timer};
 use crate::session::tools::{self, Tool};
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -86,7 +86,7 @@ impl Stores {
             Ok(stores) => return Ok(stores),
             Err(failure) => failure,
         };
-        let temporary = std::env::temp_dir();
+        let temporary = settings.environment().temporary_directory();
         let passing = tempfile::Builder::new().prefix("thindist-cache-").tempdir_in(&temporary);
         let Ok(passing) = passing else { return Err(failure) };
         crate::report::warning(format_args!("{failure}; nothing is kept for later"));
@@ -106,7 +106,7 @@ impl Stores {
 impl Session {
     pub(crate) fn open(settings: Settings, line: LinkLine, lld: &Path) -> Result<Self> {
         let workspace = Workspace::open(settings)?;
-        let lld = Tool::examine(lld, &workspace.state)?;
+        let lld = Tool::examine(lld, workspace.settings.environment(), &workspace.state)?;
         let clang = tools::find_clang(&workspace.settings, &lld, &workspace.state)?;
         Ok(Self { line, lld, clang, workspace })
     }
@@ -128,8 +128,7 @@ impl Workspace {
     /// Checks the settings, opens the stores and begins to watch for signals.
     pub fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
-        settings::warn_of_unknown_variables();
-        Way::forced(&settings)?;
+        settings.warn_of_unknown_variables();
         let options = remote::options(&settings)?;
         let interrupt = Interrupt::watch()?;
         let Stores { cache_dir, cas, action_cache, directory, passing } = Stores::open(&settings)?;

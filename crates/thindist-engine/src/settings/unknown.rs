@@ -21,12 +21,12 @@ pub(super) fn meant(name: &str) -> String {
 
 /// A warning for each variable that looks like a setting and is none. A build has variables of many versions and branches: they are
 /// no reason to end it.
-pub(super) fn unknown_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<Failure> {
+pub(super) fn unknown_variables(variables: &[(OsString, OsString)]) -> Vec<Failure> {
     // An empty one counts as unset.
-    let names = variables.filter(|(_, value)| !value.is_empty()).filter_map(|(name, _)| name.into_string().ok());
+    let names = variables.iter().filter(|(_, value)| !value.is_empty()).filter_map(|(name, _)| name.to_str());
     let is_other = |name: &str| OTHERS.iter().any(|other| name.starts_with(other));
     let unknown = names.filter(|name| name.starts_with(PREFIX) && !is_other(name) && !is_variable(name));
-    let mut unknown: Vec<String> = unknown.collect();
+    let mut unknown: Vec<&str> = unknown.collect();
     unknown.sort_unstable();
     unknown.iter().map(|name| Failure::new(unknown_variable(name))).collect()
 }
@@ -50,8 +50,10 @@ mod tests {
 
     #[test]
     fn unknown_variables_are_named_with_the_nearest() {
-        let of =
-            |names: &[&str]| unknown_variables(names.iter().map(|name| (OsString::from(name), OsString::from("1"))));
+        let of = |names: &[&str]| {
+            let variables = names.iter().map(|name| (OsString::from(name), OsString::from("1")));
+            unknown_variables(&variables.collect::<Vec<_>>())
+        };
         assert!(of(&["THINDIST_JOBS", "THINDIST_LOG", "THINDIST_XTASK_BIN", "PATH", "XTHINDIST_A"]).is_empty());
         let said: Vec<String> = of(&["THINDIST_FROB", "THINDIST_CACHEDIR"]).iter().map(ToString::to_string).collect();
         assert_eq!(said[0], "THINDIST_CACHEDIR is no setting; did you mean THINDIST_CACHE_DIR?");

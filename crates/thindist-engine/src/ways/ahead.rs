@@ -64,7 +64,9 @@ fn refusal(session: &Session, planned: &Planned) -> Result<Option<String>> {
         () if session.workspace.is_passing() => Some("nothing is kept for the steps".to_owned()),
         () if planned.len() < WORTH_IT => Some("there are few backends".to_owned()),
         // make gives its steps more places than it lets this one have.
-        () if MakeJobserver::is_out_of_reach() => Some("make's jobserver is out of reach".to_owned()),
+        () if MakeJobserver::is_out_of_reach(settings.environment().makeflags()) => {
+            Some("make's jobserver is out of reach".to_owned())
+        }
         () if is_stored(session, planned) => Some("most objects of the plan are in the stores".to_owned()),
         () => None,
     })

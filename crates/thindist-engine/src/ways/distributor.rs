@@ -90,7 +90,7 @@ pub(crate) fn run(
     timer: &mut Timer,
 ) -> std::result::Result<Distributed, Stop> {
     let session = link.session;
-    let socket = Socket::bind()?;
+    let socket = Socket::bind(&session.workspace.settings.environment().temporary_directory())?;
     let file = private_output(link)?;
     let dependencies = session.workspace.text_path("distributor.d")?;
     let words = words(session, &socket.path, file.as_deref(), &dependencies)?;
@@ -297,12 +297,11 @@ struct Socket {
 }
 
 impl Socket {
-    fn bind() -> Result<Self> {
-        let short = std::env::temp_dir();
+    fn bind(short: &Path) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("thindist-")
-            .tempdir_in(&short)
-            .map_err(|error| io("create a directory in", &short, &error))?;
+            .tempdir_in(short)
+            .map_err(|error| io("create a directory in", short, &error))?;
         let path = directory.path().join("linker");
         let listener = UnixListener::bind(&path).map_err(|error| io("create", &path, &error))?;
         Ok(Self { listener, path, _directory: directory })

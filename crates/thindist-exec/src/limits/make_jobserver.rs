@@ -5,7 +5,6 @@
 //! makes an open file of our own on make's pipe, so non-blocking mode does not reach make.
 
 use rustix::fs::OFlags;
-use std::env;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -34,23 +33,16 @@ pub struct Token {
 }
 
 impl MakeJobserver {
-    /// The jobserver that `MAKEFLAGS` names, if it names one and it can be used.
+    /// This value of `MAKEFLAGS` names one, and it cannot be used: make has run us as one job and no more.
+    #[must_use]
+    pub fn is_out_of_reach(flags: &str) -> bool {
+        authority(flags).is_some() && Self::from_makeflags(flags).is_none()
+    }
+
+    /// The jobserver that this value of `MAKEFLAGS` names, if it names one and it can be used.
     ///
     /// Make closes the descriptors to recipes that are not marked `+` but leaves the variable, so that they cannot be
     /// used is no reason for a message.
-    #[must_use]
-    pub fn from_env() -> Option<Self> {
-        Self::from_makeflags(env::var_os("MAKEFLAGS")?.to_str()?)
-    }
-
-    /// `MAKEFLAGS` names one, and it cannot be used: make has run us as one job and no more.
-    #[must_use]
-    pub fn is_out_of_reach() -> bool {
-        let names_one = |flags: std::ffi::OsString| flags.to_str().is_some_and(|flags| authority(flags).is_some());
-        env::var_os("MAKEFLAGS").is_some_and(names_one) && Self::from_env().is_none()
-    }
-
-    /// The jobserver that this value of `MAKEFLAGS` names.
     #[must_use]
     pub fn from_makeflags(flags: &str) -> Option<Self> {
         let (read, write) = open(authority(flags)?).ok().flatten()?;
@@ -85,15 +77,10 @@ impl Drop for Token {
     }
 }
 
-/// How many jobs the make that runs us was told to run, where it has no jobserver for us: `-j1` has none, and recipes
-/// that are not marked `+` cannot use it.
+/// How many jobs the make that runs us with this `MAKEFLAGS` was told to run, where it has no jobserver for us: `-j1` has none,
+/// and recipes that are not marked `+` cannot use it. `-j` alone is no limit.
 #[must_use]
-pub fn jobs_from_env() -> Option<usize> {
-    told_jobs(env::var_os("MAKEFLAGS")?.to_str()?)
-}
-
-/// `-j` alone is no limit.
-fn told_jobs(flags: &str) -> Option<usize> {
+pub fn jobs_told(flags: &str) -> Option<usize> {
     options(flags).filter_map(|word| word.strip_prefix("-j")?.parse().ok()).next_back()
 }
 
@@ -201,9 +188,9 @@ mod tests {
 
     #[test]
     fn a_limit_without_a_jobserver_is_still_one() {
-        assert_eq!(told_jobs(" -j1 --no-print-directory"), Some(1));
-        assert_eq!(told_jobs("ks -j8 --jobserver-auth=3,4 -j3 -- X=-j7"), Some(3));
-        assert_eq!(told_jobs(" -j --no-print-directory -- J=-j7"), None);
-        assert_eq!(told_jobs(""), None);
+        assert_eq!(jobs_told(" -j1 --no-print-directory"), Some(1));
+        assert_eq!(jobs_told("ks -j8 --jobserver-auth=3,4 -j3 -- X=-j7"), Some(3));
+        assert_eq!(jobs_told(" -j --no-print-directory -- J=-j7"), None);
+        assert_eq!(jobs_told(""), None);
     }
 }

@@ -15,6 +15,7 @@ use parser::{Cli, Command, NAME, command_line, show_help};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result};
 use thindist_engine::settings;
 
@@ -24,7 +25,7 @@ const MAN_PAGES: &str = "man-pages";
 const SETTINGS: &str = "settings";
 
 /// Does what a line says that is none of lld's or a compiler's.
-pub(crate) fn run(mut words: Vec<OsString>) -> Result<ExitCode> {
+pub(crate) fn run(environment: &Environment, mut words: Vec<OsString>) -> Result<ExitCode> {
     if let [name, directory] = words.as_slice()
         && name == MAN_PAGES
     {
@@ -33,31 +34,31 @@ pub(crate) fn run(mut words: Vec<OsString>) -> Result<ExitCode> {
     cargo::keep_words(&mut words);
     Colour::of(&words).choose();
     match Cli::try_parse_from(std::iter::once(NAME.into()).chain(words.iter().cloned())) {
-        Ok(Cli { command: Some(command), .. }) => command.run(),
+        Ok(Cli { command: Some(command), .. }) => command.run(environment),
         Ok(Cli { command: None, .. }) => Err(Failure::new("no command").hint(bad_line::LIST)),
         Err(error) => bad_line::answer(&error, &words),
     }
 }
 
 impl Command {
-    fn run(self) -> Result<ExitCode> {
+    fn run(self, environment: &Environment) -> Result<ExitCode> {
         match self {
-            Self::Ld(line) => thindist_engine::run("ld.thindist", line.words),
-            Self::Verify(line) => verify::run(line),
-            Self::Compare(options) => compare::run(options),
+            Self::Ld(line) => thindist_engine::run(environment, "ld.thindist", line.words),
+            Self::Verify(line) => verify::run(environment, line),
+            Self::Compare(options) => compare::run(environment, options),
             Self::Diff(files) => verify::diff(&files),
-            Self::ThinLink(options) => steps::thin_link(&options),
-            Self::Backend(options) => steps::backend(&options),
-            Self::FinalLink(options) => steps::final_link(options),
-            Self::Emit(options) => steps::emit(options),
-            Self::Cargo(options) => cargo::run(options),
-            Self::Distribute(options) => distribute::run(options),
-            Self::Cc(options) => steps::cc(options),
+            Self::ThinLink(options) => steps::thin_link(environment, &options),
+            Self::Backend(options) => steps::backend(environment, &options),
+            Self::FinalLink(options) => steps::final_link(environment, options),
+            Self::Emit(options) => steps::emit(environment, options),
+            Self::Cargo(options) => cargo::run(environment, options),
+            Self::Distribute(options) => distribute::run(environment, options),
+            Self::Cc(options) => steps::cc(environment, options),
             Self::WhatChanged(options) => what_changed::run(&options),
-            Self::WhatRan(options) => what_ran::run(options),
-            Self::Explain(options) => explain::run(&options),
-            Self::Cache(options) => cache_command::run(&options),
-            Self::Doctor => doctor::run(),
+            Self::WhatRan(options) => what_ran::run(environment, options),
+            Self::Explain(options) => explain::run(environment, &options),
+            Self::Cache(options) => cache_command::run(environment, &options),
+            Self::Doctor => doctor::run(environment),
             Self::Completions(completions) => complete(completions.shell),
             Self::Help(help) => print_help(&help.topic),
         }

@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 use thindist_core::flags::backend_flags::LinkFlags;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result};
 use thindist_engine::private_line::{file_name, with_output};
 use thindist_engine::settings::Settings;
@@ -40,12 +41,12 @@ pub(crate) struct Options {
     line: Vec<OsString>,
 }
 
-pub(crate) fn run(options: Options) -> Result<ExitCode> {
-    begin(options).map_err(|failure| failure.code(COULD_NOT_RUN))
+pub(crate) fn run(environment: &Environment, options: Options) -> Result<ExitCode> {
+    begin(environment, options).map_err(|failure| failure.code(COULD_NOT_RUN))
 }
 
-fn begin(options: Options) -> Result<ExitCode> {
-    let mut settings = Settings::load()?;
+fn begin(environment: &Environment, options: Options) -> Result<ExitCode> {
+    let mut settings = Settings::load(environment)?;
     let (mut session, survey) = thindist_engine::open(&mut settings, options.line)?;
     if !survey.has_bitcode() {
         return Err(Failure::new("no bitcode among the inputs: nothing to compare"));

@@ -161,9 +161,9 @@ impl Bench<'_> {
 
     /// Ours, with the settings of this run. In-process behind a warning would be compared with itself, so it is an error.
     fn environment(&self, way: Way, cache: &Path, stats: &Path) -> Vec<(OsString, OsString)> {
-        let mut variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-        variables
-            .extend(self.session.workspace.settings.as_environment().map(|(name, value)| (name.into(), value.into())));
+        let settings = &self.session.workspace.settings;
+        let mut variables = settings.environment().variables().to_vec();
+        variables.extend(settings.as_environment().map(|(name, value)| (name.into(), value.into())));
         let memo = if way == Way::ThindistObjects { "0" } else { "1" };
         let session = self.session;
         let ours: [(&str, OsString); 6] = [

@@ -24,7 +24,7 @@ pub(super) fn check(options: &Options) -> Result<String> {
 pub(super) fn run_backend(settings: &Settings, options: &Options, root: &Path) -> Result<String> {
     let Some(executor) = &options.executor else { return Err(Failure::new("remote_executor is not set")) };
     let state = State::open(root);
-    let lld = Tool::examine(&tools::find_lld(settings, "ld.thindist")?, &state)?;
+    let lld = Tool::examine(&tools::find_lld(settings, "ld.thindist")?, settings.environment(), &state)?;
     let clang = tools::find_clang(settings, &lld, &state)?;
     let trial = Trial { directory: LinkDirectory::create(root)?, compiler: clang.path };
     trial.compile()?;

@@ -4,15 +4,16 @@ mod engine;
 
 use crate::ui::{BAD, GOOD, say};
 use std::process::ExitCode;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::Result;
 use thindist_engine::remote;
 use thindist_engine::settings::Settings;
 use thindist_engine::tools::{self, Tool};
 use thindist_exec::{Cas, MakeJobserver, State};
 
-pub(crate) fn run() -> Result<ExitCode> {
-    let settings = Settings::load()?;
-    thindist_engine::settings::warn_of_unknown_variables();
+pub(crate) fn run(environment: &Environment) -> Result<ExitCode> {
+    let settings = Settings::load(environment)?;
+    settings.warn_of_unknown_variables();
     let mut sound = true;
     let mut report = |what: &str, finding: Result<String>| match finding {
         Ok(text) => say!("{GOOD}ok{GOOD:#}     {what}: {text}"),
@@ -27,7 +28,8 @@ pub(crate) fn run() -> Result<ExitCode> {
         Ok(root) => {
             report("cache", check_store(&root));
             let state = State::open(&root);
-            let lld = tools::find_lld(&settings, "ld.thindist").and_then(|path| Tool::examine(&path, &state));
+            let lld =
+                tools::find_lld(&settings, "ld.thindist").and_then(|path| Tool::examine(&path, environment, &state));
             if let Ok(lld) = &lld {
                 report("clang", tools::find_clang(&settings, lld, &state).map(|clang| describe(&clang)));
             }
@@ -49,8 +51,11 @@ pub(crate) fn run() -> Result<ExitCode> {
         }
         Ok(None) => {}
     }
-    let jobserver =
-        if MakeJobserver::from_env().is_some() { "in use" } else { "none (not started by make, or closed by it)" };
+    let jobserver = if MakeJobserver::from_makeflags(environment.makeflags()).is_some() {
+        "in use"
+    } else {
+        "none (not started by make, or closed by it)"
+    };
     report("make jobserver", Ok(jobserver.to_owned()));
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -9,6 +9,7 @@ use crate::ui;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use thindist_engine::environment::Environment;
 use thindist_engine::explained::record::{Explained, Records};
 use thindist_engine::failure::{Failure, Result, io};
 use thindist_engine::settings::{Settings, nearest};
@@ -25,8 +26,8 @@ pub(crate) struct Options {
     output: Option<PathBuf>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let state = State::open(&Settings::load()?.cache_dir()?);
+pub(crate) fn run(environment: &Environment, options: &Options) -> Result<ExitCode> {
+    let state = State::open(&Settings::load(environment)?.cache_dir()?);
     let records = Records { state: &state };
     let text = match &options.output {
         Some(output) => of_link(&records, link_of(&records, output)?, options.what.as_deref())?,

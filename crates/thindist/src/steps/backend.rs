@@ -15,6 +15,7 @@ use thindist_core::import_facts::ImportFacts;
 use thindist_core::index;
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::lld::link_line::Warnings;
+use thindist_engine::environment::Environment;
 use thindist_engine::execution::Batch;
 use thindist_engine::failure::{Failure, Result, io};
 use thindist_engine::jobs::{ImportName, PlannedJob};
@@ -51,9 +52,9 @@ struct Read {
     file: JobFile,
 }
 
-pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+pub(crate) fn run(environment: &Environment, options: &Options) -> Result<ExitCode> {
     options.check()?;
-    let workspace = Workspace::open(Settings::load()?)?;
+    let workspace = Workspace::open(Settings::load(environment)?)?;
     let outcome = build(&workspace, options).map(|()| ExitCode::SUCCESS);
     workspace.finish(outcome)
 }
@@ -188,7 +189,10 @@ fn compiler(workspace: &Workspace, reads: &[Read], paths: &[PathBuf]) -> Result<
     for (read, path) in reads.iter().zip(paths) {
         let wanted = &read.file.compiler;
         let known = compiler.take().filter(|tool| tool.path == Path::new(&wanted.path));
-        let tool = known.map_or_else(|| tools::compiler(Path::new(&wanted.path), &workspace.state), Ok)?;
+        let tool = known.map_or_else(
+            || tools::compiler(Path::new(&wanted.path), workspace.settings.environment(), &workspace.state),
+            Ok,
+        )?;
         if tool.identity != wanted.identity {
             return Err(Failure::new(format_args!(
                 "{} is another compiler than {} was made for",

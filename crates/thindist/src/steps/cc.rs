@@ -24,6 +24,7 @@ use thindist_core::index::{self, IndividualIndex};
 use thindist_core::lld::link_line::{Refusal, Warnings};
 use thindist_core::plan::dso_local::DsoLocal;
 use thindist_core::plan::{self, Module, ModuleMap, Plan, PlanError};
+use thindist_engine::environment::Environment;
 use thindist_engine::execution::{self, Batch};
 use thindist_engine::extra_inputs::NamedFiles;
 use thindist_engine::failure::{Failure, Result, io};
@@ -51,21 +52,21 @@ pub(crate) struct Options {
     words: Vec<OsString>,
 }
 
-pub(crate) fn run(options: Options) -> Result<ExitCode> {
+pub(crate) fn run(environment: &Environment, options: Options) -> Result<ExitCode> {
     let mut words = options.words.into_iter();
     let compiler = words.next().ok_or_else(|| Failure::new("no compiler").hint(usage::<Options>("cc")))?;
-    call(compiler, words.collect())
+    call(environment, compiler, words.collect())
 }
 
 /// The compiler as it is called.
-pub(crate) fn call(compiler: OsString, words: Vec<OsString>) -> Result<ExitCode> {
+pub(crate) fn call(environment: &Environment, compiler: OsString, words: Vec<OsString>) -> Result<ExitCode> {
     let call = Call { compiler, words };
     if !call.is_backend() {
         return Err(call.exec());
     }
-    let settings = Settings::load()?;
+    let settings = Settings::load(environment)?;
     settings.reject_beyond_in_process("a build that calls the backends itself")?;
-    match call.line() {
+    match call.line(environment) {
         Ok(line) => carry(&call, &line, settings),
         Err(refusal) => call.straight(&settings, &refusal),
     }
@@ -82,7 +83,7 @@ impl Call {
         self.words.iter().any(|word| word.as_encoded_bytes().starts_with(INDEX_OPTION.as_bytes()))
     }
 
-    fn line(&self) -> std::result::Result<BackendLine, Refusal> {
+    fn line(&self, environment: &Environment) -> std::result::Result<BackendLine, Refusal> {
         let refuse = |option: String, reason: &str| Err(Refusal { option, reason: reason.to_owned() });
         let mut words = Vec::with_capacity(self.words.len());
         for word in &self.words {
@@ -92,7 +93,7 @@ impl Call {
             }
         }
         let adjusts = |name: &OsString| DRIVER_VARIABLES.iter().any(|start| name.to_string_lossy().starts_with(start));
-        if let Some((name, _)) = std::env::vars_os().find(|(name, _)| adjusts(name)) {
+        if let Some((name, _)) = environment.variables().iter().find(|(name, _)| adjusts(name)) {
             return refuse(name.display().to_string(), "this variable changes what the compiler does");
         }
         BackendLine::parse(&words)
@@ -184,9 +185,10 @@ fn build(workspace: &Workspace, call: &Call, line: &BackendLine, never: bool) ->
 fn compiler(call: &Call, workspace: &Workspace) -> std::result::Result<Tool, Stop> {
     let name = call.compiler.to_string_lossy();
     let refuse = |reason: String| Stop::Refused(Refusal { option: name.to_string(), reason });
-    let path = tools::find_named(&name)
+    let path = tools::find_named(&name, workspace.settings.environment())
         .ok_or_else(|| Failure::new(format_args!("{name}: no such compiler")).hint("give a path, or a name in PATH"))?;
-    let tool = tools::compiler(&path, &workspace.state).map_err(|failure| refuse(failure.to_string()))?;
+    let tool = tools::compiler(&path, workspace.settings.environment(), &workspace.state)
+        .map_err(|failure| refuse(failure.to_string()))?;
     match tool.configuration_file() {
         Some(file) => Err(refuse(format!("it reads the configuration file {file}"))),
         None => Ok(tool),

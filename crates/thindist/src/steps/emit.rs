@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use thindist_core::formats::build_graph::{Graph, NinjaGraph, Step};
 use thindist_core::lld::link_line::response_file;
 use thindist_engine::content::Content;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result, io};
 use thindist_engine::output_files;
 use thindist_engine::settings::Settings;
@@ -46,8 +47,8 @@ pub(crate) struct Options {
     line: Vec<OsString>,
 }
 
-pub(crate) fn run(options: Options) -> Result<ExitCode> {
-    let mut settings = Settings::load()?;
+pub(crate) fn run(environment: &Environment, options: Options) -> Result<ExitCode> {
+    let mut settings = Settings::load(environment)?;
     let line = write_line(&mut settings.clone(), &options)?;
     let (session, survey) = thindist_engine::open(&mut settings, options.line.clone())?;
     if !survey.has_bitcode() {

@@ -10,6 +10,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::formats::final_file::FinalFile;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result, io};
 use thindist_engine::final_link::{self, Linked};
 use thindist_engine::parts::Parts;
@@ -32,8 +33,8 @@ pub(crate) struct Options {
     line: Vec<OsString>,
 }
 
-pub(crate) fn run(options: Options) -> Result<ExitCode> {
-    let mut settings = Settings::load()?;
+pub(crate) fn run(environment: &Environment, options: Options) -> Result<ExitCode> {
+    let mut settings = Settings::load(environment)?;
     let (session, survey) = thindist_engine::open(&mut settings, options.line)?;
     let outcome = finish(&session, &survey, &options.list).map(|()| ExitCode::SUCCESS);
     session.finish(outcome)

@@ -16,6 +16,7 @@ use thindist_core::formats::build_graph;
 use thindist_core::formats::final_file::{FinalFile, Input, Module, Told};
 use thindist_core::formats::job_file::{self, JobFile};
 use thindist_engine::ahead::{self, Ahead};
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result, io};
 use thindist_engine::jobs::PlannedJob;
 use thindist_engine::planning::Planned;
@@ -69,8 +70,8 @@ pub(super) struct Left {
     pub(super) modules: Vec<ModuleFiles>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let mut settings = Settings::load()?;
+pub(crate) fn run(environment: &Environment, options: &Options) -> Result<ExitCode> {
+    let mut settings = Settings::load(environment)?;
     let (session, survey) = thindist_engine::open(&mut settings, options.line.clone())?;
     let outcome = write(&session, &survey, options, Backends::Soon).map(|_| ExitCode::SUCCESS);
     session.finish(outcome)

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::formats::build_graph::shell;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result, io};
 use thindist_engine::pipeline;
 use thindist_engine::settings::Settings;
@@ -20,11 +21,11 @@ use thindist_exec::ActionRoot;
 const DIRECTORY: &str = "thindist-reproduce";
 
 /// Prints a command that runs the backend which `wanted` names, by the start of its key or by its module.
-pub(super) fn run(rans: &[Ran], wanted: &str) -> Result<ExitCode> {
+pub(super) fn run(environment: &Environment, rans: &[Ran], wanted: &str) -> Result<ExitCode> {
     let (link, action) = find(rans, wanted)?;
     let target = std::path::absolute(DIRECTORY).map_err(|error| io("find", DIRECTORY, &error))?;
     std::env::set_current_dir(&link.directory).map_err(|error| io("enter", &link.directory, &error))?;
-    let mut settings = Settings::load()?;
+    let mut settings = Settings::load(environment)?;
     // The line has been read already: what it had for us is in the settings that are remembered.
     link.settings.iter().try_for_each(|(name, value)| settings.set(name, value))?;
     let (session, survey) = thindist_engine::open(&mut settings, link.words.iter().map(OsString::from).collect())?;

@@ -11,6 +11,7 @@ use crate::ui;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use thindist_engine::environment::Environment;
 use thindist_engine::failure::Result;
 use thindist_engine::settings::Settings;
 use thindist_engine::what_ran::read;
@@ -33,9 +34,9 @@ pub(crate) struct Options {
 }
 
 /// The command.
-pub(crate) fn run(Options { mut files, reproduce }: Options) -> Result<ExitCode> {
+pub(crate) fn run(environment: &Environment, Options { mut files, reproduce }: Options) -> Result<ExitCode> {
     if files.is_empty() {
-        let settings = Settings::load()?;
+        let settings = Settings::load(environment)?;
         files.push(settings.get("what_ran").map_or_else(|| last(&settings), |file| Ok(PathBuf::from(file)))?);
     }
     let rans = files.iter().map(|file| read(file)).collect::<Result<Vec<_>>>()?;
@@ -44,6 +45,6 @@ pub(crate) fn run(Options { mut files, reproduce }: Options) -> Result<ExitCode>
             ui::print(&rans.iter().map(show::table).collect::<String>());
             Ok(ExitCode::SUCCESS)
         }
-        Some(wanted) => again::run(&rans, &wanted),
+        Some(wanted) => again::run(environment, &rans, &wanted),
     }
 }

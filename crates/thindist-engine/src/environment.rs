@@ -1,0 +1,88 @@
+//! What the process was given by whoever started it. The program takes it down once and hands it in; nothing below the program reads
+//! variables of a process.
+//!
+//! The working directory stays the process's own: names on a link's line are relative to it, for us and for every tool that we start.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+/// The variables of a process. Clones are the same environment.
+#[derive(Clone, Default)]
+pub struct Environment(Arc<Given>);
+
+#[derive(Default)]
+struct Given {
+    variables: Vec<(OsString, OsString)>,
+    /// Somebody has looked at it for what looks like a setting and is none.
+    is_examined: OnceLock<()>,
+}
+
+impl Environment {
+    /// These variables; of two of one name the first counts.
+    pub fn of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        Self(Arc::new(Given { variables: variables.into_iter().collect(), is_examined: OnceLock::new() }))
+    }
+
+    /// The value of a variable.
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.0.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str())
+    }
+
+    /// The value of a variable, if it is UTF-8.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(OsStr::to_str)
+    }
+
+    /// All of it, for a program that we start.
+    pub fn variables(&self) -> &[(OsString, OsString)] {
+        &self.0.variables
+    }
+
+    /// What make says to its recipes; empty without a make.
+    pub fn makeflags(&self) -> &str {
+        self.text("MAKEFLAGS").unwrap_or_default()
+    }
+
+    /// A directory of the user's by its variable, or by its name in HOME.
+    pub(crate) fn user_directory(&self, variable: &str, name: &str) -> Option<PathBuf> {
+        self.get(variable).map(PathBuf::from).or_else(|| Some(PathBuf::from(self.get("HOME")?).join(name)))
+    }
+
+    /// As [`std::env::temp_dir`].
+    pub(crate) fn temporary_directory(&self) -> PathBuf {
+        self.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
+    }
+
+    /// `true` for the first who asks.
+    pub(crate) fn is_first_examined(&self) -> bool {
+        self.0.is_examined.set(()).is_ok()
+    }
+}
+
+/// Without the values: some are secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Environment({} variables)", self.0.variables.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_counts_and_none_is_shown() {
+        let of = |variables: &[(&str, &str)]| {
+            Environment::of(variables.iter().map(|(name, value)| (name.into(), value.into())))
+        };
+        let environment = of(&[("A", "hunter2"), ("A", "two"), ("TMPDIR", "/t")]);
+        assert_eq!(environment.text("A"), Some("hunter2"));
+        assert_eq!(environment.get("B"), None);
+        assert_eq!(environment.temporary_directory(), PathBuf::from("/t"));
+        assert_eq!(of(&[]).temporary_directory(), PathBuf::from("/tmp"));
+        assert!(!format!("{environment:?}").contains("hunter2"));
+        assert!(environment.is_first_examined() && !environment.clone().is_first_examined());
+    }
+}
