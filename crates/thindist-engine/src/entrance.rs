@@ -56,7 +56,11 @@ pub fn run(environment: &Environment, called_as: &str, words: Vec<OsString>) -> 
     if let Some(refusal) = &uncarried {
         hand_over::warn(&settings, refusal)?;
     }
-    let session = Session::open(settings.clone(), line, &lld)?;
+    let session = match Session::open(settings.clone(), line, &lld) {
+        Ok(session) => session,
+        Err(Stop::Refused(refusal)) => return left_to_lld(&refusal),
+        Err(Stop::Failed(failure)) => return Err(failure),
+    };
     let inputs = match session.digest_inputs(survey.files()) {
         Ok(inputs) => inputs,
         Err(failure) if is_index_only => return session.finish(Err(failure)),
@@ -107,5 +111,5 @@ pub fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, S
     let (survey, readable) = Survey::of(&line);
     readable.map_err(only_in_process)?;
     let lld = find_lld(settings, "ld.thindist")?;
-    Ok((Session::open(settings.clone(), line, &lld)?, survey))
+    Ok((Session::open(settings.clone(), line, &lld).map_err(only_in_process)?, survey))
 }

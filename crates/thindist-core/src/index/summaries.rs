@@ -10,6 +10,8 @@ use crate::bitcode::bitstream::{BitstreamError, Block, BlockInfo, Item, Record};
 use crate::bitcode::definitions::Definitions;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A function whose calls have no hotness; LLVM before 17.
+const COMBINED: u64 = 4;
 const COMBINED_PROFILE: u64 = 5;
 const COMBINED_GLOBALVAR_INIT_REFS: u64 = 6;
 const COMBINED_ALIAS: u64 = 8;
@@ -48,7 +50,7 @@ enum Place {
     Tail,
 }
 
-/// All that LLVM 19 to 22 write into individual indexes.
+/// All that LLVM 14 to 22 write into individual indexes.
 fn place_of(code: u64) -> Option<Place> {
     Some(match code {
         VERSION | FLAGS => Place::Head,
@@ -56,7 +58,7 @@ fn place_of(code: u64) -> Option<Place> {
         STACK_IDS | CONTEXT_RADIX_TREE_ARRAY => Place::Stacks,
         TYPE_TESTS..=TYPE_CHECKED_LOAD_CONST_VCALL => Place::Ahead,
         PARAM_ACCESS | CALLSITE_INFO | ALLOC_INFO | ALLOC_CONTEXT_IDS | ALLOC_INFO_NO_CONTEXT => Place::Ahead,
-        COMBINED_PROFILE | COMBINED_GLOBALVAR_INIT_REFS | COMBINED_ALIAS => Place::Summary,
+        COMBINED | COMBINED_PROFILE | COMBINED_GLOBALVAR_INIT_REFS | COMBINED_ALIAS => Place::Summary,
         ORIGINAL_NAME => Place::Behind,
         CFI_FUNCTION_DEFS | CFI_FUNCTION_DECLS | TYPE_ID | BLOCK_COUNT => Place::Tail,
         _ => return None,
@@ -196,7 +198,8 @@ impl Records {
                 Place::Ahead => ahead.push(plain),
                 Place::Summary => {
                     // Only a function takes what stands ahead; a variable between leaves it to the next one.
-                    let ahead = if record.code == COMBINED_PROFILE { std::mem::take(&mut ahead) } else { Vec::new() };
+                    let is_function = matches!(record.code, COMBINED | COMBINED_PROFILE);
+                    let ahead = if is_function { std::mem::take(&mut ahead) } else { Vec::new() };
                     all.units.push(Unit { ahead, ..Unit::bare(plain.0, plain.1) });
                 }
                 Place::Behind => all.units.last_mut()?.behind.push(plain),
@@ -284,12 +287,16 @@ fn value_places(code: u64, values: &[u64]) -> Option<Vec<usize>> {
         // Value, module, flags, instructions, function's flags, entry count, number of references, of read-only and of
         // write-only ones; references; calls, each a value and its hotness.
         COMBINED_PROFILE => {
-            let references = usize::try_from(*values.get(6)?).ok()?;
-            let calls = 9_usize.checked_add(references)?;
-            if calls > values.len() || !(values.len() - calls).is_multiple_of(2) {
+            let calls = calls_of(values)?;
+            if !(values.len() - calls).is_multiple_of(2) {
                 return None;
             }
             std::iter::once(0).chain(9..calls).chain((calls..values.len()).step_by(2)).collect()
+        }
+        // The same without hotness.
+        COMBINED => {
+            calls_of(values)?;
+            std::iter::once(0).chain(9..values.len()).collect()
         }
         // Callee, numbers of stack entries and of versions, these.
         CALLSITE_INFO => vec![0],
@@ -297,6 +304,12 @@ fn value_places(code: u64, values: &[u64]) -> Option<Vec<usize>> {
         // Types by their GUIDs, stacks by their places.
         _ => Vec::new(),
     })
+}
+
+/// Where a function's calls begin, behind its references.
+fn calls_of(values: &[u64]) -> Option<usize> {
+    let references = usize::try_from(*values.get(6)?).ok()?;
+    9_usize.checked_add(references).filter(|calls| *calls <= values.len())
 }
 
 /// For each parameter: which, two bounds, number of calls; for each call a parameter, the callee, two bounds.
@@ -394,6 +407,22 @@ mod tests {
         });
         let none = BTreeSet::from([7, 9]);
         assert_eq!(with_declared(&index(1, 2), Some(Declared { module: 0, guids: &none })), Some(index(1, 2)));
+    }
+
+    /// As LLVM 16 writes it. Before it was known, C++ with split type metadata had other code.
+    #[test]
+    fn a_function_whose_calls_have_no_hotness() {
+        let without = |f: u64, v: u64| {
+            let mut records = index(f, v);
+            let function = records.iter_mut().find(|(code, _)| *code == COMBINED_PROFILE).unwrap();
+            *function = (COMBINED, vec![f, 0, 96, 5, 64, 0, 1, 1, 0, v, f, v]);
+            records
+        };
+        assert_eq!(block(&without(1, 2)).unwrap(), without(1, 2));
+        assert_eq!(block(&without(1, 2)), block(&without(2, 1)));
+        let mut odd = without(1, 2);
+        odd.iter_mut().find(|(code, _)| *code == COMBINED).unwrap().1[6] = 9;
+        assert_eq!(block(&odd), None, "more references than there are");
     }
 
     #[test]

@@ -9,3 +9,4 @@ pub mod final_line;
 pub mod link_line;
 pub mod linker_script;
 pub mod symbol_order;
+pub mod versions;

@@ -231,7 +231,7 @@ impl Distribution<'_> {
             .map_err(planning::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
         let plan = planning::planned_over(modules, PromotedNames::Hash)?;
-        let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named, regular: &[] };
+        let common = Common { compiler: &self.compiler, flags: &flags, named: &named, regular: &[] };
         let places = execution::places_beside(workspace, self.flags.line.jobs())?;
         let tools = Tools { settings: &workspace.settings, state: &workspace.state, compiler: &self.compiler.path };
         workspace.remote.while_planning(tools, places, |planned| {
@@ -260,6 +260,6 @@ impl Distribution<'_> {
     }
 
     fn plain(&self) -> Plain<'_> {
-        Plain { compiler: &self.compiler.path, flags: &self.flags.flags, jobs: self.jobs, modules: &self.modules }
+        Plain { compiler: &self.compiler, flags: &self.flags.flags, jobs: self.jobs, modules: &self.modules }
     }
 }

@@ -6,6 +6,7 @@ use crate::failure::{Failure, Result, io};
 use crate::parallel;
 use crate::plan::planning::PlannedJobs;
 use crate::session::lld_run;
+use crate::session::tools::Tool;
 use crate::session::workspace::Workspace;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use thindist_exec::process::{Invocation, Status, run};
 /// The commands of one job file.
 #[derive(Debug)]
 pub(crate) struct Plain<'a> {
-    pub(crate) compiler: &'a Path,
+    pub(crate) compiler: &'a Tool,
     pub(crate) flags: &'a LinkFlags,
     pub(crate) jobs: &'a DtltoJobs,
     pub(crate) modules: &'a Modules,
@@ -48,7 +49,7 @@ impl Plain<'_> {
         }
         Err(Failure::new(format_args!(
             "--thindist-verify: the native object of {name} is not the one that {} makes by the plain command",
-            self.compiler.display()
+            self.compiler.path.display()
         ))
         .hint("`thindist cache verify` tells whether the stores are damaged; if they are not, please report this"))
     }
@@ -56,7 +57,7 @@ impl Plain<'_> {
     fn compile(&self, workspace: &Workspace, number: usize, job: &DtltoJob, output: &Path) -> Result<()> {
         let index = self.modules.plain_index(job, &workspace.path(format!("plain/{number}")))?;
         let invocation = Invocation {
-            program: self.compiler.to_owned(),
+            program: self.compiler.path.clone(),
             arguments: self.arguments(job, &index, output)?,
             environment: workspace.settings.environment().variables().to_vec(),
             directory: None,
@@ -69,7 +70,7 @@ impl Plain<'_> {
         Err(Failure::new(format_args!(
             "the backend of {} failed: {} {}",
             job.bitcode,
-            self.compiler.display(),
+            self.compiler.path.display(),
             finished.status
         )))
     }
@@ -85,10 +86,11 @@ impl Plain<'_> {
             _ => OsString::from(self.file_of(&word).unwrap_or(word)),
         };
         let extra = &self.jobs.extra;
+        let row = self.compiler.row();
         if extra.is_empty() {
-            return Ok(self.flags.arguments(facts, None).into_iter().map(own).collect());
+            return Ok(self.flags.arguments(row, facts, None).into_iter().map(own).collect());
         }
-        let mut arguments: Vec<OsString> = self.flags.driver_arguments(facts, None).into_iter().map(own).collect();
+        let mut arguments: Vec<OsString> = self.flags.driver_arguments(row, facts, None).into_iter().map(own).collect();
         arguments.push("-Wno-unused-command-line-argument".into());
         arguments.extend(extra.iter().map(OsString::from));
         Ok(arguments)

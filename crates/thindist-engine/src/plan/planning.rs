@@ -223,7 +223,7 @@ pub(crate) fn plan(
     let check = |located: &Located| flags.check_target(&located.module.facts.triple, located.module.recorded.is_some());
     modules.values().try_for_each(check).map_err(Stop::Refused)?;
     let plan = planned_over(&modules, session.workspace.settings.promoted_names()?)?;
-    let common = Common { compiler: session.clang.identity, flags, named: &[], regular: &regular };
+    let common = Common { compiler: &session.clang, flags, named: &[], regular: &regular };
     let PlannedJobs { jobs, mut named_files, new_suffixes } =
         plan_jobs(&session.workspace, &plan, &modules, indexes, &common, planned)?;
     named_files.extend(records);
@@ -243,8 +243,7 @@ pub(crate) struct PlannedJobs {
 /// What all backends of a link have in common.
 #[derive(Debug)]
 pub(crate) struct Common<'a> {
-    /// The compiler's identity.
-    pub(crate) compiler: Digest,
+    pub(crate) compiler: &'a Tool,
     pub(crate) flags: &'a LinkFlags,
     /// Files that every backend reads, by the names that the compiler is given.
     pub(crate) named: &'a [AsmInput],
@@ -286,8 +285,8 @@ pub(crate) fn plan_jobs(
         let own = &modules[draft.module].module;
         let mut extra_inputs = named.resolve(&workspace.state, &own.identifier, &draft.named_files)?;
         extra_inputs.extend_from_slice(&declared);
-        let arguments = common.flags.arguments(&own.facts, own.recorded.as_ref());
-        let backend = plan.backend(draft, extra_inputs, common.compiler, arguments).map_err(stop)?;
+        let arguments = common.flags.arguments(common.compiler.row(), &own.facts, own.recorded.as_ref());
+        let backend = plan.backend(draft, extra_inputs, common.compiler.identity, arguments).map_err(stop)?;
         let job = job(backend, modules, &named)?;
         on_job(&job.job);
         planned.jobs.push(job);

@@ -9,12 +9,8 @@ use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use thindist_core::digest::{Digest, Hasher};
+use thindist_core::lld::versions::{self, VERSIONS, Version};
 use thindist_exec::{FileStamp, State};
-
-/// The newest LLVM whose options are in our tables.
-const NEWEST: u32 = 23;
-/// The oldest.
-const OLDEST: u32 = 15;
 
 /// The names under which thindist stands in for lld.
 pub fn is_linker_name(name: &str) -> bool {
@@ -36,7 +32,7 @@ pub fn find_lld(settings: &Settings, called_as: &str) -> Result<PathBuf> {
                 .hint("thindist stands in for it and needs the real one; install lld or set THINDIST_LLD")
         });
     }
-    let versions = (OLDEST..=NEWEST).rev().map(|major| format!("ld.lld-{major}"));
+    let versions = VERSIONS.iter().rev().map(|version| format!("ld.lld-{}", version.major));
     let found = |name: String| find_behind_ourselves(&name, settings.environment());
     versions.chain(["ld.lld".to_owned()]).find_map(found).ok_or_else(|| {
         Failure::new("no ld.lld in PATH")
@@ -91,6 +87,11 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// What is known of its version, or of the nearest that was tried.
+    pub(crate) fn row(&self) -> &'static Version {
+        versions::nearest(self.major)
+    }
+
     /// Every file that a machine must have to run it: itself first.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
         std::iter::once(&self.real).chain(&self.libraries).map(PathBuf::as_path)

@@ -9,6 +9,7 @@ use crate::session::remote::{self, Remote};
 use crate::session::stats::{Stats, Timer};
 use crate::session::tools::{self, Tool};
 use crate::settings::Settings;
+use crate::stop::Stop;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use tempfile::TempDir;
 use thindist_core::digest::Digest;
-use thindist_core::lld::link_line::LinkLine;
+use thindist_core::lld::link_line::{LinkLine, Refusal};
+use thindist_core::lld::versions;
 use thindist_exec::{ActionCache, Cas, FileStamp, LinkDirectory, State, scratch};
 
 /// Indexes, markers and an output are together less than the inputs. With debug information they may be more.
@@ -104,9 +106,14 @@ impl Stores {
 }
 
 impl Session {
-    pub(crate) fn open(settings: Settings, line: LinkLine, lld: &Path) -> Result<Self> {
+    /// [`Stop::Refused`]: what an lld of this version does is not known well enough even to take its objects.
+    pub(crate) fn open(settings: Settings, line: LinkLine, lld: &Path) -> std::result::Result<Self, Stop> {
         let workspace = Workspace::open(settings)?;
         let lld = Tool::examine(lld, workspace.settings.environment(), &workspace.state)?;
+        if versions::version(lld.major).is_none() {
+            let reason = format!("it is of LLVM {}, with which thindist was not tried", lld.major);
+            return Err(Stop::Refused(Refusal { option: lld.path.display().to_string(), reason }));
+        }
         let clang = tools::find_clang(&workspace.settings, &lld, &workspace.state)?;
         Ok(Self { line, lld, clang, workspace })
     }

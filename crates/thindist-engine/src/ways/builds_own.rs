@@ -31,12 +31,17 @@ const IMPORTS: &str = ".imports";
 pub(crate) fn run(settings: Settings, line: LinkLine, survey: &Survey, lld: &Path, words: &ForLld) -> Result<ExitCode> {
     // An index has room for one hash, and that has to tell of what is imported.
     settings.reject_beyond_in_process("a thin link for a build's own backends")?;
-    let session = Session::open(settings.clone(), line, lld)?;
+    let left_to_lld = |refusal| hand_over::leave_to_lld(&settings, lld, words, &refusal, "lld writes the indexes");
+    let session = match Session::open(settings.clone(), line, lld) {
+        Ok(session) => session,
+        Err(Stop::Refused(refusal)) => return left_to_lld(refusal),
+        Err(Stop::Failed(failure)) => return Err(failure),
+    };
     match write(&session, survey) {
         Err(Stop::Refused(refusal)) => {
             // lld takes this process over: nothing of ours is cleaned up after that.
             session.finish(Ok(ExitCode::SUCCESS))?;
-            hand_over::leave_to_lld(&settings, lld, words, &refusal, "lld writes the indexes")
+            left_to_lld(refusal)
         }
         Err(Stop::Failed(failure)) => session.finish(Err(failure)),
         Ok(()) => session.finish(Ok(ExitCode::SUCCESS)),

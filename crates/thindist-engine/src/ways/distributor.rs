@@ -27,29 +27,25 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::digest::Digest;
-use thindist_core::lld::link_line::options::{FileWritten, Role, Spec};
 use thindist_core::lld::link_line::{LinkLine, OutputKind, Refusal};
+use thindist_core::lld::versions::{Dtlto, Version};
 use thindist_exec::Source;
 
 /// The messenger's name among thindist's commands. Nobody calls it but lld.
 pub const MESSENGER: &str = "tell-linker";
 const DONE: u8 = b'd';
 
-/// The first lld with DTLTO, the first that has regular archives with it, and the last whose job files we know.
-const WITH_DTLTO: u32 = 21;
-const WITH_ARCHIVES: u32 = 22;
-const LAST_KNOWN: u32 = 22;
-
 /// Why lld cannot do this line by calling a distributor with in-process' bytes on every stream and file.
-pub(crate) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<String> {
-    if !(WITH_DTLTO..=LAST_KNOWN).contains(&major) {
+pub(crate) fn refusal(line: &LinkLine, lld: &Version, survey: &Survey) -> Option<String> {
+    let Version { major, dtlto, .. } = lld;
+    if *dtlto == Dtlto::Unknown {
         return Some(format!("lld {major} has no DTLTO that thindist knows"));
     }
     let unpacks = |content: &Content| match content {
         Content::Archive(archive) => archive.members.iter().any(|member| matches!(member.place, Place::Part { .. })),
         _ => false,
     };
-    if major < WITH_ARCHIVES && survey.flat().iter().any(|input| unpacks(&input.content)) {
+    if *dtlto == Dtlto::Files && survey.flat().iter().any(|input| unpacks(&input.content)) {
         return Some(format!("lld {major} gives the distributor no members of regular archives"));
     }
     if line.dependency_files().any(|file| file == "-" || is_special(Path::new(file))) {
@@ -64,8 +60,8 @@ pub(crate) fn refusal(line: &LinkLine, major: u32, survey: &Survey) -> Option<St
     let in_thin_archive =
         |(identifier, (_, place)): (&str, (_, Place))| identifier.ends_with(')') && matches!(place, Place::File(_));
     let can_be_told = is_private && !survey.bitcode().into_iter().any(in_thin_archive);
-    let shows = line.options().find(|(spec, _)| !can_be_told && shows_objects(spec));
-    shows.map(|(spec, _)| format!("in the output of -{}, lld names other objects than in-process", spec.name))
+    let shows = line.shows_objects().filter(|_| !can_be_told);
+    shows.map(|spec| format!("in the output of -{}, lld names other objects than in-process", spec.name))
 }
 
 /// What the link gave.
@@ -165,7 +161,7 @@ fn names_in_process(session: &Session, planned: &PlannedJobs, private: Option<&P
 /// Objects of thin archives' members are named after the members' files, where in-process has the archive in the name. In what the
 /// line asks lld to show, one cannot be told from the object of such a file on the line.
 fn check_names(session: &Session, planned: &PlannedJobs) -> std::result::Result<(), Stop> {
-    let Some((shows, _)) = session.line.options().find(|(spec, _)| shows_objects(spec)) else { return Ok(()) };
+    let Some(shows) = session.line.shows_objects() else { return Ok(()) };
     let is_other = |PlannedJob { job, path, .. }: &&PlannedJob| {
         !session.workspace.is_own(Path::new(path)) && lto_object_path("", &job.name) != lto_object_path("", path)
     };
@@ -176,11 +172,6 @@ fn check_names(session: &Session, planned: &PlannedJobs) -> std::result::Result<
             Err(Stop::Refused(Refusal { option: format!("--{}", shows.name), reason }))
         }
     }
-}
-
-/// Names of objects may be in what the option asks for.
-fn shows_objects(spec: &Spec) -> bool {
-    matches!(spec.role, Role::Writes(FileWritten::Other) | Role::Prints | Role::SelectionReport)
 }
 
 /// The user's dependency file: that which lld has written for us, with the user's output as the target.

@@ -46,7 +46,8 @@ impl<'a> Filling<'a> {
         history: &mut History,
         now: &'a Now,
     ) -> Option<Self> {
-        if private_cache::refusal(&session.line).is_some() {
+        let shows_it = || session.lld.row().shows_cached_objects && session.line.shows_objects().is_some();
+        if private_cache::refusal(&session.line).is_some() || shows_it() {
             return None;
         }
         Self::try_open(session, inputs, history, now).inspect_err(Failure::warn).ok()
@@ -63,6 +64,12 @@ impl<'a> Filling<'a> {
     /// Objects that lld may answer with.
     pub(crate) fn entries(&self) -> usize {
         self.before.len()
+    }
+
+    /// lld names its files: without the cache it would have said something else.
+    pub(crate) fn is_named_in(&self, run: &Run) -> bool {
+        let directory = self.cache.directory().to_string_lossy();
+        [&run.stdout, &run.stderr].iter().any(|said| String::from_utf8_lossy(said).contains(directory.as_ref()))
     }
 
     /// What lld is told beside the line.

@@ -7,7 +7,7 @@ use super::ahead::is_stored;
 use super::filling::{self, Filling};
 use super::history::{Changes, History, Now};
 use super::private_cache;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, io};
 use crate::finish::final_link::read_dependencies;
 use crate::inputs::survey::Survey;
 use crate::inputs::words::ForLld;
@@ -20,6 +20,7 @@ use crate::session::workspace::{InputDigests, Session};
 use crate::stop::Stop;
 use crate::thin::thin_link::ThinLink;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use thindist_core::lld::link_line::response_file;
@@ -98,16 +99,7 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     let stamp = FileStamp::of(&output).ok();
     let temporaries = Temporaries::beside(&output);
     let permits = filling::permits(session)?;
-    let words = extra_words(link, filling.as_ref(), &permits, &dependencies);
-    let invocation = match link.words {
-        ForLld::AsGiven(given) => given.iter().cloned().chain(words.iter().map(Into::into)).collect(),
-        ForLld::Expanded(expanded) => {
-            let path = session.workspace.text_path("in-process.rsp")?;
-            let text = response_file::join(&[expanded.clone(), words].concat());
-            std::fs::write(&path, text).map_err(|error| crate::failure::io("write", &path, &error))?;
-            vec![format!("@{path}").into()]
-        }
-    };
+    let invocation = invocation(link, extra_words(link, filling.as_ref(), &permits, &dependencies))?;
     let token = session.workspace.interrupt.token().dependent();
     let ended = AtomicBool::new(false);
     let (run, beside) = std::thread::scope(|scope| {
@@ -130,6 +122,11 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     drop(permits);
     let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
     if !run.success() && filling.is_some() && lld_run::says_full(&run.stderr) {
+        crate::report::warning("lld's private cache is on a full file system; linking without one");
+        return without_cache(link, &run);
+    }
+    if let Some(filling) = filling.as_ref().filter(|filling| filling.is_named_in(&run)) {
+        tracing::debug!(entries = filling.entries(), "lld names files of its private cache; linking without one");
         return without_cache(link, &run);
     }
     if !run.success() {
@@ -158,16 +155,12 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     Ok(Ended::Linked(Box::new(ended)))
 }
 
-/// The file system of the cache is full: lld links without one.
-fn without_cache(link: &Link<'_>, full: &Run) -> std::result::Result<Ended, Stop> {
+/// Once more without a private cache, which is in the way: there is no room for it, or it would be seen.
+fn without_cache(link: &Link<'_>, first: &Run) -> std::result::Result<Ended, Stop> {
     let session = link.session;
-    let failure = full.failure(&session.lld.path);
-    crate::report::warning("lld's private cache is on a full file system; linking without one");
-    let arguments = match link.words {
-        ForLld::AsGiven(given) => given.clone(),
-        // There is no place for a response file either.
-        ForLld::Expanded(_) => return Err(failure.into()),
-    };
+    let failure = first.failure(&session.lld.path);
+    // On a full disk there is no place for a response file either.
+    let arguments = invocation(link, Vec::new()).map_err(|_| failure)?;
     let run = lld_run::start(session, arguments, session.workspace.interrupt.token())?;
     run.pass_on()?;
     if !run.success() {
@@ -181,6 +174,19 @@ fn without_cache(link: &Link<'_>, full: &Run) -> std::result::Result<Ended, Stop
         is_harvested: false,
         unharvested: None,
     })))
+}
+
+/// lld's arguments: the user's, and behind them `words`.
+fn invocation(link: &Link<'_>, words: Vec<String>) -> Result<Vec<OsString>> {
+    match link.words {
+        ForLld::AsGiven(given) => Ok(given.iter().cloned().chain(words.into_iter().map(OsString::from)).collect()),
+        ForLld::Expanded(expanded) => {
+            let path = link.session.workspace.text_path("in-process.rsp")?;
+            let text = response_file::join(&[expanded.clone(), words].concat());
+            std::fs::write(&path, text).map_err(|error| io("write", &path, &error))?;
+            Ok(vec![format!("@{path}").into()])
+        }
+    }
 }
 
 /// Everything that a link leaves behind it but its output. Gives the files that assembly names.

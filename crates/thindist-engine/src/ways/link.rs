@@ -70,11 +70,13 @@ fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situ
     let forced = Way::forced(settings)?;
     // An output that in-process cannot give is held against none.
     let is_held_to_list = Doubts::of(session)? == Doubts::Refused;
-    let index_only = || match not_listed(&session.line, survey).filter(|_| is_held_to_list) {
+    let unproven = (!session.lld.row().is_proven_apart)
+        .then(|| format!("thindist was not tried with separate backends of LLVM {}", session.lld.major));
+    let index_only = || match unproven.or_else(|| not_listed(&session.line, survey)).filter(|_| is_held_to_list) {
         None => Ok(Way::IndexOnly),
         Some(reason) => Err(reason),
     };
-    let by_distributor = || match distributor::refusal(&session.line, session.lld.major, survey) {
+    let by_distributor = || match distributor::refusal(&session.line, session.lld.row(), survey) {
         None if beyond.is_empty() && keeps.is_none() => Ok(Way::Distributor),
         None => Err("the distributor way does not support that".to_owned()),
         Some(reason) => Err(reason),

@@ -33,6 +33,7 @@ mod rust_for_linux;
 mod steps;
 mod steps_ahead;
 mod verify;
+mod versions;
 mod ways;
 mod what_changed;
 mod what_ran;

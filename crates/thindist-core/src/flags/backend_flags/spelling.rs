@@ -12,6 +12,7 @@ use crate::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
 use crate::bitcode::ModuleFacts;
 use crate::flags::recorded::RecordedFlags;
 use crate::lld::link_line::OutputKind;
+use crate::lld::versions::Version;
 
 /// Options that the driver has not, or to which it adds something. (That of clang 22 has an inference of counts for samples.)
 const ONLY_PAST_THE_DRIVER: &[&str] = &["-debugger-tuning=", "-fprofile-sample-use="];
@@ -20,34 +21,44 @@ const ONLY_PAST_THE_DRIVER: &[&str] = &["-debugger-tuning=", "-fprofile-sample-u
 const LLDS_OWN: &[&str] = &["-ffunction-sections", "-fdata-sections", "-faddrsig"];
 
 impl LinkFlags {
-    /// The arguments of the backend of a module with these facts, after the compiler's name; with the flags that it was
-    /// compiled with, if these are to count.
+    /// The arguments of the backend of a module with these facts, after the name of a compiler of this version; with the flags
+    /// that it was compiled with, if these are to count.
     #[must_use]
-    pub fn arguments(&self, module: &ModuleFacts, recorded: Option<&RecordedFlags>) -> Vec<String> {
+    pub fn arguments(&self, compiler: &Version, module: &ModuleFacts, recorded: Option<&RecordedFlags>) -> Vec<String> {
         if recorded.is_some() || !self.driver_options.is_empty() {
-            return self.driver_arguments(module, recorded);
+            return self.driver_arguments(compiler, module, recorded);
         }
         let mut words = Words(self.front.clone());
-        self.past_the_driver(&mut words, module);
+        self.past_the_driver(&mut words, compiler, module);
         words.0
     }
 
     /// The same in the spelling of clang's driver, for a line to which somebody adds words in that spelling.
     #[must_use]
-    pub fn driver_arguments(&self, module: &ModuleFacts, recorded: Option<&RecordedFlags>) -> Vec<String> {
+    pub fn driver_arguments(
+        &self,
+        compiler: &Version,
+        module: &ModuleFacts,
+        recorded: Option<&RecordedFlags>,
+    ) -> Vec<String> {
         let mut words = Words(self.front.clone());
+        // A clang configuration file of the user must not reach a backend.
+        if compiler.has_default_configuration {
+            words.add(&["--no-default-config"]);
+        }
         self.by_the_driver(&mut words, module, recorded);
         words.0
     }
 
     /// What lld's `createConfig` says, and what LLVM needs for clang's front door.
-    fn past_the_driver(&self, words: &mut Words, module: &ModuleFacts) {
+    fn past_the_driver(&self, words: &mut Words, compiler: &Version, module: &ModuleFacts) {
         words.add(&["-cc1", "-triple", &module.triple, "-emit-obj", &format!("-O{}", self.opt_level)]);
         if self.opt_level >= 2 {
             words.add(&["-vectorize-loops", "-vectorize-slp"]);
         }
         self.unroll(words);
         words.add(LLDS_OWN);
+        words.add(compiler.relaxed_relocations);
         words.add(&["-mrelocation-model", if self.is_pic(module) { "pic" } else { "static" }]);
         if !self.cpu.is_empty() {
             words.add(&["-target-cpu", &self.cpu]);
@@ -66,8 +77,7 @@ impl LinkFlags {
 
     /// clang's driver completes the line; each of its defaults that differs from lld's is stated.
     fn by_the_driver(&self, words: &mut Words, module: &ModuleFacts, recorded: Option<&RecordedFlags>) {
-        // A clang configuration file of the user must not reach a backend.
-        words.add(&["--no-default-config", &format!("--target={}", module.triple), &format!("-O{}", self.opt_level)]);
+        words.add(&[&format!("--target={}", module.triple), &format!("-O{}", self.opt_level)]);
         if recorded.is_none() {
             self.unroll(words);
         }

@@ -236,6 +236,13 @@ impl LinkLine {
         !self.options().any(|(spec, _)| is_another(spec.role) || spec.name == "thinlto-cache-dir=")
     }
 
+    /// The first option that shows names of objects, or may: maps, lists, traces.
+    #[must_use]
+    pub fn shows_objects(&self) -> Option<&Spec> {
+        let shows = |role| matches!(role, Role::Writes(FileWritten::Other) | Role::Prints | Role::SelectionReport);
+        self.options().map(|(spec, _)| spec).find(|spec| shows(spec.role))
+    }
+
     /// The files of `--dependency-file`; lld writes the last.
     pub fn dependency_files(&self) -> impl Iterator<Item = &str> {
         let is_one = |spec: &Spec| spec.role == Role::Writes(FileWritten::Dependencies);

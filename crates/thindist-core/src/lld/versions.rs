@@ -1,0 +1,93 @@
+//! What differs between versions of LLVM: one row each, and nobody else asks for a number.
+//!
+//! A row is a claim that links were tried: docs/llvm-versions.md has them. A version without a row is left to lld.
+
+/// What is known of one major version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// LLVM's major version.
+    pub major: u32,
+    /// What its lld can give a distributor.
+    pub dtlto: Dtlto,
+    /// Separate backends and a final link of ours give what lld gives in-process.
+    pub is_proven_apart: bool,
+    /// What `-cc1` needs so that relocations of x86 are as lld has them: relaxed ones, LLVM's own default since 16.
+    pub relaxed_relocations: &'static [&'static str],
+    /// An object that lld takes from its cache has the cache's name for it in maps and messages, and no temporary's.
+    pub shows_cached_objects: bool,
+    /// clang's driver reads configuration files of its own accord, and has an option against it.
+    pub has_default_configuration: bool,
+}
+
+/// Distributed ThinLTO, in lld itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dtlto {
+    /// It has none, or one whose job files were not tried.
+    Unknown,
+    /// Of files and members of thin archives.
+    Files,
+    /// Of members of regular archives as well.
+    Archives,
+}
+
+const RELAXED: &[&str] = &["--mrelax-relocations"];
+
+const OLDEST: Version =
+    Version { relaxed_relocations: RELAXED, has_default_configuration: false, ..showing_cached_objects(14) };
+
+/// All that were tried, the oldest first. There is no package of 20.
+pub const VERSIONS: &[Version] = &[
+    OLDEST,
+    Version { relaxed_relocations: RELAXED, has_default_configuration: false, ..showing_cached_objects(15) },
+    showing_cached_objects(16),
+    showing_cached_objects(17),
+    showing_cached_objects(18),
+    apart(19),
+    Version { dtlto: Dtlto::Files, ..apart(21) },
+    Version { dtlto: Dtlto::Archives, ..apart(22) },
+    // Symbols in another order, loop interchange, other job files.
+    Version { is_proven_apart: false, ..apart(23) },
+    Version { is_proven_apart: false, ..apart(24) },
+];
+
+const fn showing_cached_objects(major: u32) -> Version {
+    Version { shows_cached_objects: true, ..apart(major) }
+}
+
+const fn apart(major: u32) -> Version {
+    Version {
+        major,
+        dtlto: Dtlto::Unknown,
+        is_proven_apart: true,
+        relaxed_relocations: &[],
+        shows_cached_objects: false,
+        has_default_configuration: true,
+    }
+}
+
+/// The row of a version.
+#[must_use]
+pub fn version(major: u32) -> Option<&'static Version> {
+    VERSIONS.iter().find(|version| version.major == major)
+}
+
+/// The row of a version or, for a tool that somebody uses all the same, of the nearest older one.
+#[must_use]
+pub fn nearest(major: u32) -> &'static Version {
+    VERSIONS.iter().rfind(|version| version.major <= major).unwrap_or(&OLDEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_in_order() {
+        assert!(VERSIONS.is_sorted_by_key(|version| version.major));
+        assert_eq!(version(22).map(|version| version.dtlto), Some(Dtlto::Archives));
+        assert_eq!(version(20), None);
+        for (major, row) in [(3, 14), (14, 14), (20, 19), (22, 22), (99, 24)] {
+            assert_eq!(nearest(major).major, row, "{major}");
+        }
+    }
+}
