@@ -17,7 +17,7 @@ use thindist_remote::{
 };
 
 /// As Bazel has it.
-const TIMEOUT: u64 = 60;
+const TIMEOUT: Duration = Duration::from_secs(60);
 /// As Bazel has it.
 const RETRIES: u32 = 5;
 
@@ -45,8 +45,8 @@ pub fn options(settings: &Settings) -> Result<Option<Options>> {
             .map(|line| Header::parse("remote_header", line))
             .collect::<std::result::Result<_, _>>()?,
         tls: Tls::read(path("tls_certificate"), path("tls_client_certificate"), path("tls_client_key"))?,
-        timeout: timeout(settings)?,
-        retries: retries(settings)?,
+        timeout: settings.duration("remote_timeout")?.unwrap_or(TIMEOUT),
+        retries: settings.number("remote_retries")?.unwrap_or(RETRIES),
         accept_cached: settings.is_on("remote_accept_cached"),
         upload_local_results: settings.is_on("remote_upload_local_results"),
     }))
@@ -66,12 +66,8 @@ fn properties(settings: &Settings) -> Result<Vec<(String, String)>> {
 
 /// How a worker comes by the compiler.
 fn toolchain(settings: &Settings, state: &State, compiler: &Path) -> Result<Toolchain> {
-    match settings.get("remote_toolchain") {
-        None | Some("shipped") => {}
-        Some("installed") => return Ok(Toolchain::Installed(compiler.display().to_string())),
-        Some(other) => {
-            return Err(Failure::new(format_args!("remote_toolchain={other}: expected `shipped` or `installed`")));
-        }
+    if settings.checked("remote_toolchain")? == Some("installed") {
+        return Ok(Toolchain::Installed(compiler.display().to_string()));
     }
     let tool = Tool::examine(compiler, settings.environment(), state)?;
     if tool.is_wrapper {
@@ -90,20 +86,6 @@ fn toolchain(settings: &Settings, state: &State, compiler: &Path) -> Result<Tool
         return Err(Failure::new(format_args!("{}: the loader of its libraries is not known", compiler.display())));
     };
     Ok(Toolchain::Shipped { files, loader, compiler: first })
-}
-
-/// Seconds, with or without the letter that Bazel takes.
-fn timeout(settings: &Settings) -> Result<Duration> {
-    let Some(text) = settings.get("remote_timeout") else { return Ok(Duration::from_secs(TIMEOUT)) };
-    match text.strip_suffix('s').unwrap_or(text).parse() {
-        Ok(seconds) if seconds > 0 => Ok(Duration::from_secs(seconds)),
-        _ => Err(Failure::new(format_args!("remote_timeout={text}: expected seconds, above 0"))),
-    }
-}
-
-fn retries(settings: &Settings) -> Result<u32> {
-    let Some(text) = settings.get("remote_retries") else { return Ok(RETRIES) };
-    text.parse().map_err(|_| Failure::new(format_args!("remote_retries={text}: expected a whole number")))
 }
 
 impl From<RemoteError> for Failure {

@@ -1,6 +1,6 @@
 //! How lld is driven; [`crate::ways`] says when which.
 
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::settings::Settings;
 
 /// How lld is driven.
@@ -20,19 +20,26 @@ impl Way {
 
     /// What the setting says; `None`: the rule decides.
     pub(crate) fn forced(settings: &Settings) -> Result<Option<Self>> {
-        match settings.get("way") {
-            None | Some("auto") => Ok(None),
-            Some(name) => match Self::ALL.into_iter().find(|(_, known)| *known == name) {
-                Some((way, _)) => Ok(Some(way)),
-                None => Err(Failure::new(format_args!(
-                    "THINDIST_WAY={name}: expected `auto`, `in-process`, `distributor` or `index-only`"
-                ))),
-            },
-        }
+        let name = settings.checked("way")?;
+        Ok(Self::ALL.into_iter().find(|(_, known)| Some(*known) == name).map(|(way, _)| way))
     }
 
     /// Its name for people.
     pub fn name(self) -> &'static str {
         Self::ALL.into_iter().find(|(way, _)| *way == self).map_or("", |(_, name)| name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Kind, REGISTRY};
+
+    #[test]
+    fn the_setting_names_them_all() {
+        let Kind::Choice(["auto", words @ ..]) = REGISTRY.iter().find(|it| it.name == "way").unwrap().kind else {
+            panic!("the setting `way` is no choice of `auto` and ways")
+        };
+        assert_eq!(words, Way::ALL.map(|(_, name)| name));
     }
 }

@@ -129,7 +129,6 @@ impl Workspace {
     pub fn open(settings: Settings) -> Result<Self> {
         settings.check()?;
         settings.warn_of_unknown_variables();
-        Way::forced(&settings)?;
         let options = remote::options(&settings)?;
         let interrupt = Interrupt::watch()?;
         let Stores { cache_dir, cas, action_cache, directory, passing } = Stores::open(&settings)?;

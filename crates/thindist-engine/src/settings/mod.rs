@@ -1,18 +1,21 @@
 //! thindist's own settings: one registry defines the flags, the environment variables, the keys of thindist.toml, the text
 //! of `thindist help settings` and docs/reference.md. Precedence: flag, environment, file.
 
+mod kind;
 mod nearest;
 mod registry;
 mod unknown;
 
 use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
+pub use kind::Kind;
 pub use nearest::nearest;
-use registry::{LISTS, SECRET, SWITCHES};
 pub use registry::{LOG_HELP, LOG_VARIABLE, REGISTRY, Setting, variable};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thindist_core::index::promoted_names::PromotedNames;
 use unknown::{meant, unknown_variables};
 
@@ -24,10 +27,18 @@ pub(crate) fn is_flag(word: &str) -> bool {
 }
 
 /// The settings of one run.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     values: BTreeMap<&'static str, String>,
     environment: Environment,
+}
+
+/// Without what is a secret.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |name: &str, value| Setting::named(name).map_or("", |setting| setting.shown(value));
+        f.debug_map().entries(self.values.iter().map(|(name, value)| (name, shown(name, value.as_str())))).finish()
+    }
 }
 
 impl Settings {
@@ -67,13 +78,12 @@ impl Settings {
             bad(format!("line {}: {}", before.split('\n').count(), error.message()))
         })?;
         for (key, value) in table {
-            let known = REGISTRY.iter().find(|setting| setting.name == key);
+            let known = Setting::named(&key);
             let setting = known.ok_or_else(|| bad(format!("unknown setting `{key}`")).hint(meant(&key)))?;
-            let is_list = LISTS.contains(&setting.name);
+            let is_list = setting.kind == Kind::List;
             let text = text_of(&value, is_list).ok_or_else(|| {
                 let expected = if is_list { "text, or a list of texts" } else { "text, a number, true or false" };
-                let value = if SECRET.contains(&setting.name) { "…".to_owned() } else { value.to_string() };
-                bad(format!("{key} = {value}: expected {expected}"))
+                bad(format!("{key} = {}: expected {expected}", setting.shown(&value.to_string())))
             })?;
             self.values.insert(setting.name, text);
         }
@@ -96,11 +106,9 @@ impl Settings {
         let flag = word.strip_prefix(FLAG).unwrap_or_default();
         let (flag_name, value) = flag.split_once('=').unwrap_or((flag, "1"));
         let name = flag_name.replace('-', "_");
-        let setting = REGISTRY
-            .iter()
-            .find(|setting| setting.name == name)
+        let setting = Setting::named(&name)
             .ok_or_else(|| Failure::new(format_args!("unknown argument {FLAG}{flag_name}")).hint(meant(&name)))?;
-        match self.values.get_mut(setting.name).filter(|_| LISTS.contains(&setting.name)) {
+        match self.values.get_mut(setting.name).filter(|_| setting.kind == Kind::List) {
             Some(lines) => {
                 lines.push('\n');
                 lines.push_str(value);
@@ -117,15 +125,14 @@ impl Settings {
 
     /// Gives the setting of this name a value.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        let known = REGISTRY.iter().find(|setting| setting.name == name);
-        let setting = known.ok_or_else(|| Failure::new(format_args!("unknown setting `{name}`")))?;
+        let setting = Setting::named(name).ok_or_else(|| Failure::new(format_args!("unknown setting `{name}`")))?;
         self.values.insert(setting.name, value.to_owned());
         Ok(())
     }
 
     /// The value of the setting `name` as text; `None` if nothing sets it.
     pub fn get(&self, name: &str) -> Option<&str> {
-        debug_assert!(REGISTRY.iter().any(|setting| setting.name == name), "{name} is not in the registry");
+        debug_assert!(Setting::named(name).is_some(), "{name} is not in the registry");
         self.values.get(name).map(String::as_str)
     }
 
@@ -134,32 +141,36 @@ impl Settings {
         self.values.iter().map(|(name, value)| (variable(name), value.as_str()))
     }
 
-    /// A setting that is on or off. [`Settings::check`] has seen that it is one of them.
+    /// The value of a setting, if something sets it, and if it is what its kind may be.
+    pub(crate) fn checked(&self, name: &str) -> Result<Option<&str>> {
+        let (Some(text), Some(setting)) = (self.get(name), Setting::named(name)) else { return Ok(None) };
+        setting.check(text).map(|()| Some(text))
+    }
+
+    /// Finds out whether every value makes sense, before anything is done with any of them.
+    pub(crate) fn check(&self) -> Result<()> {
+        REGISTRY.iter().try_for_each(|setting| self.checked(setting.name).map(drop))
+    }
+
+    /// A switch. [`Settings::check`] has seen that it is one.
     pub(crate) fn is_on(&self, name: &str) -> bool {
-        let default = SWITCHES.iter().find(|(switch, _)| *switch == name).is_some_and(|(_, default)| *default);
-        self.get(name).and_then(parse_switch).unwrap_or(default)
+        let default = matches!(Setting::named(name), Some(Setting { kind: Kind::Switch { default_on: true }, .. }));
+        self.get(name).and_then(kind::switch).unwrap_or(default)
     }
 
-    fn check_switches(&self) -> Result<()> {
-        let wrong = SWITCHES.iter().find_map(|(name, _)| {
-            let value = self.get(name)?;
-            parse_switch(value).is_none().then_some((name, value))
-        });
-        wrong.map_or(Ok(()), |(name, value)| {
-            Err(Failure::new(format_args!(
-                "{}={value}: expected `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`",
-                variable(name)
-            )))
-        })
-    }
-
-    /// A whole number above zero.
+    /// A whole number above 0.
     pub(crate) fn count(&self, name: &str) -> Result<Option<usize>> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        match text.parse() {
-            Ok(count) if count > 0 => Ok(Some(count)),
-            _ => Err(Failure::new(format_args!("{}={text}: expected a whole number above 0", variable(name)))),
-        }
+        Ok(self.checked(name)?.and_then(kind::count))
+    }
+
+    /// A whole number.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u32>> {
+        Ok(self.checked(name)?.and_then(kind::number))
+    }
+
+    /// Seconds.
+    pub(crate) fn duration(&self, name: &str) -> Result<Option<Duration>> {
+        Ok(self.checked(name)?.and_then(kind::seconds).map(Duration::from_secs))
     }
 
     /// The absolute path of the cache, which is below the user's cache directory unless a setting names it.
@@ -174,43 +185,17 @@ impl Settings {
 
     /// The bound of the stores in bytes.
     pub fn cache_size(&self) -> Result<u64> {
-        let Some(text) = self.get("cache_size") else { return Ok(20 << 30) };
-        parse_size(text).ok_or_else(|| {
-            Failure::new(format_args!(
-                "THINDIST_CACHE_SIZE={text}: expected a size such as 20G, 500M or a number of bytes"
-            ))
-        })
-    }
-
-    /// Finds out whether every value makes sense, before anything is done with any of them.
-    pub(crate) fn check(&self) -> Result<()> {
-        self.check_switches()?;
-        self.cache_size()?;
-        self.never_falls_back()?;
-        self.promoted_names()?;
-        self.has_flags_per_module()?;
-        self.verify_sample()?;
-        ["jobs", "slots", "remote_jobs"].into_iter().try_for_each(|name| self.count(name).map(drop))
+        Ok(self.checked("cache_size")?.and_then(kind::size).unwrap_or(20 << 30))
     }
 
     /// The share of what an engine gives that is made here as well: from 0, which is none, to 1.
     pub(crate) fn verify_sample(&self) -> Result<f64> {
-        let Some(text) = self.get("remote_verify_sample") else { return Ok(0.0) };
-        match text.parse() {
-            Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
-            _ => Err(Failure::new(format_args!("remote_verify_sample={text}: expected a number from 0 to 1"))),
-        }
+        Ok(self.checked("remote_verify_sample")?.and_then(kind::share).unwrap_or_default())
     }
 
     /// Each backend heeds the flags of its own file.
     pub fn has_flags_per_module(&self) -> Result<bool> {
-        match self.get("backend_flags") {
-            None | Some("parity") => Ok(false),
-            Some("per-module") => Ok(true),
-            Some(other) => {
-                Err(Failure::new(format_args!("THINDIST_BACKEND_FLAGS={other}: expected `parity` or `per-module`")))
-            }
-        }
+        Ok(self.checked("backend_flags")? == Some("per-module"))
     }
 
     /// What is asked for that in-process ThinLTO does not have, in words.
@@ -221,13 +206,8 @@ impl Settings {
     }
 
     pub(crate) fn promoted_names(&self) -> Result<PromotedNames> {
-        match self.get("promoted_names") {
-            None | Some("hash") => Ok(PromotedNames::Hash),
-            Some("stable") => Ok(PromotedNames::Stable),
-            Some(other) => {
-                Err(Failure::new(format_args!("THINDIST_PROMOTED_NAMES={other}: expected `hash` or `stable`")))
-            }
-        }
+        let is_stable = self.checked("promoted_names")? == Some("stable");
+        Ok(if is_stable { PromotedNames::Stable } else { PromotedNames::Hash })
     }
 
     /// For `what`, which is in-process' in every part that is not ours.
@@ -241,15 +221,28 @@ impl Settings {
 
     /// A link that cannot be carried is an error.
     pub fn never_falls_back(&self) -> Result<bool> {
-        match self.get("fallback") {
-            None | Some("warn") => Ok(false),
-            Some("never") => Ok(true),
-            Some(other) => Err(Failure::new(format_args!("THINDIST_FALLBACK={other}: expected `warn` or `never`"))),
-        }
+        Ok(self.checked("fallback")? == Some("never"))
     }
 }
 
 impl Setting {
+    fn named(name: &str) -> Option<&'static Self> {
+        REGISTRY.iter().find(|setting| setting.name == name)
+    }
+
+    fn check(&self, text: &str) -> Result<()> {
+        let Some(expected) = self.kind.expected(text) else { return Ok(()) };
+        // What Bazel has under this name is known by it.
+        let is_bazels = self.name.starts_with("remote_") && !matches!(self.kind, Kind::Switch { .. } | Kind::Count);
+        let name = if is_bazels { self.name.to_owned() } else { self.variable() };
+        Err(Failure::new(format_args!("{name}={}: expected {expected}", self.shown(text))))
+    }
+
+    /// A value of it as it may be repeated in a message.
+    fn shown<'a>(&self, text: &'a str) -> &'a str {
+        if self.is_secret { "…" } else { text }
+    }
+
     /// Its flag on a linker's line.
     pub fn flag(&self) -> String {
         format!("{FLAG}{}", self.name.replace('_', "-"))
@@ -260,12 +253,9 @@ impl Setting {
         variable(self.name)
     }
 
-    /// Its help, and what the tables of switches and lists say of its value.
+    /// Its help, and what its kind says of its value.
     pub fn description(&self) -> String {
-        let switch = SWITCHES.iter().find(|(name, _)| *name == self.name);
-        let switch = switch.map(|(_, on)| if *on { " (switch, default: on)" } else { " (switch, default: off)" });
-        let list = LISTS.contains(&self.name).then_some(" (may be repeated)");
-        [self.help, switch.unwrap_or_default(), list.unwrap_or_default()].concat()
+        [self.help, self.kind.note()].concat()
     }
 }
 
@@ -294,24 +284,6 @@ fn configuration_file(environment: &Environment) -> Option<PathBuf> {
     })
 }
 
-fn parse_switch(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Some(true),
-        "0" | "false" | "no" | "off" => Some(false),
-        _ => None,
-    }
-}
-
-fn parse_size(text: &str) -> Option<u64> {
-    let (digits, shift) = match text.as_bytes().last()? {
-        b'K' | b'k' => (text.get(..text.len() - 1)?, 10),
-        b'M' | b'm' => (text.get(..text.len() - 1)?, 20),
-        b'G' | b'g' => (text.get(..text.len() - 1)?, 30),
-        _ => (text, 0),
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
 /// The text of `thindist help settings`.
 pub fn help() -> String {
     let mut text = String::from("Settings: flag (on a linker's line), environment variable, key in thindist.toml\n\n");
@@ -328,30 +300,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
-        assert_eq!(parse_size("20G"), Some(20 << 30));
-        assert_eq!(parse_size("1024"), Some(1024));
-        assert_eq!(parse_size("x"), None);
-        assert_eq!(parse_size(""), None);
-    }
-
-    #[test]
-    fn switches() {
+    fn what_is_wrong_is_named() {
         let with = |name: &str, value: &str| {
             let mut settings = Settings::default();
             settings.set(name, value).unwrap();
             settings
         };
-        for (value, on) in [("0", false), ("False", false), ("no", false), ("off", false), ("TRUE", true), ("1", true)]
-        {
-            assert_eq!(with("memo", value).is_on("memo"), on, "{value}");
-            assert!(with("memo", value).check_switches().is_ok());
-        }
+        assert!(with("memo", "Off").check().is_ok() && !with("memo", "Off").is_on("memo"));
         assert!(Settings::default().is_on("memo") && !Settings::default().is_on("keep"));
-        assert!(with("keep", "maybe").check_switches().unwrap_err().to_string().contains("THINDIST_KEEP=maybe"));
-        for (name, _) in SWITCHES {
-            assert!(REGISTRY.iter().any(|setting| setting.name == *name), "{name}");
-        }
+        let refused = |name: &str, value: &str| with(name, value).check().unwrap_err().to_string();
+        assert!(refused("keep", "maybe").starts_with("THINDIST_KEEP=maybe: expected `1`, `true`"));
+        let ways = "`auto`, `in-process`, `distributor` or `index-only`";
+        assert_eq!(refused("way", "fast"), format!("THINDIST_WAY=fast: expected {ways}"));
+        assert_eq!(refused("jobs", "0"), "THINDIST_JOBS=0: expected a whole number above 0");
+        assert_eq!(refused("fallback", "x"), "THINDIST_FALLBACK=x: expected `warn` or `never`");
+        assert!(refused("remote_racing", "x").starts_with("THINDIST_REMOTE_RACING=x: expected `1`"));
+        assert_eq!(refused("remote_toolchain", "x"), "remote_toolchain=x: expected `shipped` or `installed`");
+        assert_eq!(refused("remote_retries", "-1"), "remote_retries=-1: expected a whole number");
+        assert_eq!(refused("remote_verify_sample", "2"), "remote_verify_sample=2: expected a number from 0 to 1");
     }
 
     #[test]
@@ -415,5 +381,6 @@ mod tests {
         let headers = ["--thindist-remote-header=a=1", "--thindist-remote-header=b=2"].map(str::to_owned).to_vec();
         settings.strip_flags(headers).unwrap();
         assert_eq!(settings.get("remote_header"), Some("a=1\nb=2"));
+        assert_eq!(format!("{settings:?}"), r#"{"cache_dir": "/c", "remote_header": "…"}"#);
     }
 }
