@@ -123,7 +123,7 @@ pub(crate) fn record(link: Line<'_>, workspace: &Workspace, jobs: &[Job], outcom
         None => replace(workspace, &text),
     });
     if let Err(failure) = written {
-        failure.warn();
+        failure.warn(workspace.report());
     }
 }
 

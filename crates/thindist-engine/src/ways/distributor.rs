@@ -132,9 +132,9 @@ pub(crate) fn run(
     let answer = answered?.unwrap_or_default();
     let names = names_in_process(session, &answer, file.as_deref());
     let planned = answer.planned;
-    lld_run::write_stdout(&names.show_bytes(&run.stdout))?;
+    lld_run::write_stdout(session, &names.show_bytes(&run.stdout))?;
     let said: Vec<String> = lld_run::lines(&run.stderr).iter().map(|line| names.show(line)).collect();
-    lld_run::print(&said);
+    lld_run::print(session.workspace.report(), &said);
     write_dependency_file(session, &dependencies, file.as_deref())?;
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());

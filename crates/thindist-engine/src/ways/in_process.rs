@@ -136,17 +136,17 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
         let failed = Failed { link, run: &run, is_given_up: token.is_cancelled(), temporaries };
         return failed.conclude(filling, beside);
     }
-    run.pass_on()?;
+    run.pass_on(session)?;
     let mut ended =
         Linked { remembered: None, modules: link.now.len(), executed: 0, is_harvested: false, unharvested: None };
     // What lld said when it compiled a module its cache does not repeat.
     let mut diagnostics = lld_run::lines(&run.stderr);
     let repeated = history.said_before(&diagnostics);
-    lld_run::print(&repeated);
+    lld_run::print(session.workspace.report(), &repeated);
     diagnostics.extend(repeated);
     // lld has linked: nothing that goes wrong from here on is the link's.
     let named_files = keep(link.now, history, filling, beside, &run, &mut ended).unwrap_or_else(|failure| {
-        failure.warn();
+        failure.warn(session.workspace.report());
         *history = History::default();
         None
     });
@@ -162,14 +162,14 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
 fn without_cache(link: &Link<'_>, full: &Run) -> std::result::Result<Ended, Stop> {
     let session = link.session;
     let failure = full.failure(&session.lld.path);
-    crate::report::warning("lld's private cache is on a full file system; linking without one");
+    session.workspace.report().warning("lld's private cache is on a full file system; linking without one");
     let arguments = match link.words {
         ForLld::AsGiven(given) => given.clone(),
         // There is no place for a response file either.
         ForLld::Expanded(_) => return Err(failure.into()),
     };
     let run = lld_run::start(session, arguments, session.workspace.interrupt.token())?;
-    run.pass_on()?;
+    run.pass_on(session)?;
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
@@ -295,7 +295,7 @@ impl Failed<'_> {
         if run.was_killed() && link.may_divert {
             return Ok(Ended::Killed(run.failure(&session.lld.path)));
         }
-        run.pass_on()?;
+        run.pass_on(session)?;
         Err(run.failure(&session.lld.path).into())
     }
 }
