@@ -12,15 +12,18 @@ pub enum Part {
     FinalLink,
     /// The whole link.
     InProcess,
+    /// The whole link, with native objects from a distributor.
+    Distributor,
     /// A run on markers, which tells what each object in lld's cache is of.
     Question,
 }
 
 impl Part {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::ThinLink, "thin"),
         (Self::FinalLink, "final"),
         (Self::InProcess, "in-process"),
+        (Self::Distributor, "distributor"),
         (Self::Question, "question"),
     ];
 
@@ -48,7 +51,7 @@ impl FakeLld {
              option() {{ grep -A1 -x -e \"\\\"$1\\\"\" \"${{words#@}}\" | tail -n 1 | tr -d '\"'; }}\n\
              for words do :; done\n\
              case \"$*\" in\n--version) exec $real --version ;;\n\
-             @*/thin.rsp) part=thin ;;\n@*/final.rsp) part=final ;;\n@*/asked.rsp) part=question ;;\n*) part=in-process ;;\nesac\n\
+             @*/thin.rsp) part=thin ;;\n@*/final.rsp) part=final ;;\n@*/distributor.rsp) part=distributor ;;\n@*/asked.rsp) part=question ;;\n*) part=in-process ;;\nesac\n\
              echo $part >> {log}\nif [ $part = {name} ]; then\n:\n{body}\nfi\nexec $real \"$@\"\n",
             version = sandbox.llvm(),
             log = log.display(),
@@ -75,3 +78,33 @@ impl FakeLld {
         parts
     }
 }
+
+/// The program that lld calls as its distributor, and no other part of thindist: for links in the test's own process.
+#[must_use]
+pub fn messenger(sandbox: &Sandbox) -> PathBuf {
+    let path = sandbox.root("bin").join("messenger");
+    sandbox.write("messenger.c", MESSENGER);
+    sandbox.clang(&format!("-O1 messenger.c -o {}", path.display()));
+    path
+}
+
+/// `messenger tell-linker SOCKET JOB.json`.
+const MESSENGER: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char *job = count == 4 && !strcmp(words[1], "tell-linker") ? realpath(words[3], NULL) : NULL;
+    if (!job || strlen(words[2]) >= sizeof address.sun_path) return 2;
+    strcpy(address.sun_path, words[2]);
+    int linker = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (connect(linker, (struct sockaddr *)&address, sizeof address)) return 3;
+    char answer = 0;
+    dprintf(linker, "%s\n", job);
+    return read(linker, &answer, 1) == 1 && answer == 'd' ? 0 : 4;
+}
+"#;

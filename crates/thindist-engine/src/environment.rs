@@ -1,19 +1,20 @@
-//! What a run has around it: the variables of the process, and who hears what it says. The program hands both in; nothing below the
-//! program reads variables of a process or prints.
+//! What a run has around it: the variables of the process, the program's file, and who hears what is said. The program hands them in;
+//! nothing below the program reads variables of a process or prints.
 //!
 //! The working directory stays the process's own: names on a link's line are relative to it, for us and for every tool that we start.
 
 use crate::report::{Report, Unheard};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// The variables of a process, and who hears. Clones are the same environment.
+/// The variables of a process, its program, and who hears. Clones are the same environment.
 #[derive(Clone)]
 pub struct Environment {
     given: Arc<Given>,
     report: Arc<dyn Report>,
+    program: Option<PathBuf>,
 }
 
 struct Given {
@@ -23,15 +24,25 @@ struct Given {
 }
 
 impl Environment {
-    /// These variables, of which the first counts of two of one name. Nobody hears.
+    /// These variables, of which the first counts of two of one name, and the program that runs. Nobody hears.
     pub fn of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let given = Given { variables: variables.into_iter().collect(), is_examined: OnceLock::new() };
-        Self { given: Arc::new(given), report: Arc::new(Unheard) }
+        Self { given: Arc::new(given), report: Arc::new(Unheard), program: std::env::current_exe().ok() }
     }
 
     /// The same with somebody who hears.
     pub fn heard_by(self, report: impl Report + 'static) -> Self {
         Self { report: Arc::new(report), ..self }
+    }
+
+    /// The same with a program that is not the one that runs.
+    pub fn with_program(self, program: PathBuf) -> Self {
+        Self { program: Some(program), ..self }
+    }
+
+    /// thindist itself: what lld calls as its distributor, and what is not the real lld, whatever its name.
+    pub(crate) fn program(&self) -> Option<&Path> {
+        self.program.as_deref()
     }
 
     /// Who hears.

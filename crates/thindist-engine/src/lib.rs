@@ -6,6 +6,15 @@
 //!
 //! Nothing here reads variables of the process or prints: an [`environment::Environment`] is handed in, with the
 //! [`report::Report`] that hears what is said.
+//!
+//! ```no_run
+//! use thindist_engine::environment::Environment;
+//!
+//! let environment = Environment::of(std::env::vars_os());
+//! let words = ["-r", "-o", "all.o", "a.o", "b.o"].map(Into::into).to_vec();
+//! let ended = thindist_engine::run(&environment, "ld.thindist", words);
+//! let code = ended.unwrap_or_else(|failure| failure.report(environment.report()));
+//! ```
 
 mod backends;
 mod dtlto;

@@ -4,12 +4,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use testkit::{FakeCompiler, FakeLld, Sandbox, Stats};
+use testkit::{FakeCompiler, FakeLld, Sandbox, Stats, messenger};
 use thindist_engine::environment::Environment;
 use thindist_engine::report::{Report, Stream};
 
 /// No DTLTO: separate backends are linked by the index-only way.
-const LLVM: u32 = 19;
+const WITHOUT_DTLTO: u32 = 19;
+/// They are linked by the distributor way.
+const WITH_DTLTO: u32 = 22;
 
 /// Two modules, of which the first imports from the second.
 const SOURCES: [(&str, &str); 2] =
@@ -62,15 +64,25 @@ impl Report for Heard {
 pub(crate) struct Bed {
     pub(crate) sandbox: Sandbox,
     variables: Vec<(OsString, OsString)>,
+    program: PathBuf,
 }
 
 impl Bed {
     /// Two modules in a place of their own, and real tools.
     pub(crate) fn new() -> Self {
-        let sandbox = Sandbox::without_program(LLVM);
+        Self::of(WITHOUT_DTLTO)
+    }
+
+    /// The same with an lld that can call a distributor.
+    pub(crate) fn with_dtlto() -> Self {
+        Self::of(WITH_DTLTO)
+    }
+
+    fn of(llvm: u32) -> Self {
+        let sandbox = Sandbox::without_program(llvm);
         sandbox.bitcode(&SOURCES);
-        let variables = sandbox.variables();
-        Self { sandbox, variables }.set("CLANG", format!("/usr/bin/clang-{LLVM}"))
+        let (variables, program) = (sandbox.variables(), messenger(&sandbox));
+        Self { sandbox, variables, program }.set("CLANG", format!("/usr/bin/clang-{llvm}"))
     }
 
     /// A setting.
@@ -104,7 +116,7 @@ impl Bed {
         let _ = std::fs::remove_file(&stats);
         let stats_variable = ("THINDIST_STATS".into(), stats.clone().into());
         let variables = self.variables.iter().cloned().chain([stats_variable]);
-        let environment = Environment::of(variables).heard_by(heard.clone());
+        let environment = Environment::of(variables).heard_by(heard.clone()).with_program(self.program.clone());
         let ended = thindist_engine::run(&environment, "ld.thindist", self.words(&self.output()));
         let code = ended.unwrap_or_else(|failure| failure.report(environment.report()));
         let stats = std::fs::read_to_string(&stats).ok().map(|text| serde_json::from_str(&text).unwrap());

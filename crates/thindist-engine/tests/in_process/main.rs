@@ -101,6 +101,46 @@ fn lld_killed_in_process_means_backends_apart_and_one_warning() {
 }
 
 #[test]
+fn lld_killed_in_process_means_a_distributor_where_lld_has_one() {
+    let bed = Bed::with_dtlto();
+    let lld = FakeLld::that(&bed.sandbox, Part::InProcess, "kill -KILL $$");
+    let bed = bed.lld(&lld);
+    let ended = bed.link();
+    let stats = ended.ok(&["killed by signal 9 (SIGKILL); running the backends separately"]);
+    assert_eq!((stats.way(), stats.executed()), ("distributor", 2));
+    let parts = lld.parts();
+    assert!(parts.contains(&Part::Distributor) && !parts.contains(&Part::FinalLink), "{parts:?}");
+    bed.expect_in_process_output();
+}
+
+#[test]
+fn lld_that_fails_with_a_distributor_leaves_the_output_of_the_last_one() {
+    for (body, code, heard) in [
+        ("echo half > \"$(option -o)\"; echo 'ld.lld: error: no' >&2; exit 3", 3, "tool: ld.lld: error: no"),
+        ("$real \"$@\"; echo 'ld.lld: error: late' >&2; exit 3", 3, "tool: ld.lld: error: late"),
+        ("kill -KILL $$", 1, "ld.lld-fake: killed by signal 9"),
+    ] {
+        let bed = Bed::with_dtlto().set("WAY", "distributor");
+        let lld = FakeLld::that(&bed.sandbox, Part::Distributor, body);
+        let bed = bed.lld(&lld);
+        std::fs::write(bed.output(), "the last one").unwrap();
+        bed.link().fails(code, &[heard]);
+        assert_eq!(lld.parts(), [Part::Distributor], "{body}");
+        assert_eq!(std::fs::read(bed.output()).unwrap(), b"the last one", "{body}");
+        assert!(bed.sandbox.temporaries().is_empty(), "{body}: {:?}", bed.sandbox.temporaries());
+    }
+}
+
+#[test]
+fn a_backend_that_fails_for_a_distributor_ends_lld() {
+    let bed = Bed::with_dtlto().set("WAY", "distributor");
+    let compiler = FakeCompiler::new(&bed.sandbox, "bad-clang", "echo 'error: module.bc: no' >&2; exit 7");
+    let bed = bed.compiler(&compiler);
+    bed.link().fails(1, &["tool: thindist: error: ", "error: the backend of ", "hint: nothing of it was stored"]);
+    assert!(stored(&bed).is_empty() && !bed.output().exists());
+}
+
+#[test]
 fn lld_killed_in_a_final_link_is_an_error_that_names_it() {
     let bed = Bed::new().set("WAY", "index-only");
     let lld = FakeLld::that(&bed.sandbox, Part::FinalLink, "kill -KILL $$");
