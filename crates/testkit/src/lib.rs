@@ -1,4 +1,4 @@
-//! What thindist's own tests share: a sandbox with real LLVM, scripted fake compilers, a fake engine, the stats of a link.
+//! What thindist's own tests share: a sandbox with real LLVM, scripted fake tools, a fake engine, the stats of a link.
 //!
 //! Nothing here skips: a tool that is missing is a failure that says what to install. Nothing here waits for time to
 //! pass: a test learns of progress through a pipe that a fake compiler writes to.
@@ -6,6 +6,7 @@
 mod disk;
 mod engine;
 mod fake_compiler;
+mod fake_lld;
 mod random;
 mod run;
 mod sandbox;
@@ -14,6 +15,7 @@ mod stats;
 pub use disk::SmallDisk;
 pub use engine::{BadWire, Certificates, Code, FakeEngine, Fault, Offer, Simulated, Simulation, Wire, object_of};
 pub use fake_compiler::{Announcements, FakeCompiler, most_at_a_time};
+pub use fake_lld::{FakeLld, Part, messenger};
 pub use random::Random;
 pub use run::{Run, Tool};
 pub use sandbox::{Sandbox, VERSIONS};

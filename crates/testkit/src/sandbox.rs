@@ -2,6 +2,7 @@
 
 use crate::{Run, Stats, Tool};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -29,17 +30,24 @@ impl Sandbox {
     /// A sandbox for `program`, the thindist to test, with the LLVM of this major version.
     #[must_use]
     pub fn new(program: &str, llvm: u32) -> Self {
+        let sandbox = Self::without_program(llvm);
+        for name in ["thindist", "ld.thindist"] {
+            let link = sandbox.root("bin").join(name);
+            symlink(program, &link).unwrap_or_else(|error| panic!("{}: {error}", link.display()));
+        }
+        sandbox.prime_state();
+        sandbox
+    }
+
+    /// A sandbox for links in the test's own process.
+    #[must_use]
+    pub fn without_program(llvm: u32) -> Self {
         let directory = tempfile::Builder::new().prefix("thindist-e2e-").tempdir();
         let root = directory.unwrap_or_else(|error| panic!("cannot make a sandbox: {error}")).keep();
         let sandbox = Self { root, llvm, links: AtomicUsize::new(0) };
         for name in ["bin", "work", "home", "tmp"] {
             sandbox.make_directory(sandbox.root(name));
         }
-        for name in ["thindist", "ld.thindist"] {
-            let link = sandbox.root("bin").join(name);
-            symlink(program, &link).unwrap_or_else(|error| panic!("{}: {error}", link.display()));
-        }
-        sandbox.prime_state();
         sandbox
     }
 
@@ -127,15 +135,21 @@ impl Sandbox {
         let name = name.as_ref();
         let ours = self.root("bin").join(name);
         let mut command = Command::new(if ours.exists() { &ours } else { name });
-        command.current_dir(self.path("")).env_clear();
-        command.env("PATH", format!("{}:/usr/bin:/bin", self.root("bin").display()));
-        command.env("LC_ALL", "C").env("HOME", self.root("home")).env("TMPDIR", self.root("tmp"));
-        command.env("THINDIST_CACHE_DIR", self.root("cache")).env("THINDIST_SLOTS_DIR", self.root("slots"));
-        command.env("THINDIST_SCRATCH_DIR", self.root("scratch"));
-        command.env("THINDIST_LLD", format!("ld.lld-{}", self.llvm));
+        command.current_dir(self.path("")).env_clear().envs(self.variables());
         // Most tests are of separate backends; those of the other ways, and of the choice, say so.
         command.env("THINDIST_WAY", "index-only").env("THINDIST_UNLISTED", "1");
         Tool(command)
+    }
+
+    /// Its environment.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(OsString, OsString)> {
+        let path = format!("{}:/usr/bin:/bin", self.root("bin").display());
+        let texts = [("PATH", path), ("LC_ALL", "C".to_owned()), ("THINDIST_LLD", format!("ld.lld-{}", self.llvm))];
+        let places = [("HOME", "home"), ("TMPDIR", "tmp"), ("THINDIST_CACHE_DIR", "cache")];
+        let ours = [("THINDIST_SLOTS_DIR", "slots"), ("THINDIST_SCRATCH_DIR", "scratch")];
+        let places = places.into_iter().chain(ours).map(|(name, place)| (name.into(), self.root(place).into()));
+        texts.map(|(name, text)| (name.into(), text.into())).into_iter().chain(places).collect()
     }
 
     /// `ld.thindist` with these arguments.

@@ -96,6 +96,8 @@ const OF_THE_PROGRAM: &[(&str, &str)] = &[
     ("env::args", "take the words as a parameter"),
     ("println!", "say it to the Report"),
     ("print!", "say it to the Report"),
+    ("io::stdout", "have the Report pass it on"),
+    ("io::stderr", "have the Report pass it on"),
 ];
 
 #[test]

@@ -1,18 +1,22 @@
-//! What the process was given by whoever started it. The program takes it down once and hands it in; nothing below the program reads
-//! variables of a process.
+//! What a run has around it: the variables of the process, the program's file, and who hears what is said. The program hands them in;
+//! nothing below the program reads variables of a process or prints.
 //!
 //! The working directory stays the process's own: names on a link's line are relative to it, for us and for every tool that we start.
 
+use crate::report::{Report, Unheard};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-/// The variables of a process. Clones are the same environment.
-#[derive(Clone, Default)]
-pub struct Environment(Arc<Given>);
+/// The variables of a process, its program, and who hears. Clones are the same environment.
+#[derive(Clone)]
+pub struct Environment {
+    given: Arc<Given>,
+    report: Arc<dyn Report>,
+    program: Option<PathBuf>,
+}
 
-#[derive(Default)]
 struct Given {
     variables: Vec<(OsString, OsString)>,
     /// Somebody has looked at it for what looks like a setting and is none.
@@ -20,14 +24,35 @@ struct Given {
 }
 
 impl Environment {
-    /// These variables; of two of one name the first counts.
+    /// These variables, of which the first counts of two of one name, and the program that runs. Nobody hears.
     pub fn of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self(Arc::new(Given { variables: variables.into_iter().collect(), is_examined: OnceLock::new() }))
+        let given = Given { variables: variables.into_iter().collect(), is_examined: OnceLock::new() };
+        Self { given: Arc::new(given), report: Arc::new(Unheard), program: std::env::current_exe().ok() }
+    }
+
+    /// The same with somebody who hears.
+    pub fn heard_by(self, report: impl Report + 'static) -> Self {
+        Self { report: Arc::new(report), ..self }
+    }
+
+    /// The same with a program that is not the one that runs.
+    pub fn with_program(self, program: PathBuf) -> Self {
+        Self { program: Some(program), ..self }
+    }
+
+    /// thindist itself: what lld calls as its distributor, and what is not the real lld, whatever its name.
+    pub(crate) fn program(&self) -> Option<&Path> {
+        self.program.as_deref()
+    }
+
+    /// Who hears.
+    pub fn report(&self) -> &dyn Report {
+        &*self.report
     }
 
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str())
+        self.given.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str())
     }
 
     /// The value of a variable, if it is UTF-8.
@@ -37,7 +62,7 @@ impl Environment {
 
     /// All of it, for a program that we start.
     pub fn variables(&self) -> &[(OsString, OsString)] {
-        &self.0.variables
+        &self.given.variables
     }
 
     /// What make says to its recipes; empty without a make.
@@ -57,14 +82,20 @@ impl Environment {
 
     /// `true` for the first who asks.
     pub(crate) fn is_first_examined(&self) -> bool {
-        self.0.is_examined.set(()).is_ok()
+        self.given.is_examined.set(()).is_ok()
+    }
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self::of([])
     }
 }
 
 /// Without the values: some are secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Environment({} variables)", self.0.variables.len())
+        write!(f, "Environment({} variables)", self.given.variables.len())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Maps the errors of every part to a message, a hint and an exit code.
 
-use crate::report;
+use crate::report::Report;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -46,16 +46,16 @@ impl Failure {
     }
 
     /// Prints it as a warning: what it keeps from being done is not what was asked for.
-    pub fn warn(&self) {
-        report::warning(&self.message);
+    pub fn warn(&self, report: &dyn Report) {
+        report.warning(&self.message);
     }
 
     /// Prints it in a linker's format and gives the exit code.
-    pub fn report(&self) -> ExitCode {
+    pub fn report(&self, report: &dyn Report) -> ExitCode {
         if !self.silent {
-            report::error(&self.message);
+            report.error(&self.message);
             // Several hints are several lines.
-            self.hint.iter().flat_map(|hint| hint.lines()).for_each(report::hint);
+            self.hint.iter().flat_map(|hint| hint.lines()).for_each(|hint| report.hint(hint));
         }
         ExitCode::from(self.code)
     }

@@ -4,8 +4,17 @@
 //! `thin`, `plan`, `finish`; `pipeline` puts them in a row, `ways` chooses how lld is driven, `dtlto` is the distributor's side, and
 //! `entrance` is the linker. None imports from one that comes later; crates/testkit/tests/architecture.rs holds that.
 //!
-//! Nothing here prints: what is said goes to a [`report::Report`]. Nothing reads the environment: it is handed in, as an
-//! [`environment::Environment`].
+//! Nothing here reads variables of the process or prints: an [`environment::Environment`] is handed in, with the
+//! [`report::Report`] that hears what is said.
+//!
+//! ```no_run
+//! use thindist_engine::environment::Environment;
+//!
+//! let environment = Environment::of(std::env::vars_os());
+//! let words = ["-r", "-o", "all.o", "a.o", "b.o"].map(Into::into).to_vec();
+//! let ended = thindist_engine::run(&environment, "ld.thindist", words);
+//! let code = ended.unwrap_or_else(|failure| failure.report(environment.report()));
+//! ```
 
 mod backends;
 mod dtlto;

@@ -85,7 +85,7 @@ impl Memo {
         }
         give_mode(session, &file, output.executable)?;
         tracing::info!(modules = manifest.modules, "the whole link is remembered");
-        lld_run::print(&lld_run::lines(&result.stderr));
+        lld_run::print(session.workspace.report(), &lld_run::lines(&result.stderr));
         final_link::install(&file, session.line.output().as_ref())?;
         Ok(Some(manifest.modules))
     }

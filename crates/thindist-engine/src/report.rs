@@ -1,10 +1,18 @@
 //! What a link says while it runs. Who hears it decides what becomes of it; without anybody nothing is printed.
 
-use std::fmt::Display;
-use std::sync::OnceLock;
+use std::io;
+
+/// A stream of lld's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// The standard output.
+    Output,
+    /// The standard error.
+    Error,
+}
 
 /// Hears what a link says.
-pub trait Report: Sync {
+pub trait Report: Send + Sync {
     /// What was asked for is not done, or not as it was asked for.
     fn warning(&self, text: &str);
     /// Why the run fails.
@@ -15,49 +23,28 @@ pub trait Report: Sync {
     fn note(&self, text: &str);
     /// A line of a tool's, as it stands.
     fn tell(&self, line: &str);
+    /// What lld wrote on a stream, as it came. It is part of what the link was called for.
+    fn pass_on(&self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
     /// How far the backends are, in one line that takes the place of the last one; `None` takes it away.
     fn progress(&self, line: Option<&str>);
     /// Whether [`Report::progress`] is of use.
     fn shows_progress(&self) -> bool;
 }
 
-static REPORT: OnceLock<&'static dyn Report> = OnceLock::new();
+/// Nobody hears.
+pub(crate) struct Unheard;
 
-/// Has `report` hear all that this process's links say from here on. The first one stays.
-pub fn listen(report: &'static dyn Report) {
-    let _ = REPORT.set(report);
-}
-
-fn report(say: impl FnOnce(&dyn Report)) {
-    if let Some(report) = REPORT.get() {
-        say(*report);
+impl Report for Unheard {
+    fn warning(&self, _: &str) {}
+    fn error(&self, _: &str) {}
+    fn hint(&self, _: &str) {}
+    fn note(&self, _: &str) {}
+    fn tell(&self, _: &str) {}
+    fn pass_on(&self, _: Stream, _: &[u8]) -> io::Result<()> {
+        Ok(())
     }
-}
-
-pub(crate) fn warning(text: impl Display) {
-    report(|report| report.warning(&text.to_string()));
-}
-
-pub(crate) fn error(text: impl Display) {
-    report(|report| report.error(&text.to_string()));
-}
-
-pub(crate) fn hint(text: impl Display) {
-    report(|report| report.hint(&text.to_string()));
-}
-
-pub(crate) fn note(text: impl Display) {
-    report(|report| report.note(&text.to_string()));
-}
-
-pub(crate) fn tell(line: impl Display) {
-    report(|report| report.tell(&line.to_string()));
-}
-
-pub(crate) fn progress(line: Option<&str>) {
-    report(|report| report.progress(line));
-}
-
-pub(crate) fn shows_progress() -> bool {
-    REPORT.get().is_some_and(|report| report.shows_progress())
+    fn progress(&self, _: Option<&str>) {}
+    fn shows_progress(&self) -> bool {
+        false
+    }
 }

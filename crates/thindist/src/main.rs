@@ -35,13 +35,12 @@ fn main() -> ExitCode {
         .unwrap_or_else(|| "thindist".to_owned());
     let words: Vec<OsString> = words.collect();
     let is_linker = thindist_engine::tools::is_linker_name(&called_as);
-    let environment = Environment::of(std::env::vars_os());
+    let environment = Environment::of(std::env::vars_os()).heard_by(ui::Streams);
     let run = || {
         if is_linker { thindist_engine::run(&environment, &called_as, words) } else { command(&environment, words) }
     };
-    thindist_engine::report::listen(&ui::Stderr);
     let outcome = trace::start().and_then(|()| run());
-    outcome.unwrap_or_else(|failure| failure.report())
+    outcome.unwrap_or_else(|failure| failure.report(&ui::Streams))
 }
 
 /// What lld and builds call, by the thousand, is known by its first words; everything else is a person's line.

@@ -130,7 +130,7 @@ fn run_lld(session: &Session, words: &[String]) -> Result<()> {
     if run.success() {
         return Ok(());
     }
-    lld_run::print(&lld_run::lines(&run.stderr));
+    lld_run::print(session.workspace.report(), &lld_run::lines(&run.stderr));
     Err(run.failure(&session.lld.path))
 }
 

@@ -6,7 +6,6 @@ use crate::backends::jobs::{Ended, Made, PlannedJob};
 use crate::backends::what_ran::Line;
 use crate::failure::{Failure, Result};
 use crate::parallel::cores;
-use crate::report;
 use crate::session::lld_run;
 use crate::session::progress::Progress;
 use crate::session::remote::{self, Tools};
@@ -244,8 +243,8 @@ fn run_here(
     Ok(run_within(batch, jobs, estimates, local, limits, &progress))
 }
 
-fn progress(batch: &Batch<'_>, jobs: &[Job], estimates: &[Option<Estimate>], at_a_time: usize) -> Progress {
-    Progress::new(batch.jobs.len(), batch.jobs.len() - jobs.len(), estimates, at_a_time)
+fn progress<'a>(batch: &Batch<'a>, jobs: &[Job], estimates: &[Option<Estimate>], at_a_time: usize) -> Progress<'a> {
+    Progress::new(batch.workspace.report(), batch.jobs.len(), batch.jobs.len() - jobs.len(), estimates, at_a_time)
 }
 
 /// What each module took the last time.
@@ -283,7 +282,7 @@ fn run_beside(
     };
     let progress = progress(batch, jobs, estimates, in_flight).beside(hybrid.flight());
     let outcomes = hybrid.while_helping(|| run_within(batch, jobs, estimates, &hybrid, limits, &progress));
-    hybrid.complaint(engine.trouble()).iter().for_each(|complaint| remote::warn(complaint));
+    hybrid.complaint(engine.trouble()).iter().for_each(|complaint| remote::warn(batch.workspace.report(), complaint));
     Ok(outcomes)
 }
 
@@ -293,7 +292,7 @@ fn run_within(
     estimates: &[Option<Estimate>],
     executor: &dyn Executor,
     limits: Limits<'_>,
-    progress: &Progress,
+    progress: &Progress<'_>,
 ) -> Vec<Outcome> {
     let Workspace { action_cache, interrupt, .. } = batch.workspace;
     let outcomes = run_all(jobs, estimates, executor, action_cache, limits, progress, interrupt.token());
@@ -318,7 +317,7 @@ fn warm_compiler(batch: &Batch<'_>, jobs: usize) -> Result<Option<WarmCompiler>>
 pub(crate) fn tell_warnings(batch: &Batch<'_>, warnings: &[String]) -> Result<()> {
     match batch.warnings {
         Warnings::Silent => return Ok(()),
-        Warnings::Shown | Warnings::Fatal => lld_run::print(warnings),
+        Warnings::Shown | Warnings::Fatal => lld_run::print(batch.workspace.report(), warnings),
     }
     if batch.warnings == Warnings::Fatal && !warnings.is_empty() {
         return Err(Failure::new("a backend has warned, and --fatal-warnings makes that an error"));
@@ -377,7 +376,7 @@ pub fn report_failures(batch: &Batch<'_>, failed: &[Ended<'_>]) -> Failure {
         match &ended.outcome {
             Outcome::CompileFailed { status, stderr } => {
                 let text = diagnostics(stderr, ended.planned);
-                text.iter().for_each(|line| report::tell(format_args!("thindist: {line}")));
+                text.iter().for_each(|line| batch.workspace.report().tell(&format!("thindist: {line}")));
                 let what = format!("the backend of {} failed: {} {status}", job.name, batch.compiler.display());
                 Some(Failure::new(what).hint(remedy(stderr)))
             }

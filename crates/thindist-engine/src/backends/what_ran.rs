@@ -124,7 +124,7 @@ pub(crate) fn record(link: Line<'_>, workspace: &Workspace, ended: &[Ended<'_>])
         None => replace(workspace, &text),
     });
     if let Err(failure) = written {
-        failure.warn();
+        failure.warn(workspace.report());
     }
 }
 

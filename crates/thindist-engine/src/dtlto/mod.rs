@@ -19,7 +19,7 @@ use crate::backends::what_ran::Line;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
 use crate::plan::planning::{self, Common, PlannedJobs};
-use crate::report;
+use crate::report::Report;
 use crate::session::remote::Tools;
 use crate::session::stats::{BackendCounts, Stats, Timer};
 use crate::session::tools::{self, Tool};
@@ -107,7 +107,7 @@ pub(crate) fn for_linker(
         Failure::new(format_args!("{} is not a name that lld gives to a job file", job_file.display()))
     })?;
     let modules = Modules::read(&session.workspace, &session.clang, job_file, &jobs, known)?;
-    let flags = flags(&jobs, Some(&linker), &[], &modules)?;
+    let flags = flags(session.workspace.report(), &jobs, Some(&linker), &[], &modules)?;
     if let Some(refusal) = flags.left_out.first() {
         return Err(Stop::Refused(refusal.clone()));
     }
@@ -140,7 +140,7 @@ fn distribute(
     outputs::check_places(job_file, &jobs.jobs)?;
     let compiler = compiler(workspace, jobs, linker)?;
     let modules = Modules::read(workspace, &compiler, job_file, jobs, &KnownFacts::new())?;
-    let flags = flags(jobs, linker, more, &modules)?;
+    let flags = flags(workspace.report(), jobs, linker, more, &modules)?;
     let mut this = Distribution { jobs, linker, compiler, flags, modules, line: None };
     this.tell_left_out(workspace)?;
     this.modules.take_identifiers(workspace, linker)?;
@@ -179,20 +179,32 @@ fn compiler(workspace: &Workspace, jobs: &DtltoJobs, linker: Option<&Linker>) ->
 }
 
 /// The options of the backends: lld's line and `more`, or what the job file has of it and `more`.
-fn flags(jobs: &DtltoJobs, linker: Option<&Linker>, more: &[String], modules: &Modules) -> Result<DtltoFlags> {
+fn flags(
+    report: &dyn Report,
+    jobs: &DtltoJobs,
+    linker: Option<&Linker>,
+    more: &[String],
+    modules: &Modules,
+) -> Result<DtltoFlags> {
     let words = match linker {
         Some(linker) => [&linker.words, more].concat(),
         None => dtlto_flags::line_of_jobs(jobs, more),
     };
     let flags = dtlto_flags::of_line(jobs, &words).map_err(|error| Failure::new(error).hint(USAGE))?;
     if linker.is_none() {
-        warn_of_unknown_line(jobs, &flags, more, modules)?;
+        warn_of_unknown_line(report, jobs, &flags, more, modules)?;
     }
     Ok(flags)
 }
 
 /// Without lld's line: what the job file leaves out is not known, and must not be guessed where it decides.
-fn warn_of_unknown_line(jobs: &DtltoJobs, flags: &DtltoFlags, more: &[String], modules: &Modules) -> Result<()> {
+fn warn_of_unknown_line(
+    report: &dyn Report,
+    jobs: &DtltoJobs,
+    flags: &DtltoFlags,
+    more: &[String],
+    modules: &Modules,
+) -> Result<()> {
     let is_told = flags.line.output_kind() == OutputKind::Relocatable
         || more.iter().any(|word| matches!(word.as_str(), "-no-pie" | "--no-pie"));
     if let Some(module) = modules.position_independent().filter(|_| !jobs.pic && !is_told) {
@@ -202,7 +214,7 @@ fn warn_of_unknown_line(jobs: &DtltoJobs, flags: &DtltoFlags, more: &[String], m
         ))
         .hint("lld is not running, so its line cannot be asked: add `-r` or `-no-pie` in front of the job file"));
     }
-    report::warning(
+    report.warning(
         "the lld that wrote the job file is not running or has another line: what DTLTO leaves out of \
          job files (-mllvm, CPU) is only known as far as it stands on distribute's own line",
     );

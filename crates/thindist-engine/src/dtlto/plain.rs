@@ -63,7 +63,7 @@ impl Plain<'_> {
             directory: None,
         };
         let finished = run(&invocation, None, workspace.interrupt.token()).map_err(Failure::new)?;
-        lld_run::print(&lld_run::lines(&finished.stderr));
+        lld_run::print(workspace.report(), &lld_run::lines(&finished.stderr));
         if finished.status == Status::Exited(0) {
             return Ok(());
         }

@@ -8,6 +8,6 @@ pub(crate) fn tell(workspace: &Workspace, refusal: &Refusal, then: &str) -> Resu
     if workspace.settings.never_falls_back()? {
         return Err(Failure::new(refusal).hint("leave it out, or allow it with THINDIST_FALLBACK=warn"));
     }
-    Failure::new(format_args!("{refusal}; {then}")).warn();
+    Failure::new(format_args!("{refusal}; {then}")).warn(workspace.report());
     Ok(())
 }

@@ -51,9 +51,9 @@ pub fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result
     };
     let read = if run.success() { read_dependencies(session, &dependencies)? } else { Vec::new() };
     script_patterns::check(&read, &side.renamed)?;
-    lld_run::write_stdout(&side.names.show_bytes(&without_traces(&run.stdout, &side.symbols)))?;
+    lld_run::write_stdout(session, &side.names.show_bytes(&without_traces(&run.stdout, &side.symbols)))?;
     let said = readable(&side.names, &run.stderr, parts.said);
-    lld_run::print(&said);
+    lld_run::print(session.workspace.report(), &said);
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }

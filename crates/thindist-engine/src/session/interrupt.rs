@@ -4,17 +4,21 @@ use crate::failure::{Failure, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use signal_hook::iterator::{Handle, Signals};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use thindist_exec::CancelToken;
 
-/// Watches for SIGINT, SIGTERM and SIGHUP: the first of them cancels the link.
+/// Watches for SIGINT, SIGTERM and SIGHUP until it is dropped: the first of them cancels the link.
 #[derive(Debug)]
 pub struct Interrupt {
     token: CancelToken,
     signal: Arc<AtomicI32>,
+    signals: Handle,
+    watcher: Option<JoinHandle<()>>,
 }
 
 /// A process that is not ours, from now to its end.
@@ -46,17 +50,17 @@ impl Process {
 impl Interrupt {
     pub(crate) fn watch() -> Result<Self> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        let interrupt = Self { token: CancelToken::new(), signal: Arc::new(AtomicI32::new(0)) };
-        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
+        let mut pending = Signals::new([SIGINT, SIGTERM, SIGHUP])
             .map_err(|error| Failure::new(format_args!("cannot watch for signals: {error}")))?;
-        let (token, seen) = (interrupt.token.clone(), interrupt.signal.clone());
-        std::thread::spawn(move || {
-            for signal in signals.forever() {
+        let (signals, token, signal) = (pending.handle(), CancelToken::new(), Arc::new(AtomicI32::new(0)));
+        let (cancelled, seen) = (token.clone(), signal.clone());
+        let watcher = std::thread::spawn(move || {
+            for signal in pending.forever() {
                 seen.store(signal, Ordering::SeqCst);
-                token.cancel();
+                cancelled.cancel();
             }
         });
-        Ok(interrupt)
+        Ok(Self { token, signal, signals, watcher: Some(watcher) })
     }
 
     /// Cancels when `process` ends.
@@ -80,5 +84,28 @@ impl Interrupt {
             // Comes back only for a signal that ends nobody; the link has failed all the same.
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
+    }
+}
+
+/// A process may do many links: none leaves a thread behind it.
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        self.signals.close();
+        // It does nothing that could panic.
+        let _ = self.watcher.take().map(JoinHandle::join);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_end_is_that_of_the_watcher() {
+        let interrupt = Interrupt::watch().unwrap();
+        let seen = interrupt.signal.clone();
+        assert_eq!(Arc::strong_count(&seen), 3);
+        drop(interrupt);
+        assert_eq!(Arc::strong_count(&seen), 1);
     }
 }

@@ -1,10 +1,9 @@
 //! Runs lld as a step of a link: arguments in a response file, the environment inherited, cancelled with the link.
 
 use crate::failure::{Failure, Result, io};
-use crate::report;
+use crate::report::{Report, Stream};
 use crate::session::workspace::Session;
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::Path;
 use thindist_core::lld::link_line::response_file;
 use thindist_exec::CancelToken;
@@ -54,9 +53,9 @@ impl Run {
     }
 
     /// Passes lld's own words on, each on the stream that it came on.
-    pub(crate) fn pass_on(&self) -> Result<()> {
-        write_stdout(&self.stdout)?;
-        let written = std::io::stderr().lock().write_all(&self.stderr);
+    pub(crate) fn pass_on(&self, session: &Session) -> Result<()> {
+        write_stdout(session, &self.stdout)?;
+        let written = session.workspace.report().pass_on(Stream::Error, &self.stderr);
         written.or_else(unless_gone).map_err(|error| io("write", "the standard error", &error))
     }
 
@@ -88,9 +87,8 @@ impl Run {
 }
 
 /// lld's standard output, as it came. A reader that has gone has seen what it wanted.
-pub(crate) fn write_stdout(bytes: &[u8]) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+pub(crate) fn write_stdout(session: &Session, bytes: &[u8]) -> Result<()> {
+    let written = session.workspace.report().pass_on(Stream::Output, bytes);
     written.or_else(unless_gone).map_err(|error| io("write", "the standard output", &error))
 }
 
@@ -113,8 +111,8 @@ pub fn lines(output: &[u8]) -> Vec<String> {
 }
 
 /// Prints a tool's diagnostics as they came.
-pub fn print(diagnostics: &[String]) {
-    diagnostics.iter().for_each(report::tell);
+pub fn print(report: &dyn Report, diagnostics: &[String]) {
+    diagnostics.iter().for_each(|line| report.tell(line));
 }
 
 #[cfg(test)]

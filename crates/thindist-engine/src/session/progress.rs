@@ -1,6 +1,6 @@
 //! How far the backends are.
 
-use crate::report;
+use crate::report::Report;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use thindist_exec::{Estimate, Outcome, ProgressSink};
@@ -12,8 +12,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const UNKNOWN_MS: u64 = 60;
 
 /// Tells `[done/total] running, hits, time left`; with an engine it tells what runs here and what there.
-#[derive(Debug)]
-pub(crate) struct Progress {
+pub(crate) struct Progress<'a> {
+    report: &'a dyn Report,
     is_shown: bool,
     total: usize,
     hits: usize,
@@ -35,9 +35,15 @@ struct State {
     drawn: Option<Instant>,
 }
 
-impl Progress {
+impl<'a> Progress<'a> {
     /// `total` modules, of which `hits` need no compiling; `estimates` are those of the rest.
-    pub(crate) fn new(total: usize, hits: usize, estimates: &[Option<Estimate>], at_a_time: usize) -> Self {
+    pub(crate) fn new(
+        report: &'a dyn Report,
+        total: usize,
+        hits: usize,
+        estimates: &[Option<Estimate>],
+        at_a_time: usize,
+    ) -> Self {
         let costs_ms: Vec<u64> =
             estimates.iter().map(|known| known.as_ref().map_or(UNKNOWN_MS, |known| known.duration_ms)).collect();
         let state = State {
@@ -49,7 +55,8 @@ impl Progress {
             drawn: None,
         };
         Self {
-            is_shown: report::shows_progress(),
+            is_shown: report.shows_progress(),
+            report,
             total,
             hits,
             at_a_time: at_a_time.max(1) as u64,
@@ -67,7 +74,7 @@ impl Progress {
     /// Takes the line away.
     pub(crate) fn close(&self) {
         if self.is_shown {
-            report::progress(None);
+            self.report.progress(None);
         }
     }
 
@@ -76,7 +83,7 @@ impl Progress {
         change(&mut state);
         if self.is_shown && state.drawn.is_none_or(|drawn| drawn.elapsed() >= INTERVAL) {
             state.drawn = Some(Instant::now());
-            report::progress(Some(&self.line(&state, state.begun.elapsed())));
+            self.report.progress(Some(&self.line(&state, state.begun.elapsed())));
         }
     }
 
@@ -115,7 +122,7 @@ fn running(all: usize, apart: Option<[usize; 3]>) -> String {
     }
 }
 
-impl ProgressSink for Progress {
+impl ProgressSink for Progress<'_> {
     fn started(&self, _index: usize) {
         self.change(|state| state.running += 1);
     }
@@ -133,6 +140,7 @@ impl ProgressSink for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Unheard;
 
     #[test]
     fn what_runs_elsewhere_is_told_apart() {
@@ -144,7 +152,7 @@ mod tests {
     #[test]
     fn the_line_counts_hits_and_what_is_left() {
         let cost = |duration_ms| Some(Estimate { duration_ms, peak_rss_kib: 0 });
-        let progress = Progress::new(4, 2, &[cost(1000), cost(3000)], 2);
+        let progress = Progress::new(&Unheard, 4, 2, &[cost(1000), cost(3000)], 2);
         progress.started(0);
         let state = progress.state.lock().unwrap();
         assert_eq!(progress.line(&state, Duration::ZERO), "[2/4] 1 running, 2 hits, 0:02 left");

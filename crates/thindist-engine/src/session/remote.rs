@@ -4,6 +4,7 @@
 
 use crate::failure::{Failure, Result};
 use crate::parallel::cores;
+use crate::report::Report;
 use crate::session::tools::Tool;
 use crate::settings::Settings;
 use std::path::{Path, PathBuf};
@@ -177,7 +178,7 @@ impl Remote {
         }
         let Some(cache) = self.connected(options, tools) else { return Ok(()) };
         let fetched = cache.look_up(&wanted)?;
-        fetched.complaints.iter().for_each(|complaint| warn(complaint));
+        fetched.complaints.iter().for_each(|complaint| warn(tools.settings.report(), complaint));
         if let Some(job) = wanted.get(fetched.natives.len()) {
             return Err(Failure::internal(format_args!("the remote cache was not asked for {}", job.name)));
         }
@@ -201,7 +202,7 @@ impl Remote {
             return;
         }
         match self.connected(options, tools).map(|cache| cache.upload(&made)) {
-            Some(Err(error)) if !error.is_known() => warn(&error.to_string()),
+            Some(Err(error)) if !error.is_known() => warn(tools.settings.report(), &error.to_string()),
             _ => {}
         }
     }
@@ -227,7 +228,8 @@ impl Remote {
     }
 
     fn connected(&self, options: &Options, tools: Tools<'_>) -> Option<&RemoteCache> {
-        let connect = || self.connect(options, tools).map_err(|failure| warn(&failure.to_string())).ok();
+        let connect =
+            || self.connect(options, tools).map_err(|failure| warn(tools.settings.report(), &failure.to_string())).ok();
         self.cache.get_or_init(connect).as_ref()
     }
 
@@ -262,6 +264,6 @@ impl Remote {
     }
 }
 
-pub(crate) fn warn(what: &str) {
-    crate::report::warning(format_args!("{what}; continuing without it"));
+pub(crate) fn warn(report: &dyn Report, what: &str) {
+    report.warning(&format!("{what}; continuing without it"));
 }

@@ -51,7 +51,7 @@ pub fn find_named(named: &str, environment: &Environment) -> Option<PathBuf> {
 
 /// The first program of this name in PATH that is not thindist itself, whatever links lead to it.
 fn find_behind_ourselves(name: &str, environment: &Environment) -> Option<PathBuf> {
-    let ourselves = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
+    let ourselves = environment.program().and_then(|path| path.canonicalize().ok());
     std::env::split_paths(environment.get("PATH")?).map(|directory| directory.join(name)).find(|candidate| {
         is_executable(candidate) && candidate.canonicalize().ok().is_some_and(|real| Some(real) != ourselves)
     })

@@ -4,6 +4,7 @@
 use super::way::Way;
 use crate::failure::{Failure, Result, io};
 use crate::parallel::cores;
+use crate::report::Report;
 use crate::session::interrupt::Interrupt;
 use crate::session::remote::{self, Remote};
 use crate::session::stats::{Stats, Timer};
@@ -91,7 +92,7 @@ impl Stores {
         let temporary = settings.environment().temporary_directory();
         let passing = tempfile::Builder::new().prefix("thindist-cache-").tempdir_in(&temporary);
         let Ok(passing) = passing else { return Err(failure) };
-        crate::report::warning(format_args!("{failure}; nothing is kept for later"));
+        settings.report().warning(&format!("{failure}; nothing is kept for later"));
         Self::at(passing.path().to_owned(), Some(passing))
     }
 
@@ -155,6 +156,17 @@ impl Workspace {
             memory,
             passing,
         })
+    }
+
+    /// Who hears what the run says.
+    pub fn report(&self) -> &dyn Report {
+        self.settings.report()
+    }
+
+    fn warn<T>(&self, outcome: Result<T>) {
+        if let Err(failure) = outcome {
+            failure.warn(self.report());
+        }
     }
 
     /// Nothing is kept after this run.
@@ -255,14 +267,14 @@ impl Workspace {
     pub fn record(&self, mut stats: Stats, timer: &Timer) {
         stats.finish(timer);
         if let Some(path) = self.settings.get("stats") {
-            warn(stats.append_to(Path::new(path)));
+            self.warn(stats.append_to(Path::new(path)));
         }
         // What was added is all that can have brought the stores over their bound.
         if stats.backends.executed + stats.backends.remote_cache > 0 {
             let collected = self.settings.cache_size().and_then(|size| {
                 thindist_exec::maintenance::gc_now_and_then(&self.cache_dir, size).map_err(Failure::from)
             });
-            warn(collected);
+            self.warn(collected);
         }
     }
 
@@ -272,7 +284,7 @@ impl Workspace {
             let kept = self.cache_dir.join("kept").join(self.directory.path().file_name().unwrap_or_default());
             let moved = kept.parent().map_or(Ok(()), std::fs::create_dir_all);
             if moved.and_then(|()| std::fs::rename(self.directory.path(), &kept)).is_ok() {
-                crate::report::note(format_args!("the link's files are in {}", kept.display()));
+                self.report().note(&format!("the link's files are in {}", kept.display()));
             }
         }
     }
@@ -295,10 +307,4 @@ pub(crate) fn text(path: &Path) -> Result<String> {
         Failure::new(format_args!("the path of the cache or of the scratch directory is not UTF-8: {}", path.display()))
             .hint("name other places with THINDIST_CACHE_DIR and THINDIST_SCRATCH_DIR")
     })
-}
-
-fn warn<T>(outcome: Result<T>) {
-    if let Err(failure) = outcome {
-        failure.warn();
-    }
 }

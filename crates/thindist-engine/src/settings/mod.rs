@@ -8,6 +8,7 @@ mod unknown;
 
 use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
+use crate::report::Report;
 pub use kind::Kind;
 pub use nearest::nearest;
 pub use registry::{LOG_HELP, LOG_VARIABLE, REGISTRY, Setting, variable};
@@ -61,11 +62,17 @@ impl Settings {
         &self.environment
     }
 
+    /// Who hears what the run says.
+    pub fn report(&self) -> &dyn Report {
+        self.environment.report()
+    }
+
     /// Warns once of variables that look like settings and are none. Called where they would have counted: lld's own lines have the
     /// streams of lld.
     pub fn warn_of_unknown_variables(&self) {
         if self.environment.is_first_examined() {
-            unknown_variables(self.environment.variables()).iter().for_each(Failure::warn);
+            let unknown = unknown_variables(self.environment.variables());
+            unknown.iter().for_each(|unknown| unknown.warn(self.report()));
         }
     }
 

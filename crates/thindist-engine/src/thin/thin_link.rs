@@ -58,7 +58,7 @@ fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::
     let Written { run, list, index_prefix, regular_object } = written;
     let diagnostics = lld_run::lines(&run.stderr);
     if tells {
-        lld_run::print(&diagnostics);
+        lld_run::print(session.workspace.report(), &diagnostics);
     }
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
@@ -68,7 +68,7 @@ fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::
     let trace = lld_run::lines(&run.stdout);
     if tells && session.line.options().any(|(spec, _)| matches!(spec.name, "t" | "trace")) {
         let text: String = trace.iter().map(|line| format!("{line}\n")).collect();
-        lld_run::write_stdout(text.as_bytes())?;
+        lld_run::write_stdout(session, text.as_bytes())?;
     }
     Ok(ThinLink { modules, trace, regular_object: PathBuf::from(regular_object), diagnostics, index_prefix })
 }

@@ -126,9 +126,9 @@ pub(crate) fn run(
     // `None`: no backend was to be run, or lld has refused the line.
     let planned = answered?.unwrap_or_default();
     let names = names_in_process(session, &planned, file.as_deref());
-    lld_run::write_stdout(&names.show_bytes(&run.stdout))?;
+    lld_run::write_stdout(session, &names.show_bytes(&run.stdout))?;
     let said: Vec<String> = lld_run::lines(&run.stderr).iter().map(|line| names.show(line)).collect();
-    lld_run::print(&said);
+    lld_run::print(session.workspace.report(), &said);
     write_dependency_file(session, &dependencies, file.as_deref())?;
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
@@ -265,7 +265,8 @@ fn private_output(link: &Link<'_>) -> Result<Option<PathBuf>> {
 }
 
 fn words(session: &Session, socket: &Path, file: Option<&Path>, dependencies: &str) -> Result<Vec<String>> {
-    let ourselves = std::env::current_exe().map_err(|error| io("find", "thindist itself", &error))?;
+    let ourselves = session.workspace.settings.environment().program();
+    let ourselves = ourselves.ok_or_else(|| Failure::new("cannot find thindist itself"))?;
     let mut words: Vec<String> = session.line.words().map(str::to_owned).collect();
     words.extend([
         format!("--thinlto-distributor={}", ourselves.display()),

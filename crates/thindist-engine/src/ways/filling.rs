@@ -50,7 +50,9 @@ impl<'a> Filling<'a> {
         if private_cache::refusal(&session.line).is_some() || shows_it() {
             return None;
         }
-        Self::try_open(session, inputs, history, now).inspect_err(Failure::warn).ok()
+        Self::try_open(session, inputs, history, now)
+            .inspect_err(|failure| failure.warn(session.workspace.report()))
+            .ok()
     }
 
     fn try_open(session: &'a Session, inputs: &'a InputDigests, history: &mut History, now: &'a Now) -> Result<Self> {

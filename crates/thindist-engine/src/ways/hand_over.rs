@@ -67,7 +67,7 @@ fn warn_of(settings: &Settings, refusal: &Refusal, instead: &str) -> Result<()> 
             Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
         );
     }
-    crate::report::warning(format_args!("{refusal}; {instead}"));
+    settings.report().warning(&format!("{refusal}; {instead}"));
     Ok(())
 }
 

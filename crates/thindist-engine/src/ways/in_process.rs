@@ -122,7 +122,7 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     drop(permits);
     let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
     if !run.success() && filling.is_some() && lld_run::says_full(&run.stderr) {
-        crate::report::warning("lld's private cache is on a full file system; linking without one");
+        session.workspace.report().warning("lld's private cache is on a full file system; linking without one");
         return without_cache(link, &run);
     }
     if let Some(filling) = filling.as_ref().filter(|filling| filling.is_named_in(&run)) {
@@ -133,17 +133,17 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
         let failed = Failed { link, run: &run, is_given_up: token.is_cancelled(), temporaries };
         return failed.conclude(filling, beside);
     }
-    run.pass_on()?;
+    run.pass_on(session)?;
     let mut ended =
         Linked { remembered: None, modules: link.now.len(), executed: 0, is_harvested: false, unharvested: None };
     // What lld said when it compiled a module its cache does not repeat.
     let mut diagnostics = lld_run::lines(&run.stderr);
     let repeated = history.said_before(&diagnostics);
-    lld_run::print(&repeated);
+    lld_run::print(session.workspace.report(), &repeated);
     diagnostics.extend(repeated);
     // lld has linked: nothing that goes wrong from here on is the link's.
     let named_files = keep(link.now, history, filling, beside, &run, &mut ended).unwrap_or_else(|failure| {
-        failure.warn();
+        failure.warn(session.workspace.report());
         *history = History::default();
         None
     });
@@ -162,7 +162,7 @@ fn without_cache(link: &Link<'_>, first: &Run) -> std::result::Result<Ended, Sto
     // On a full disk there is no place for a response file either.
     let arguments = invocation(link, Vec::new()).map_err(|_| failure)?;
     let run = lld_run::start(session, arguments, session.workspace.interrupt.token())?;
-    run.pass_on()?;
+    run.pass_on(session)?;
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
@@ -301,7 +301,7 @@ impl Failed<'_> {
         if run.was_killed() && link.may_divert {
             return Ok(Ended::Killed(run.failure(&session.lld.path)));
         }
-        run.pass_on()?;
+        run.pass_on(session)?;
         Err(run.failure(&session.lld.path).into())
     }
 }

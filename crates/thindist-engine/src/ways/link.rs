@@ -13,6 +13,7 @@ use crate::inputs::survey::Survey;
 use crate::inputs::words::ForLld;
 use crate::memo::{Memo, Remembered};
 use crate::parallel::cores;
+use crate::pipeline;
 use crate::plan::planning::Planned;
 use crate::session::doubts::Doubts;
 use crate::session::lld_run;
@@ -20,7 +21,6 @@ use crate::session::stats::{Stats, Timer};
 use crate::session::workspace::{InputDigests, Session};
 use crate::stop::Stop;
 use crate::thin::thin_link::ThinLink;
-use crate::{pipeline, report};
 use std::sync::PoisonError;
 use thindist_core::lld::link_line::Refusal;
 
@@ -119,7 +119,7 @@ fn falls_short(line: &Line<'_>, chosen: &Chosen) -> Result<()> {
     if settings.never_falls_back()? {
         return Err(Failure::new(why).hint("change the line, or allow in-process ThinLTO with THINDIST_FALLBACK=warn"));
     }
-    report::warning(format_args!("{why}; linking in-process"));
+    settings.report().warning(&format!("{why}; linking in-process"));
     Ok(())
 }
 
@@ -184,7 +184,11 @@ impl<'a> Linking<'a> {
             }
             Ended::Killed(failure) => match self.separate.clone() {
                 Ok(way) => {
-                    report::warning(format_args!("{failure}; running the backends separately"));
+                    self.line
+                        .session
+                        .workspace
+                        .report()
+                        .warning(&format!("{failure}; running the backends separately"));
                     self.separately(way, failure.to_string())
                 }
                 Err(_) => Err(failure.into()),
@@ -210,7 +214,8 @@ impl<'a> Linking<'a> {
         // A link that has not got what was asked for has to say so again.
         if let (Some(remembered), false) = (&linked.remembered, falls_short) {
             // lld's output is in its place.
-            let _ = self.line.memo.store(self.line.session, remembered).inspect_err(Failure::warn);
+            let stored = self.line.memo.store(self.line.session, remembered);
+            let _ = stored.inspect_err(|failure| failure.warn(self.line.session.workspace.report()));
         }
         self.timer.phase("final_link");
         Ok(())
@@ -228,7 +233,7 @@ impl<'a> Linking<'a> {
         let ended = pipeline::finish(session, survey, thin, planned, Doubts::of(session)?, self.stats, self.timer);
         match self.or_in_process(ended)? {
             Some((linked, _)) => {
-                lld_run::print(&thin.diagnostics);
+                lld_run::print(session.workspace.report(), &thin.diagnostics);
                 self.conclude(planned, &linked)
             }
             None => Ok(()),

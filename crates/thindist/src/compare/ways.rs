@@ -117,7 +117,7 @@ impl Bench<'_> {
         words.extend(cache.map(|cache| format!("--thinlto-cache-dir={}", cache.display())));
         let run = lld_run::lld(self.session, "compare.rsp", &words)?;
         if !run.success() {
-            lld_run::print(&lld_run::lines(&run.stderr));
+            lld_run::print(self.session.workspace.report(), &lld_run::lines(&run.stderr));
             return Err(run.failure(&self.session.lld.path));
         }
         let disk_bytes = cache.map_or(Ok(0), disk_bytes)?;
@@ -146,7 +146,7 @@ impl Bench<'_> {
             Invocation { program, arguments, environment: self.environment(way, cache, &stats), directory: None };
         let run = process::run(&invocation, None, self.session.workspace.interrupt.token()).map_err(Failure::new)?;
         if run.status != Status::Exited(0) {
-            lld_run::print(&lld_run::lines(&run.stderr));
+            lld_run::print(self.session.workspace.report(), &lld_run::lines(&run.stderr));
             return Err(Failure::new(format_args!("the link by thindist failed: {}", run.status)));
         }
         let told = told(&stats)?;

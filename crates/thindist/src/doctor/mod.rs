@@ -19,7 +19,7 @@ pub(crate) fn run(environment: &Environment) -> Result<ExitCode> {
         Ok(text) => say!("{GOOD}ok{GOOD:#}     {what}: {text}"),
         Err(failure) => {
             say!("{BAD}WRONG{BAD:#}  {what}:");
-            failure.report();
+            failure.report(environment.report());
             sound = false;
         }
     };

@@ -93,7 +93,8 @@ pub(super) fn write(session: &Session, survey: &Survey, options: &Options, backe
     let (thin, planned) = pipeline::plan(session, survey, &inputs, &mut timer).map_err(pipeline::only_in_process)?;
     if backends == Backends::Soon {
         // The steps compile what is not stored.
-        harvest(session, survey, &inputs, (&thin, &planned), timer).unwrap_or_else(|failure| failure.warn());
+        harvest(session, survey, &inputs, (&thin, &planned), timer)
+            .unwrap_or_else(|failure| failure.warn(session.workspace.report()));
     }
     let places = Places::of(survey, &options.list);
     if !options.final_link {

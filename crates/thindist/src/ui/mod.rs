@@ -11,7 +11,7 @@ mod tell;
 mod usage;
 
 pub(crate) use colour::{Colour, is_coloured};
-pub(crate) use report::Stderr;
+pub(crate) use report::Streams;
 pub(crate) use say::{BAD, EMPHASIS, GOOD, print, say, show};
 pub(crate) use tell::warn;
 pub(crate) use usage::{on_one_line, usage};

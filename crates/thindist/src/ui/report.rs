@@ -1,13 +1,14 @@
-//! What a link says, on the standard error.
+//! What a link says, on the standard error, and what lld writes, on its own streams.
 
 use super::{progress, tell};
-use thindist_engine::report::Report;
+use std::io::{self, Write as _};
+use thindist_engine::report::{Report, Stream};
 
-/// The standard error of this process.
+/// The streams of this process.
 #[derive(Debug)]
-pub(crate) struct Stderr;
+pub(crate) struct Streams;
 
-impl Report for Stderr {
+impl Report for Streams {
     fn warning(&self, text: &str) {
         tell::warn(text);
     }
@@ -26,6 +27,16 @@ impl Report for Stderr {
 
     fn tell(&self, line: &str) {
         tell::tell(line);
+    }
+
+    fn pass_on(&self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        match stream {
+            Stream::Output => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(bytes).and_then(|()| stdout.flush())
+            }
+            Stream::Error => io::stderr().lock().write_all(bytes),
+        }
     }
 
     fn progress(&self, line: Option<&str>) {

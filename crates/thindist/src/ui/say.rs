@@ -1,5 +1,6 @@
 //! What commands say on the standard output.
 
+use super::tell::warn;
 use anstyle::{AnsiColor, Style};
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
@@ -33,7 +34,7 @@ pub(crate) fn print(text: &str) {
 
 fn write(stdout: &mut impl Write, text: Arguments<'_>) {
     match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => io("write", "the standard output", &error).warn(),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => warn(io("write", "the standard output", &error)),
         _ => {}
     }
 }
