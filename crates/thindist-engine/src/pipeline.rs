@@ -77,7 +77,7 @@ fn plan_telling(
     check_dependency_file(session)?;
     let candidates = planning::read_candidates(session, survey, inputs)?;
     timer.phase("plan");
-    let thin = thin_link::run(session, survey)?;
+    let thin = thin_link::run(session, survey, inputs)?;
     timer.phase("thin_link");
     let planned = planning::plan(session, &flags, candidates, &thin, planned)?;
     timer.phase("plan");
@@ -105,7 +105,7 @@ pub(crate) fn plan_beside(session: &Session, survey: &Survey, inputs: &InputDige
     if candidates.iter().any(planning::Candidate::has_regular_part) {
         return Err(Failure::new("regular LTO would be done once more"));
     }
-    let thin = thin_link::run_silently(session, survey).map_err(refused)?;
+    let thin = thin_link::run_silently(session, survey, inputs).map_err(refused)?;
     let planned = planning::plan(session, &flags, candidates, &thin, &mut |_| {}).map_err(refused)?;
     Ok((thin, planned))
 }

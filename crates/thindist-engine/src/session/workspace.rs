@@ -70,6 +70,11 @@ struct Memory {
 /// Content and stamp of each file that the line names.
 pub type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
 
+/// The size of all inputs.
+pub(crate) fn size_of(inputs: &InputDigests) -> u64 {
+    inputs.values().map(|(digest, _)| digest.size()).sum()
+}
+
 /// Where results and temporaries are.
 struct Stores {
     cache_dir: PathBuf,
