@@ -100,7 +100,7 @@ pub(crate) fn plan_beside(session: &Session, survey: &Survey, inputs: &InputDige
         Stop::Refused(refusal) => Failure::new(refusal),
         Stop::Failed(failure) => failure,
     };
-    let flags = LinkFlags::of(&session.line).map_err(Failure::new)?;
+    let flags = LinkFlags::of(&session.line).map_err(Failure::of)?;
     let candidates = planning::read_candidates(session, survey, inputs)?;
     if candidates.iter().any(planning::Candidate::has_regular_part) {
         return Err(Failure::new("regular LTO would be done once more"));

@@ -6,6 +6,7 @@ mod cli;
 mod compare;
 mod distribute;
 mod doctor;
+mod exit;
 mod explain;
 mod line;
 mod object_diff;
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
     let run = || if is_linker { thindist_engine::run(&called_as, words) } else { command(words) };
     thindist_engine::report::listen(&ui::Stderr);
     let outcome = trace::start().and_then(|()| run());
-    outcome.unwrap_or_else(|failure| failure.report())
+    outcome.unwrap_or_else(|failure| exit::after(&failure))
 }
 
 /// What lld and builds call, by the thousand, is known by its first words; everything else is a person's line.

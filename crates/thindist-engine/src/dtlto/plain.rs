@@ -61,7 +61,7 @@ impl Plain<'_> {
             environment: std::env::vars_os().collect(),
             directory: None,
         };
-        let finished = run(&invocation, None, workspace.interrupt.token()).map_err(Failure::new)?;
+        let finished = run(&invocation, None, workspace.interrupt.token()).map_err(Failure::of)?;
         lld_run::print(&lld_run::lines(&finished.stderr));
         if finished.status == Status::Exited(0) {
             return Ok(());

@@ -2,7 +2,7 @@
 //! its tools.
 
 use super::way::Way;
-use crate::failure::{Failure, Result, io};
+use crate::failure::{Failure, Kind, Result, io};
 use crate::parallel::cores;
 use crate::session::interrupt::Interrupt;
 use crate::session::remote::{self, Remote};
@@ -132,10 +132,11 @@ impl Session {
 impl Workspace {
     /// Checks the settings, opens the stores and begins to watch for signals.
     pub fn open(settings: Settings) -> Result<Self> {
-        settings.check()?;
+        let wrong = |failure: Failure| failure.of_kind(Kind::Configuration);
+        settings.check().map_err(wrong)?;
         settings::warn_of_unknown_variables();
-        Way::forced(&settings)?;
-        let options = remote::options(&settings)?;
+        Way::forced(&settings).map_err(wrong)?;
+        let options = remote::options(&settings).map_err(wrong)?;
         let interrupt = Interrupt::watch()?;
         let Stores { cache_dir, cas, action_cache, directory, passing } = Stores::open(&settings)?;
         let state = State::open(&cache_dir);
