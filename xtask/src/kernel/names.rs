@@ -8,7 +8,7 @@ use crate::project::Home;
 use crate::stats::{self, Link};
 use crate::{Result, files};
 
-use super::build::{self, Linker};
+use super::build::{self, Goal, Linker};
 use super::edits::Edited;
 use super::{Kernel, boot, link_line};
 
@@ -24,7 +24,8 @@ fn make(kernel: &Kernel, home: &Home, linker: &Linker, step: &str) -> Result<Vec
     let stable = |make: &mut Command| {
         make.env(STABLE.0, STABLE.1);
     };
-    build::make_with(kernel, home, linker, &format!("stable-{step}"), build::ALL, stable)
+    let goal = Goal { step: &format!("stable-{step}"), targets: build::ALL };
+    build::make_with(kernel, home, linker, goal, stable)
 }
 
 /// The promoted names of vmlinux.

@@ -11,7 +11,7 @@ use crate::project::Home;
 use crate::stats::{self, Link};
 use crate::{Result, cargo, files};
 
-use super::build::{self, Linker};
+use super::build::{self, Goal, Linker};
 use super::edits::Edited;
 use super::{HOME, Kernel, boot, config, dist, dtlto, link_line, names, older, own_option, source};
 
@@ -286,7 +286,8 @@ fn second(suite: &Suite, kernel: &Kernel, full: bool) -> Result<String> {
         make.env("THINDIST_MEMO", "0");
         make.env("HOME", &elsewhere).env("TMPDIR", &elsewhere).env("USER", "somebody").env("LOGNAME", "somebody");
     };
-    let links = build::make_with(kernel, &suite.home, &suite.linker, "build", &["vmlinux"], somebody_else)?;
+    let goal = Goal { step: "build", targets: &["vmlinux"] };
+    let links = build::make_with(kernel, &suite.home, &suite.linker, goal, somebody_else)?;
     let run = stats::run_in(&links);
     require(run == 0, || format!("{run} backends ran"))?;
     Ok(format!("{} objects reused, {compiled} files compiled there", whole(&links)?.backends.reused()))

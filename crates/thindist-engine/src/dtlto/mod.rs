@@ -241,12 +241,13 @@ impl Distribution<'_> {
             .map_err(planning::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
         let plan = planning::planned_over(modules, PromotedNames::Hash)?;
-        let common = Common { compiler: self.compiler.identity, flags: &flags, named: &named, regular: &[] };
+        let compiler = self.compiler.identity;
+        let common = Common { plan: &plan, modules, compiler, flags: &flags, named: &named, regular: &[] };
         let places = execution::places_beside(workspace, self.flags.line.jobs())?;
         let tools = Tools { settings: &workspace.settings, state: &workspace.state, compiler: &self.compiler.path };
-        workspace.remote.while_planning(tools, places, |planned| {
-            planning::plan_jobs(workspace, &plan, modules, indexes, &common, planned)
-        })
+        workspace
+            .remote
+            .while_planning(tools, places, |planned| planning::plan_jobs(workspace, indexes, &common, planned))
     }
 
     fn build(&self, workspace: &Workspace, planned: &PlannedJobs, counts: &mut BackendCounts) -> Result<()> {

@@ -13,14 +13,15 @@ use crate::inputs::survey::Survey;
 use crate::inputs::words::ForLld;
 use crate::memo::{Memo, Remembered};
 use crate::parallel::cores;
+use crate::pipeline::Separate;
 use crate::plan::planning::Planned;
+use crate::report;
 use crate::session::doubts::Doubts;
 use crate::session::lld_run;
 use crate::session::stats::{Stats, Timer};
 use crate::session::workspace::{InputDigests, Session};
 use crate::stop::Stop;
 use crate::thin::thin_link::ThinLink;
-use crate::{pipeline, report};
 use std::sync::PoisonError;
 use thindist_core::lld::link_line::Refusal;
 
@@ -223,7 +224,8 @@ impl<'a> Linking<'a> {
         }
         self.go(Way::IndexOnly, why);
         self.timer.phase("plan");
-        let ended = pipeline::finish(session, survey, thin, planned, Doubts::of(session)?, self.stats, self.timer);
+        let ended =
+            Separate { session, survey, doubts: Doubts::of(session)? }.finish(thin, planned, self.stats, self.timer);
         match self.or_in_process(ended)? {
             Some((linked, _)) => {
                 lld_run::print(&thin.diagnostics);
@@ -254,7 +256,8 @@ impl<'a> Linking<'a> {
         let Line { session, survey, inputs, .. } = *self.line;
         self.go(way, why);
         if way == Way::IndexOnly {
-            let ended = pipeline::build(session, survey, inputs, Doubts::of(session)?, self.stats, self.timer);
+            let ended =
+                Separate { session, survey, doubts: Doubts::of(session)? }.build(inputs, self.stats, self.timer);
             let Some((planned, linked, _)) = self.or_in_process(ended)? else { return Ok(()) };
             return self.conclude(&planned, &linked);
         }
