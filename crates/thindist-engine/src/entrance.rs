@@ -107,7 +107,7 @@ fn link(
 pub fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
     let words = Words::read(settings, words)?;
     let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is no UTF-8"))?;
-    let line = LinkLine::parse(&expanded).map_err(Failure::new)?;
+    let line = LinkLine::parse(&expanded).map_err(Failure::of)?;
     let (survey, readable) = Survey::of(&line);
     readable.map_err(only_in_process)?;
     let lld = find_lld(settings, "ld.thindist")?;

@@ -46,7 +46,8 @@ pub fn distribute(
     timer: &mut Timer,
 ) -> std::result::Result<Distributed, Stop> {
     let inputs = session.digest_inputs(survey.files())?;
-    let (planned, linked, natives) = build(session, survey, &inputs, Doubts::Shown, stats, timer)?;
+    let link = Separate { session, survey, doubts: Doubts::Shown };
+    let (planned, linked, natives) = link.build(&inputs, stats, timer)?;
     Ok(Distributed {
         natives,
         regular_object: planned.has_regular_part.then(|| session.workspace.path("thin/regular.o")),
@@ -77,7 +78,7 @@ fn plan_telling(
     check_dependency_file(session)?;
     let candidates = planning::read_candidates(session, survey, inputs)?;
     timer.phase("plan");
-    let thin = thin_link::run(session, survey)?;
+    let thin = thin_link::run(session, survey, inputs)?;
     timer.phase("thin_link");
     let planned = planning::plan(session, &flags, candidates, &thin, planned)?;
     timer.phase("plan");
@@ -100,34 +101,14 @@ pub(crate) fn plan_beside(session: &Session, survey: &Survey, inputs: &InputDige
         Stop::Refused(refusal) => Failure::new(refusal),
         Stop::Failed(failure) => failure,
     };
-    let flags = LinkFlags::of(&session.line).map_err(Failure::new)?;
+    let flags = LinkFlags::of(&session.line).map_err(Failure::of)?;
     let candidates = planning::read_candidates(session, survey, inputs)?;
     if candidates.iter().any(planning::Candidate::has_regular_part) {
         return Err(Failure::new("regular LTO would be done once more"));
     }
-    let thin = thin_link::run_silently(session, survey).map_err(refused)?;
+    let thin = thin_link::run_silently(session, survey, inputs).map_err(refused)?;
     let planned = planning::plan(session, &flags, candidates, &thin, &mut |_| {}).map_err(refused)?;
     Ok((thin, planned))
-}
-
-/// Thin link, plan, backends, final link.
-pub(crate) fn build(
-    session: &Session,
-    survey: &Survey,
-    inputs: &InputDigests,
-    doubts: Doubts,
-    stats: &mut Stats,
-    timer: &mut Timer,
-) -> std::result::Result<(Planned, Linked, Natives), Stop> {
-    let places = execution::places_beside(&session.workspace, session.line.jobs())?;
-    let tools =
-        Tools { settings: &session.workspace.settings, state: &session.workspace.state, compiler: &session.clang.path };
-    let (thin, planned) = session
-        .workspace
-        .remote
-        .while_planning(tools, places, |planned| plan_telling(session, survey, inputs, timer, planned))?;
-    let (linked, natives) = finish(session, survey, &thin, &planned, doubts, stats, timer)?;
-    Ok((planned, linked, natives))
 }
 
 /// A dependency file of a link of several steps would be that of one of them.
@@ -139,36 +120,68 @@ pub(crate) fn check_dependency_file(session: &Session) -> std::result::Result<()
     Err(Stop::Refused(Refusal { option: "--dependency-file".to_owned(), reason }))
 }
 
-/// Backends and final link.
-pub(crate) fn finish(
-    session: &Session,
-    survey: &Survey,
-    thin: &ThinLink,
-    planned: &Planned,
-    doubts: Doubts,
-    stats: &mut Stats,
-    timer: &mut Timer,
-) -> std::result::Result<(Linked, Natives), Stop> {
-    check_dependency_file(session)?;
-    stats.modules = planned.len();
-    let placed = native_objects::build(session, planned, &mut stats.backends)?;
-    let natives =
-        placed.iter().map(|placed| (placed.made.planned.job.name.clone(), placed.file.path.clone())).collect();
-    let (made, files): (Vec<_>, Vec<_>) = placed.into_iter().map(|placed| (placed.made, placed.file)).unzip();
-    kept::keep(session, &made)?;
-    timer.phase("backends");
-    let parts = Parts {
-        trace: &thin.trace,
-        bitcode: &planned.bitcode,
-        regular_object: planned.has_regular_part.then_some(thin.regular_object.as_path()),
-        natives: &files,
-        said: &thin.diagnostics,
-        doubts,
-    };
-    let mut linked = final_link::run(session, survey, &parts)?;
-    if session.line.warnings() != Warnings::Silent {
-        linked.diagnostics.extend(execution::warnings(&made));
+/// A link by separate backends and a final link of our own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Separate<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) survey: &'a Survey,
+    /// What becomes of it if it may come out otherwise than in-process.
+    pub(crate) doubts: Doubts,
+}
+
+impl Separate<'_> {
+    /// Thin link, plan, backends, final link.
+    pub(crate) fn build(
+        self,
+        inputs: &InputDigests,
+        stats: &mut Stats,
+        timer: &mut Timer,
+    ) -> std::result::Result<(Planned, Linked, Natives), Stop> {
+        let Self { session, survey, .. } = self;
+        let places = execution::places_beside(&session.workspace, session.line.jobs())?;
+        let tools = Tools {
+            settings: &session.workspace.settings,
+            state: &session.workspace.state,
+            compiler: &session.clang.path,
+        };
+        let (thin, planned) = session
+            .workspace
+            .remote
+            .while_planning(tools, places, |planned| plan_telling(session, survey, inputs, timer, planned))?;
+        let (linked, natives) = self.finish(&thin, &planned, stats, timer)?;
+        Ok((planned, linked, natives))
     }
-    timer.phase("final_link");
-    Ok((linked, natives))
+
+    /// Backends and final link.
+    pub(crate) fn finish(
+        self,
+        thin: &ThinLink,
+        planned: &Planned,
+        stats: &mut Stats,
+        timer: &mut Timer,
+    ) -> std::result::Result<(Linked, Natives), Stop> {
+        let Self { session, survey, doubts } = self;
+        check_dependency_file(session)?;
+        stats.modules = planned.len();
+        let placed = native_objects::build(session, planned, &mut stats.backends)?;
+        let natives =
+            placed.iter().map(|placed| (placed.made.planned.job.name.clone(), placed.file.path.clone())).collect();
+        let (made, files): (Vec<_>, Vec<_>) = placed.into_iter().map(|placed| (placed.made, placed.file)).unzip();
+        kept::keep(session, &made)?;
+        timer.phase("backends");
+        let parts = Parts {
+            trace: &thin.trace,
+            bitcode: &planned.bitcode,
+            regular_object: planned.has_regular_part.then_some(thin.regular_object.as_path()),
+            natives: &files,
+            said: &thin.diagnostics,
+            doubts,
+        };
+        let mut linked = final_link::run(session, survey, &parts)?;
+        if session.line.warnings() != Warnings::Silent {
+            linked.diagnostics.extend(execution::warnings(&made));
+        }
+        timer.phase("final_link");
+        Ok((linked, natives))
+    }
 }

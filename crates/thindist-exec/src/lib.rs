@@ -18,7 +18,7 @@ pub use limits::slots::{Slot, Slots};
 pub use run::action_root::ActionRoot;
 pub use run::job::{Job, NativeObject, Origin, Outcome, Source, Times};
 pub use run::local::{Executor, LocalExecutor};
-pub use run::schedule::{Limits, ProgressSink, execute, look_up, run_all};
+pub use run::schedule::{Limits, ProgressSink, Work, execute, look_up, run_all};
 pub use run::warm::WarmCompiler;
 pub use run::{object_check, process, scratch};
 pub use store::action_cache::{ActionCache, CachedOutput, CachedResult};

@@ -59,12 +59,16 @@ impl RemoteCache {
     /// Begins to ask for a job that will be looked up, and, if the engine has no result and `send` is wanted, to send its
     /// inputs. Nobody waits for that; what goes wrong is told by the look-up, or by [`Self::trouble`].
     pub fn ahead(&self, job: &Job, send: bool) {
-        let (engine, asked) = (self.client.engine().clone(), Arc::clone(&self.asked));
-        let (sent, worker, job) = (Arc::clone(&self.client.sent), self.worker.clone(), job.clone());
+        let ahead = Ahead {
+            engine: self.client.engine().clone(),
+            asked: Arc::clone(&self.asked),
+            sent: Arc::clone(&self.client.sent),
+            worker: self.worker.clone(),
+        };
+        let job = job.clone();
         self.client.spawn(async move {
-            let done = ahead(&engine, &asked, &sent, worker.as_deref(), &job, send).await;
-            if let Err(error) = done {
-                asked.fail(error);
+            if let Err(error) = ahead.of(&job, send).await {
+                ahead.asked.fail(error);
             }
         });
     }
@@ -193,24 +197,27 @@ enum Unusable {
     Store(StoreError),
 }
 
-/// See [`RemoteCache::ahead`].
-async fn ahead(
-    engine: &Engine,
-    asked: &Asked,
-    sent: &Arc<Sent>,
-    worker: Option<&Worker>,
-    job: &Job,
-    send: bool,
-) -> Result<(), RemoteError> {
-    if asked.ask(engine, &job.action.key()).await?.is_some() {
-        return Ok(());
+/// What [`RemoteCache::ahead`] is done with.
+struct Ahead {
+    engine: Engine,
+    asked: Arc<Asked>,
+    sent: Arc<Sent>,
+    worker: Option<Arc<Worker>>,
+}
+
+impl Ahead {
+    async fn of(&self, job: &Job, send: bool) -> Result<(), RemoteError> {
+        let Self { engine, asked, sent, worker } = self;
+        if asked.ask(engine, &job.action.key()).await?.is_some() {
+            return Ok(());
+        }
+        // What no root can hold runs here, and that is told then.
+        let Some(Ok(action)) = worker.as_deref().map(|worker| RemoteAction::of(job, worker)) else { return Ok(()) };
+        if asked.ask(engine, &action.digest).await?.is_some() || !send {
+            return Ok(());
+        }
+        sent.ensure(engine, &action.blobs).await
     }
-    // What no root can hold runs here, and that is told then.
-    let Some(Ok(action)) = worker.map(|worker| RemoteAction::of(job, worker)) else { return Ok(()) };
-    if asked.ask(engine, &action.digest).await?.is_some() || !send {
-        return Ok(());
-    }
-    sent.ensure(engine, &action.blobs).await
 }
 
 /// Asks for all keys at once. What fails is no hit.

@@ -6,6 +6,7 @@ mod cli;
 mod compare;
 mod distribute;
 mod doctor;
+mod exit;
 mod explain;
 mod line;
 mod object_diff;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         if is_linker { thindist_engine::run(&environment, &called_as, words) } else { command(&environment, words) }
     };
     let outcome = trace::start().and_then(|()| run());
-    outcome.unwrap_or_else(|failure| failure.report(&ui::Streams))
+    outcome.unwrap_or_else(|failure| exit::after(&failure))
 }
 
 /// What lld and builds call, by the thousand, is known by its first words; everything else is a person's line.

@@ -19,8 +19,6 @@ use thindist_engine::survey::Survey;
 use thindist_engine::workspace::Session;
 use thindist_engine::{lld_run, pipeline};
 
-/// Exit code 2: the comparison could not be made.
-const COULD_NOT_RUN: u8 = 2;
 /// Differences beyond this many are only counted.
 const SHOWN: usize = 20;
 
@@ -51,7 +49,7 @@ pub(crate) fn diff(files: &Files) -> Result<ExitCode> {
 }
 
 fn could_not_run(failure: Failure) -> Failure {
-    failure.code(COULD_NOT_RUN)
+    failure.no_answer()
 }
 
 fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
@@ -174,7 +172,7 @@ impl Report {
     }
 
     fn output(&mut self, in_process: &[u8], ours: &[u8]) -> Result<()> {
-        let comparison = object_diff::compare(in_process, ours, &self.renamed).map_err(Failure::new)?;
+        let comparison = object_diff::compare(in_process, ours, &self.renamed).map_err(Failure::of)?;
         self.whole_output = in_process == ours;
         self.sections = comparison.sections;
         self.symbols = comparison.symbols;

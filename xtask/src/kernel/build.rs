@@ -98,7 +98,14 @@ pub(crate) fn environment(llvm: u32) -> Vec<(String, String)> {
 
 /// Builds `targets` and returns what thindist says of the links that were made. `step` names the log and the statistics.
 pub(crate) fn make(kernel: &Kernel, home: &Home, linker: &Linker, step: &str, targets: &[&str]) -> Result<Vec<Link>> {
-    make_with(kernel, home, linker, step, targets, |_| ())
+    make_with(kernel, home, linker, Goal { step, targets }, |_| ())
+}
+
+/// What is built, and what its log and its statistics are called.
+#[derive(Clone, Copy)]
+pub(crate) struct Goal<'a> {
+    pub(crate) step: &'a str,
+    pub(crate) targets: &'a [&'a str],
 }
 
 /// The same after `adjust` had a go at the command.
@@ -106,8 +113,7 @@ pub(crate) fn make_with(
     kernel: &Kernel,
     home: &Home,
     linker: &Linker,
-    step: &str,
-    targets: &[&str],
+    Goal { step, targets }: Goal<'_>,
     adjust: impl FnOnce(&mut Command),
 ) -> Result<Vec<Link>> {
     let name = kernel.log_name(step);

@@ -9,7 +9,7 @@ use crate::figures::stats::{self, Link};
 use crate::host::files;
 use crate::host::project::Home;
 
-use super::build::{self, Linker};
+use super::build::{self, Goal, Linker};
 use super::checkout::Kernel;
 use super::edits::Edited;
 use super::{boot, link_line};
@@ -26,7 +26,8 @@ fn make(kernel: &Kernel, home: &Home, linker: &Linker, step: &str) -> Result<Vec
     let stable = |make: &mut Command| {
         make.env(STABLE.0, STABLE.1);
     };
-    build::make_with(kernel, home, linker, &format!("stable-{step}"), build::ALL, stable)
+    let goal = Goal { step: &format!("stable-{step}"), targets: build::ALL };
+    build::make_with(kernel, home, linker, goal, stable)
 }
 
 /// The promoted names of vmlinux.

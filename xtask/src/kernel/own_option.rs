@@ -14,7 +14,7 @@ use crate::host::newer_suite::{self, Apt};
 use crate::host::project::Home;
 use crate::host::{files, machine, run};
 
-use super::build::{self, Linker};
+use super::build::{self, Goal, Linker};
 use super::checkout::Kernel;
 use super::edits::Edited;
 use super::{boot, config, link_line, modules, source};
@@ -171,12 +171,12 @@ pub(crate) fn edits(kernel: &Kernel, home: &Home, linker: &Linker, number: u64) 
     require(links.is_empty(), || format!("nothing changed: {} links and backends", links.len()))?;
     let leaf = Edited::leaf(kernel);
     leaf.append(number)?;
-    let leaf_rules = counted(kernel, home, linker, "append", VMLINUX, 1)?;
+    let leaf_rules = counted(kernel, home, linker, Goal { step: "append", targets: VMLINUX }, 1)?;
     leaf.restore()?;
-    counted(kernel, home, linker, "revert", VMLINUX, 0)?;
+    counted(kernel, home, linker, Goal { step: "revert", targets: VMLINUX }, 0)?;
     let hot = Edited::hot(kernel);
     hot.append(number)?;
-    let hot_rules = counted(kernel, home, linker, "append-hot", VMLINUX, 1)?;
+    let hot_rules = counted(kernel, home, linker, Goal { step: "append-hot", targets: VMLINUX }, 1)?;
     let importers = importers(kernel, home)?;
     require(importers >= LEAST_IMPORTERS, || format!("only {importers} modules import from {}", hot.object))?;
     let all = listed(kernel)?.len();
@@ -191,8 +191,7 @@ fn counted(
     kernel: &Kernel,
     home: &Home,
     linker: &Linker,
-    step: &str,
-    targets: &[&str],
+    Goal { step, targets }: Goal<'_>,
     expected: u64,
 ) -> Result<usize> {
     let links = build::make(kernel, home, linker, step, targets)?;
@@ -224,7 +223,7 @@ pub(crate) fn verified(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<
 /// Built again on a warm cache: after `make clean`, or with only some sources compiled anew.
 pub(crate) fn warm(kernel: &Kernel, home: &Home, linker: &Linker, full: bool) -> Result<String> {
     Edited::hot(kernel).restore()?;
-    counted(kernel, home, linker, "revert-hot", VMLINUX, 0)?;
+    counted(kernel, home, linker, Goal { step: "revert-hot", targets: VMLINUX }, 0)?;
     let compiled = if full {
         let mut clean = build::command(kernel, home, linker);
         run::quiet(clean.arg("clean"), &home.log(&kernel.log_name("clean")))?;
@@ -234,7 +233,7 @@ pub(crate) fn warm(kernel: &Kernel, home: &Home, linker: &Linker, full: bool) ->
         let parts = ["lib", "mm", "block"].iter().map(|part| source::remove_objects(&kernel.out.join(part)));
         parts.sum::<Result<usize>>()?.to_string()
     };
-    let rules = counted(kernel, home, linker, "warm", ALL, 0)?;
+    let rules = counted(kernel, home, linker, Goal { step: "warm", targets: ALL }, 0)?;
     require(rules >= LEAST_BACKENDS, || format!("make ran only {rules} backends"))?;
     Ok(format!("{rules} backends from the cache, {compiled} files compiled"))
 }

@@ -12,7 +12,7 @@ use crate::figures::stats::{self, Link};
 use crate::host::project::Home;
 use crate::host::{cargo, files};
 
-use super::build::{self, Linker};
+use super::build::{self, Goal, Linker};
 use super::checkout::{HOME, Kernel};
 use super::edits::Edited;
 use super::{boot, config, dist, dtlto, edits, link_line, names, older, own_option, source};
@@ -287,7 +287,8 @@ fn second(suite: &Suite, kernel: &Kernel, full: bool) -> Result<String> {
         make.env("THINDIST_MEMO", "0");
         make.env("HOME", &elsewhere).env("TMPDIR", &elsewhere).env("USER", "somebody").env("LOGNAME", "somebody");
     };
-    let links = build::make_with(kernel, &suite.home, &suite.linker, "build", &["vmlinux"], somebody_else)?;
+    let goal = Goal { step: "build", targets: &["vmlinux"] };
+    let links = build::make_with(kernel, &suite.home, &suite.linker, goal, somebody_else)?;
     let run = stats::run_in(&links);
     require(run == 0, || format!("{run} backends ran"))?;
     Ok(format!("{} objects reused, {compiled} files compiled there", whole(&links)?.backends.reused()))

@@ -127,6 +127,13 @@ enum Field {
     Text,
 }
 
+/// The record of one kind of global.
+struct Layout {
+    kind: Kind,
+    fields: &'static [Field],
+    longest: usize,
+}
+
 use Field::{Attributes as Attrs, Comdat, DsoLocal, Elsewhere, Gc, Plain, Presence, Section, Text, Type as Ty};
 
 /// Type, address space and constancy, initialiser, linkage, alignment, section, visibility, thread-local mode,
@@ -149,26 +156,22 @@ const ALIAS: &[Field] = &[Ty, Plain, Elsewhere, Plain, Plain, Plain, Plain, Plai
 impl Reader<'_> {
     fn variable(&self) -> Option<Global> {
         let initialiser = self.value(4)?;
-        self.global(Kind::Variable, VARIABLE, LONGEST_VARIABLE, initialiser != 0, vec![initialiser])
+        let layout = Layout { kind: Kind::Variable, fields: VARIABLE, longest: LONGEST_VARIABLE };
+        self.global(&layout, initialiser != 0, vec![initialiser])
     }
 
     fn function(&self) -> Option<Global> {
         let parts = [12, 15, 16].map(|at| self.values.get(at).copied().unwrap_or(0)).to_vec();
-        self.global(Kind::Function, FUNCTION, LONGEST_FUNCTION, self.value(4)? == 0, parts)
+        let layout = Layout { kind: Kind::Function, fields: FUNCTION, longest: LONGEST_FUNCTION };
+        self.global(&layout, self.value(4)? == 0, parts)
     }
 
     fn alias(&self) -> Option<Global> {
-        self.global(Kind::Indirect, ALIAS, LONGEST_ALIAS, true, Vec::new())
+        self.global(&Layout { kind: Kind::Indirect, fields: ALIAS, longest: LONGEST_ALIAS }, true, Vec::new())
     }
 
-    fn global(
-        &self,
-        kind: Kind,
-        fields: &[Field],
-        longest: usize,
-        is_defined: bool,
-        parts: Vec<u64>,
-    ) -> Option<Global> {
+    fn global(&self, layout: &Layout, is_defined: bool, parts: Vec<u64>) -> Option<Global> {
+        let Layout { kind, fields, longest } = *layout;
         if self.values.len() > longest {
             return None;
         }

@@ -17,6 +17,12 @@ use std::rc::Rc;
 const SETTYPE: u64 = 1;
 const BLOCKADDRESS: u64 = 21;
 
+/// A record of the constants' block.
+struct ConstantRecord<'a> {
+    code: u64,
+    values: &'a [u64],
+}
+
 pub(super) mod metadata {
     pub(in super::super) const VALUE: u64 = 2;
     pub(in super::super) const NODE: u64 = 3;
@@ -270,7 +276,7 @@ impl<'a> Tables<'a> {
         let (mut sink, mut reached) = (Sink::of(b'c'), Reached::default());
         sink.id(self.types.id(type_number)?);
         sink.number(code);
-        self.constant_record(code, &values, &mut sink, &mut reached, depth)?;
+        self.constant_record(ConstantRecord { code, values: &values }, &mut sink, &mut reached, depth)?;
         let described = Rc::new(Described { id: sink.finish(), reached });
         self.values.get_mut(place)?.1 = Memo::Done(described.clone());
         Some(described)
@@ -278,12 +284,12 @@ impl<'a> Tables<'a> {
 
     fn constant_record(
         &mut self,
-        code: u64,
-        values: &[u64],
+        record: ConstantRecord<'_>,
         sink: &mut Sink,
         reached: &mut Reached,
         depth: u32,
     ) -> Option<()> {
+        let ConstantRecord { code, values } = record;
         if code == BLOCKADDRESS {
             return self.block_address(values, sink, reached);
         }

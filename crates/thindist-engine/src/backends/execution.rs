@@ -21,8 +21,8 @@ use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::Warnings;
 use thindist_core::plan;
 use thindist_exec::{
-    Estimate, Executor, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin,
-    Outcome, Slots, Source, WarmCompiler, jobs_told, look_up, run_all, scratch,
+    Estimate, Job, Limits, LocalExecutor, LocalLane, MakeJobserver, MemoryBudget, NativeObject, Origin, Outcome, Slots,
+    Source, WarmCompiler, Work, jobs_told, look_up, run_all, scratch,
 };
 use thindist_remote::{Hybrid, IN_FLIGHT, Policy, RemoteExecutor, WAITING};
 
@@ -240,7 +240,8 @@ fn run_here(
     let max_unfinished = Limits::storing(max_jobs);
     let limits = Limits { max_jobs, max_unfinished, slots: Some(&slots), jobserver, memory: MemoryBudget::Measured };
     let progress = progress(batch, jobs, estimates, max_jobs.min(slot_count));
-    Ok(run_within(batch, jobs, estimates, local, limits, &progress))
+    let work = Work { jobs, estimates, executor: local, cache: &batch.workspace.action_cache };
+    Ok(run_within(batch, work, limits, &progress))
 }
 
 fn progress<'a>(batch: &Batch<'a>, jobs: &[Job], estimates: &[Option<Estimate>], at_a_time: usize) -> Progress<'a> {
@@ -281,21 +282,14 @@ fn run_beside(
         memory: MemoryBudget::FixedKib(u64::MAX),
     };
     let progress = progress(batch, jobs, estimates, in_flight).beside(hybrid.flight());
-    let outcomes = hybrid.while_helping(|| run_within(batch, jobs, estimates, &hybrid, limits, &progress));
+    let work = Work { jobs, estimates, executor: &hybrid, cache: &batch.workspace.action_cache };
+    let outcomes = hybrid.while_helping(|| run_within(batch, work, limits, &progress));
     hybrid.complaint(engine.trouble()).iter().for_each(|complaint| remote::warn(batch.workspace.report(), complaint));
     Ok(outcomes)
 }
 
-fn run_within(
-    batch: &Batch<'_>,
-    jobs: &[Job],
-    estimates: &[Option<Estimate>],
-    executor: &dyn Executor,
-    limits: Limits<'_>,
-    progress: &Progress<'_>,
-) -> Vec<Outcome> {
-    let Workspace { action_cache, interrupt, .. } = batch.workspace;
-    let outcomes = run_all(jobs, estimates, executor, action_cache, limits, progress, interrupt.token());
+fn run_within(batch: &Batch<'_>, work: Work<'_>, limits: Limits<'_>, progress: &Progress<'_>) -> Vec<Outcome> {
+    let outcomes = run_all(work, limits, progress, batch.workspace.interrupt.token());
     progress.close();
     outcomes
 }

@@ -173,7 +173,7 @@ impl From {
 fn text(entries: impl Iterator<Item = Entry>) -> Result<String> {
     let mut text = String::new();
     for entry in entries {
-        text.push_str(&serde_json::to_string(&entry).map_err(Failure::new)?);
+        text.push_str(&serde_json::to_string(&entry).map_err(Failure::of)?);
         text.push('\n');
     }
     Ok(text)

@@ -12,7 +12,6 @@ mod linker;
 pub(crate) mod modules;
 mod outputs;
 mod plain;
-mod told;
 
 use crate::backends::execution::{self, Batch};
 use crate::backends::what_ran::Line;
@@ -20,6 +19,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
 use crate::plan::planning::{self, Common, PlannedJobs};
 use crate::report::Report;
+use crate::session::otherwise;
 use crate::session::remote::Tools;
 use crate::session::stats::{BackendCounts, Stats, Timer};
 use crate::session::tools::{self, Tool};
@@ -39,10 +39,12 @@ use thindist_core::flags::targets;
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::lld::dtlto::{self, DtltoJobs};
 use thindist_core::lld::link_line::{OutputKind, Refusal};
-use told::tell;
 
 const USAGE: &str = "usage: thindist distribute [--thindist-… settings] [options of the link in lld's spelling] JOB.json \
     (lld: --thinlto-distributor=/path/to/thindist --thinlto-distributor-arg=distribute)";
+
+/// For those who allow nothing else than in-process.
+const LEAVE_OUT: &str = "leave it out, or allow it with THINDIST_FALLBACK=warn";
 
 /// One call of lld's.
 struct Distribution<'a> {
@@ -143,7 +145,7 @@ fn distribute(
     let flags = flags(workspace.report(), jobs, linker, more, &modules)?;
     let mut this = Distribution { jobs, linker, compiler, flags, modules, line: None };
     this.tell_left_out(workspace)?;
-    this.modules.take_identifiers(workspace, linker)?;
+    this.take_identifiers(workspace)?;
     match this.plan(workspace) {
         Ok(planned) => {
             timer.phase("plan");
@@ -226,12 +228,23 @@ impl Distribution<'_> {
     fn tell_left_out(&self, workspace: &Workspace) -> Result<()> {
         let mut left_out = self.flags.left_out.clone();
         left_out.extend(self.check_target().err());
-        left_out.iter().try_for_each(|refusal| tell(workspace, refusal, "backends of DTLTO do without"))
+        let without = "backends of DTLTO do without";
+        let tell = |refusal| otherwise::tell(&workspace.settings, refusal, without, LEAVE_OUT);
+        left_out.iter().try_for_each(tell)
     }
 
     /// Whether these backends give in-process' bytes for the target, with what the user has the compiler told besides.
     fn check_target(&self) -> std::result::Result<(), Refusal> {
         self.flags.flags.check_target(&self.jobs.target, !self.jobs.extra.is_empty())
+    }
+
+    /// Gives the modules their identifiers in-process, or says that it cannot.
+    fn take_identifiers(&mut self, workspace: &Workspace) -> Result<()> {
+        let Some(linker) = self.linker else { return Ok(()) };
+        match self.modules.rename_to_in_process(linker) {
+            Ok(()) => Ok(()),
+            Err(refusal) => otherwise::tell(&workspace.settings, &refusal, "taking DTLTO's order instead", LEAVE_OUT),
+        }
     }
 
     fn plan(&mut self, workspace: &Workspace) -> std::result::Result<PlannedJobs, Stop> {
@@ -243,12 +256,13 @@ impl Distribution<'_> {
             .map_err(planning::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
         let plan = planning::planned_over(modules, PromotedNames::Hash)?;
-        let common = Common { compiler: &self.compiler, flags: &flags, named: &named, regular: &[] };
+        let compiler = &self.compiler;
+        let common = Common { plan: &plan, modules, compiler, flags: &flags, named: &named, regular: &[] };
         let places = execution::places_beside(workspace, self.flags.line.jobs())?;
         let tools = Tools { settings: &workspace.settings, state: &workspace.state, compiler: &self.compiler.path };
-        workspace.remote.while_planning(tools, places, |planned| {
-            planning::plan_jobs(workspace, &plan, modules, indexes, &common, planned)
-        })
+        workspace
+            .remote
+            .while_planning(tools, places, |planned| planning::plan_jobs(workspace, indexes, &common, planned))
     }
 
     fn build(&self, workspace: &Workspace, planned: &PlannedJobs, counts: &mut BackendCounts) -> Result<()> {
@@ -267,7 +281,7 @@ impl Distribution<'_> {
 
     /// Compiles as any distributor would: for what an action cannot express.
     fn fall_back(&self, workspace: &Workspace, refusal: &Refusal) -> Result<()> {
-        tell(workspace, refusal, "compiling without the stores")?;
+        otherwise::tell(&workspace.settings, refusal, "compiling without the stores", LEAVE_OUT)?;
         self.plain().compile_all(workspace)
     }
 

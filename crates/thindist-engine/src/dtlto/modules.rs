@@ -2,7 +2,6 @@
 
 use super::identifiers;
 use super::linker::{LLDS_FILE, Linker};
-use super::told::tell;
 use crate::failure::{Failure, Result, io};
 use crate::inputs::imported::Located;
 use crate::parallel;
@@ -52,15 +51,6 @@ impl Modules {
         let modules = ModuleMap::of_plan(read);
         let by_path = modules.with(paths)?.into_pairs().map(|(id, path)| (path, id)).collect();
         Ok(Self { modules, by_path, renamed: false })
-    }
-
-    /// Gives the modules their identifiers in-process, or says that it cannot.
-    pub(crate) fn take_identifiers(&mut self, workspace: &Workspace, linker: Option<&Linker>) -> Result<()> {
-        let Some(linker) = linker else { return Ok(()) };
-        match self.rename_to_in_process(linker) {
-            Ok(()) => Ok(()),
-            Err(refusal) => tell(workspace, &refusal, "taking DTLTO's order instead"),
-        }
     }
 
     /// Gives the modules their identifiers in-process.

@@ -30,6 +30,9 @@ pub(crate) fn check_places(job_file: &Path, jobs: &[DtltoJob]) -> Result<()> {
     }
 }
 
+/// Of hard links to the objects that lld is given in memory.
+const PLACED: &str = "placed";
+
 /// Where lld wants the native objects of a batch.
 #[derive(Clone, Copy)]
 pub(super) struct Outputs<'a> {
@@ -42,6 +45,10 @@ pub(super) struct Outputs<'a> {
 impl Outputs<'_> {
     /// Makes all of them, or leaves none.
     pub(super) fn make(self, counts: &mut BackendCounts) -> Result<()> {
+        let workspace = self.batch.workspace;
+        if !self.copy && self.jobs.iter().any(|job| workspace.is_in_memory(Path::new(&job.output))) {
+            workspace.make_directory(PLACED)?;
+        }
         let outcome = self.place_all(counts).and_then(|()| {
             // lld has removed what was there when it ended; what came later would stay.
             if self.batch.workspace.interrupt.token().is_cancelled() {
@@ -119,7 +126,7 @@ fn link(batch: &Batch<'_>, index: usize, native: &NativeObject, output: &Path) -
     if !workspace.is_in_memory(output) {
         return Ok(workspace.cas.link_verified(&native.digest, output)?);
     }
-    let kept = workspace.make_directory("placed")?.join(index.to_string());
+    let kept = workspace.path(PLACED).join(index.to_string());
     output_files::remove(&kept)?;
     let is_there = workspace.cas.link_verified(&native.digest, &kept)?;
     if is_there {

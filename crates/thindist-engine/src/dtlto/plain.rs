@@ -62,7 +62,7 @@ impl Plain<'_> {
             environment: workspace.settings.environment().variables().to_vec(),
             directory: None,
         };
-        let finished = run(&invocation, None, workspace.interrupt.token()).map_err(Failure::new)?;
+        let finished = run(&invocation, None, workspace.interrupt.token()).map_err(Failure::of)?;
         lld_run::print(workspace.report(), &lld_run::lines(&finished.stderr));
         if finished.status == Status::Exited(0) {
             return Ok(());

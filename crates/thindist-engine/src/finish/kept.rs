@@ -77,5 +77,5 @@ fn job_text(session: &Session, planned: &PlannedJob) -> Result<String> {
         compiler: &session.clang.path.to_string_lossy(),
         extra_inputs: &[],
     };
-    JobFile::new(&planned.job.action, &places, env!("CARGO_PKG_VERSION")).to_text().map_err(Failure::new)
+    JobFile::new(&planned.job.action, &places, env!("CARGO_PKG_VERSION")).to_text().map_err(Failure::of)
 }

@@ -58,7 +58,7 @@ impl NativeSide {
         let read = parallel::map(&loaded, read_native)?;
         let mut early = edit(session, parts.bitcode, &loaded, &read, &tables)?;
         let natives: Vec<ObjectSymbols> = read.into_iter().map(|read| read.symbols).collect();
-        let mut order = order::find(session, survey, parts.trace, parts.bitcode, &tables, &natives)?;
+        let mut order = order::find(session, survey, parts, &tables, &natives)?;
         if parts.doubts == Doubts::Refused {
             expect_no_doubt(session, &order, &loaded, &natives, &tables)?;
         }

@@ -2,6 +2,7 @@
 //! define.
 
 use crate::failure::{Failure, Result};
+use crate::finish::parts::Parts;
 use crate::inputs::content::{Content, Member, Surveyed};
 use crate::inputs::loaded::Candidate;
 use crate::inputs::survey::Survey;
@@ -52,11 +53,11 @@ enum Source<'a> {
 pub(crate) fn find<'a>(
     session: &Session,
     survey: &'a Survey,
-    trace: &[String],
-    bitcode: &BitcodeSymbols,
+    parts: &Parts<'_>,
     objects: &[ObjectSymbols],
     natives: &[ObjectSymbols],
 ) -> Result<Order<'a>> {
+    let Parts { trace, bitcode, .. } = *parts;
     let inputs = inputs(survey);
     let Some(files) = parallel::map(&inputs, |input| read(input, bitcode))?.into_iter().collect::<Option<Vec<_>>>()
     else {

@@ -7,7 +7,7 @@ use thindist_core::lld::link_line::{ArgumentKind, LinkLine};
 
 /// The line with another output and with no other file that it would write.
 pub fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
-    LinkLine::parse(&[plain_words(line), to(output)].concat()).map_err(Failure::new)
+    LinkLine::parse(&[plain_words(line), to(output)].concat()).map_err(Failure::of)
 }
 
 /// The user's words without what would write the user's files, or let lld's cache answer for the compiler.

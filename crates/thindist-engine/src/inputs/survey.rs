@@ -98,14 +98,6 @@ impl Survey {
         })
     }
 
-    /// The size of all files. What cannot be read now is complained of when it is needed.
-    pub(crate) fn bytes(&self) -> u64 {
-        let mut files = self.files();
-        files.sort_unstable();
-        files.dedup();
-        files.iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum()
-    }
-
     /// Every file whose content the link depends on, as far as the line tells.
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = self.read_files.clone();

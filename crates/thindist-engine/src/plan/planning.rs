@@ -91,13 +91,11 @@ impl Planned {
 /// Reads every bitcode input, so that a bad one is named before any tool meets it.
 pub(crate) fn read_candidates(session: &Session, survey: &Survey, inputs: &InputDigests) -> Result<Vec<Candidate>> {
     check_member_names(survey)?;
-    let places: Vec<(&str, (&str, Place))> = survey.bitcode().into_iter().collect();
     session.workspace.make_directory("members")?;
-    let read = |(number, (identifier, (trace_name, place))): &(usize, (&str, (&str, Place)))| {
-        read_candidate(session, inputs, *number, identifier, trace_name, place)
-    };
-    let numbered: Vec<_> = places.into_iter().enumerate().collect();
-    let candidates = parallel::map(&numbered, read)?;
+    let bitcode = survey.bitcode().into_iter().enumerate();
+    let found =
+        bitcode.map(|(number, (identifier, (trace_name, place)))| Found { number, identifier, trace_name, place });
+    let candidates = parallel::map(&found.collect::<Vec<_>>(), |found| read_candidate(session, inputs, found))?;
     targets::check_machines(candidates.iter().map(|candidate| candidate.located.module.target()))
         .map_err(mixed_targets)?;
     Ok(candidates)
@@ -107,14 +105,16 @@ pub(crate) fn mixed_targets(error: targets::MixedTriples) -> Failure {
     Failure::new(error).hint("compile every file of a link for one target")
 }
 
-fn read_candidate(
-    session: &Session,
-    inputs: &InputDigests,
+/// A bitcode input, before it is read.
+struct Found<'a> {
     number: usize,
-    identifier: &str,
-    trace_name: &str,
-    place: &Place,
-) -> Result<Candidate> {
+    identifier: &'a str,
+    trace_name: &'a str,
+    place: Place,
+}
+
+fn read_candidate(session: &Session, inputs: &InputDigests, found: &Found<'_>) -> Result<Candidate> {
+    let Found { number, identifier, trace_name, place } = found;
     let bytes = place.read()?;
     let facts = read_facts(&session.lld, identifier, &bytes)?;
     let (digest, source) = match place {
@@ -133,7 +133,7 @@ fn read_candidate(
         }
     };
     let module = Module {
-        identifier: identifier.to_owned(),
+        identifier: (*identifier).to_owned(),
         facts,
         bitcode: digest,
         path: stable_path(place, trace_name),
@@ -141,7 +141,7 @@ fn read_candidate(
     };
     Ok(Candidate {
         located: Located { module, source },
-        trace_name: trace_name.to_owned(),
+        trace_name: (*trace_name).to_owned(),
         symbols: ir_symbols::read(&bytes),
     })
 }
@@ -223,9 +223,9 @@ pub(crate) fn plan(
     let check = |located: &Located| flags.check_target(&located.module.facts.triple, located.module.recorded.is_some());
     modules.values().try_for_each(check).map_err(Stop::Refused)?;
     let plan = planned_over(&modules, session.workspace.settings.promoted_names()?)?;
-    let common = Common { compiler: &session.clang, flags, named: &[], regular: &regular };
-    let PlannedJobs { jobs, mut named_files, new_suffixes } =
-        plan_jobs(&session.workspace, &plan, &modules, indexes, &common, planned)?;
+    let compiler = &session.clang;
+    let common = Common { plan: &plan, modules: &modules, compiler, flags, named: &[], regular: &regular };
+    let PlannedJobs { jobs, mut named_files, new_suffixes } = plan_jobs(&session.workspace, indexes, &common, planned)?;
     named_files.extend(records);
     Ok(Planned { jobs, has_regular_part, bitcode, named_files, new_suffixes })
 }
@@ -243,6 +243,9 @@ pub(crate) struct PlannedJobs {
 /// What all backends of a link have in common.
 #[derive(Debug)]
 pub(crate) struct Common<'a> {
+    pub(crate) plan: &'a Plan<'a>,
+    /// Those of the plan.
+    pub(crate) modules: &'a ModuleMap<Located>,
     pub(crate) compiler: &'a Tool,
     pub(crate) flags: &'a LinkFlags,
     /// Files that every backend reads, by the names that the compiler is given.
@@ -262,12 +265,11 @@ pub(crate) fn planned_over(
 /// A job for each of `indexes`; `on_job` hears of each.
 pub(crate) fn plan_jobs(
     workspace: &Workspace,
-    plan: &Plan<'_>,
-    modules: &ModuleMap<Located>,
     indexes: Vec<ThinIndex>,
     common: &Common<'_>,
     on_job: &mut dyn FnMut(&Job),
 ) -> std::result::Result<PlannedJobs, Stop> {
+    let Common { plan, modules, .. } = *common;
     let _span = tracing::debug_span!("plan", modules = modules.len()).entered();
     let (indexes, facts) = read_indexes(&workspace.state, plan, indexes, modules)?;
     let mut planned = PlannedJobs {

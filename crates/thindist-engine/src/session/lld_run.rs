@@ -41,7 +41,7 @@ pub(crate) fn start(session: &Session, arguments: Vec<OsString>, token: &CancelT
         environment: session.workspace.settings.environment().variables().to_vec(),
         directory: None,
     };
-    let Finished { status, stdout, stderr, usage } = run(&invocation, None, token).map_err(Failure::new)?;
+    let Finished { status, stdout, stderr, usage } = run(&invocation, None, token).map_err(Failure::of)?;
     tracing::debug!(%status, elapsed_ms = usage.elapsed.as_millis(), "lld has ended");
     Ok(Run { stdout, stderr, usage, status })
 }

@@ -4,6 +4,7 @@ pub mod doubts;
 pub(crate) mod interrupt;
 pub mod lld_run;
 pub(crate) mod lto_object;
+pub(crate) mod otherwise;
 pub mod output_files;
 pub(crate) mod progress;
 pub mod remote;

@@ -2,7 +2,7 @@
 //!
 //! Whatever an engine does, the link goes on with what this machine has.
 
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Kind, Result};
 use crate::parallel::cores;
 use crate::report::Report;
 use crate::session::tools::Tool;
@@ -91,7 +91,7 @@ fn toolchain(settings: &Settings, state: &State, compiler: &Path) -> Result<Tool
 
 impl From<RemoteError> for Failure {
     fn from(error: RemoteError) -> Self {
-        Self::new(error)
+        Self::of(error).of_kind(Kind::Engine)
     }
 }
 
@@ -218,7 +218,10 @@ impl Remote {
                 Ok(Some(RemoteExecutor::new(cache.client(), &self.cas, worker, options.accept_cached)?))
             }
             None if options.local_fallback => Ok(None),
-            None => Err(Failure::new("backends cannot run on the engine, and remote_local_fallback is off")),
+            None => {
+                let failure = Failure::new("backends cannot run on the engine, and remote_local_fallback is off");
+                Err(failure.of_kind(Kind::Engine))
+            }
         }
     }
 
@@ -239,7 +242,8 @@ impl Remote {
         let age = std::fs::metadata(&note).and_then(|noted| noted.modified()).ok().and_then(|then| then.elapsed().ok());
         if let Some(age) = age.filter(|age| *age < ASK_AGAIN) {
             let seconds = age.as_secs();
-            return Err(Failure::new(format_args!("{}: it did not answer {seconds} s ago", options.cache)));
+            let failure = Failure::new(format_args!("{}: it did not answer {seconds} s ago", options.cache));
+            return Err(failure.of_kind(Kind::Engine));
         }
         let begun = Instant::now();
         let client = Client::connect(options);

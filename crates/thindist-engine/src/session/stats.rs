@@ -82,7 +82,7 @@ impl Stats {
 
     /// Appends the object in one write, so that links side by side do not mix their lines.
     pub(crate) fn append_to(&self, path: &Path) -> Result<()> {
-        let mut line = serde_json::to_string(self).map_err(Failure::new)?;
+        let mut line = serde_json::to_string(self).map_err(Failure::of)?;
         line.push('\n');
         let open = OpenOptions::new().append(true).create(true).open(path);
         open.and_then(|mut file| file.write_all(line.as_bytes())).map_err(|error| io("write", path, &error))

@@ -2,7 +2,7 @@
 //! its tools.
 
 use super::way::Way;
-use crate::failure::{Failure, Result, io};
+use crate::failure::{Failure, Kind, Result, io};
 use crate::parallel::cores;
 use crate::report::Report;
 use crate::session::interrupt::Interrupt;
@@ -73,6 +73,11 @@ struct Memory {
 /// Content and stamp of each file that the line names.
 pub type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
 
+/// The size of all inputs.
+pub(crate) fn size_of(inputs: &InputDigests) -> u64 {
+    inputs.values().map(|(digest, _)| digest.size()).sum()
+}
+
 /// Where results and temporaries are.
 struct Stores {
     cache_dir: PathBuf,
@@ -135,9 +140,10 @@ impl Session {
 impl Workspace {
     /// Checks the settings, opens the stores and begins to watch for signals.
     pub fn open(settings: Settings) -> Result<Self> {
-        settings.check()?;
+        let wrong = |failure: Failure| failure.of_kind(Kind::Configuration);
+        settings.check().map_err(wrong)?;
         settings.warn_of_unknown_variables();
-        let options = remote::options(&settings)?;
+        let options = remote::options(&settings).map_err(wrong)?;
         let interrupt = Interrupt::watch()?;
         let Stores { cache_dir, cas, action_cache, directory, passing } = Stores::open(&settings)?;
         let state = State::open(&cache_dir);

@@ -4,7 +4,7 @@ use crate::failure::{Failure, Result, io};
 use crate::inputs::survey::Survey;
 use crate::session::lld_run::{self, Run};
 use crate::session::lto_object::lto_object_path;
-use crate::session::workspace::{Session, text};
+use crate::session::workspace::{InputDigests, Session, size_of, text};
 use std::path::{Path, PathBuf};
 use thindist_core::lld::final_line::{self, ThinLinkPaths};
 use thindist_core::lld::link_line::Refusal;
@@ -39,18 +39,31 @@ pub(crate) struct ThinModule {
 }
 
 /// Runs it; what lld says is passed on.
-pub(crate) fn run(session: &Session, survey: &Survey) -> std::result::Result<ThinLink, crate::stop::Stop> {
-    run_telling(session, survey, true)
+pub(crate) fn run(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+) -> std::result::Result<ThinLink, crate::stop::Stop> {
+    run_telling(session, survey, inputs, true)
 }
 
 /// Runs it beside another lld, which says the same.
-pub(crate) fn run_silently(session: &Session, survey: &Survey) -> std::result::Result<ThinLink, crate::stop::Stop> {
-    run_telling(session, survey, false)
+pub(crate) fn run_silently(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+) -> std::result::Result<ThinLink, crate::stop::Stop> {
+    run_telling(session, survey, inputs, false)
 }
 
-fn run_telling(session: &Session, survey: &Survey, tells: bool) -> std::result::Result<ThinLink, crate::stop::Stop> {
+fn run_telling(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+    tells: bool,
+) -> std::result::Result<ThinLink, crate::stop::Stop> {
     let _span = tracing::debug_span!("thin_link").entered();
-    let place = || session.workspace.make_scratch("thin", || survey.bytes());
+    let place = || session.workspace.make_scratch("thin", || size_of(inputs));
     let mut written = write(session, survey, &place()?)?;
     if written.run.met_full_memory(session) && session.workspace.leave_memory() {
         written = write(session, survey, &place()?)?;

@@ -54,7 +54,7 @@ fn write(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
     let inputs = session.digest_inputs(survey.files())?;
     let candidates = planning::read_candidates(session, survey, &inputs)?;
     timer.phase("plan");
-    let thin = thin_link::run(session, survey)?;
+    let thin = thin_link::run(session, survey, &inputs)?;
     timer.phase("thin_link");
     let Selected { modules, indexes } = planning::select(candidates, &thin)?;
     let plan = planning::planned_over(&modules, PromotedNames::Hash)?;

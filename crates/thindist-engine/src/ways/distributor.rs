@@ -19,7 +19,7 @@ use crate::session::lld_run;
 use crate::session::lto_object::lto_object_path;
 use crate::session::shown_names::ShownNames;
 use crate::session::stats::{BackendCounts, Timer};
-use crate::session::workspace::{InputDigests, Session};
+use crate::session::workspace::{InputDigests, Session, size_of};
 use crate::stop::Stop;
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -260,7 +260,7 @@ fn private_output(link: &Link<'_>) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     let output = Path::new(session.line.output());
-    let directory = session.workspace.make_scratch("out", || link.survey.bytes())?;
+    let directory = session.workspace.make_scratch("out", || size_of(link.inputs))?;
     Ok(Some(directory.join(output.file_name().unwrap_or_default())))
 }
 

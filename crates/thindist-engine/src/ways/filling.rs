@@ -1,7 +1,7 @@
 //! One run of lld that compiles: with a private cache, with as many threads as it may have, and what is kept of it
 //! afterwards.
 
-use super::harvest::{self, Harvest};
+use super::harvest::{self, Compiled, Harvest};
 use super::history::{Changes, History, Now, Said};
 use super::private_cache;
 use crate::backends::execution;
@@ -99,7 +99,8 @@ impl<'a> Filling<'a> {
                 kept.modules = planned.len();
                 kept.executed = if is_cold { planned.len() } else { kept.executed };
                 let harvest = if self.is_unchanged() {
-                    harvest::run(self.session, self.now, &mut self.cache, &history.said, (thin, planned), run)?
+                    let compiled = Compiled { thin, planned, run };
+                    harvest::run(self.session, self.now, &mut self.cache, &history.said, compiled)?
                 } else {
                     Harvest::nothing("an input has changed during the link")
                 };

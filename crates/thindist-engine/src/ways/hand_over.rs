@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, Result, io};
 use crate::inputs::words::ForLld;
+use crate::session::otherwise;
 use crate::session::stats::Stats;
 use crate::settings::Settings;
 use std::fs::File;
@@ -10,6 +11,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use thindist_core::lld::link_line::{Refusal, response_file};
+
+const LEAVE_OUT: &str = "leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn";
 
 /// Becomes lld. Comes back only if it cannot be run.
 pub(crate) fn exec(lld: &Path, words: &ForLld) -> Failure {
@@ -62,13 +65,7 @@ pub(crate) fn warn(settings: &Settings, refusal: &Refusal) -> Result<()> {
 
 fn warn_of(settings: &Settings, refusal: &Refusal, instead: &str) -> Result<()> {
     tracing::info!(%refusal, "the line cannot be carried");
-    if settings.never_falls_back()? {
-        return Err(
-            Failure::new(refusal).hint("leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn")
-        );
-    }
-    settings.report().warning(&format!("{refusal}; {instead}"));
-    Ok(())
+    otherwise::tell(settings, refusal, instead, LEAVE_OUT)
 }
 
 fn instead(settings: &Settings) -> Result<String> {

@@ -67,14 +67,23 @@ struct Taken<'a> {
     digest: Digest,
 }
 
+/// What lld has compiled.
+#[derive(Clone, Copy)]
+pub(crate) struct Compiled<'a> {
+    pub(crate) thin: &'a ThinLink,
+    pub(crate) planned: &'a Planned,
+    /// What it said.
+    pub(crate) run: &'a Run,
+}
+
 pub(crate) fn run(
     session: &Session,
     now: &Now,
     cache: &mut LldCache,
     known: &BTreeMap<String, Said>,
-    (thin, planned): (&ThinLink, &Planned),
-    run: &Run,
+    compiled: Compiled<'_>,
 ) -> Result<Harvest> {
+    let Compiled { thin, planned, run } = compiled;
     let lines = |said: &[String]| {
         let mut lines = lld_run::lines(&run.stderr);
         lines.retain(|line| !said.contains(line) && !thin.diagnostics.contains(line) && !is_of_the_link(line));

@@ -4,7 +4,7 @@
 //! the stores have most of the objects already, lld is ended before it has written anything, and they are linked instead.
 
 use super::ahead::is_stored;
-use super::filling::{self, Filling};
+use super::filling::{self, Filling, Kept};
 use super::history::{Changes, History, Now};
 use super::private_cache;
 use crate::failure::{Failure, Result, io};
@@ -142,7 +142,19 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     lld_run::print(session.workspace.report(), &repeated);
     diagnostics.extend(repeated);
     // lld has linked: nothing that goes wrong from here on is the link's.
-    let named_files = keep(link.now, history, filling, beside, &run, &mut ended).unwrap_or_else(|failure| {
+    ended.unharvested = beside.why_none;
+    let kept = match filling {
+        Some(filling) => {
+            let plan = beside.plan.as_ref().map(|(thin, planned)| (thin, planned));
+            ended.keep(filling.keep(history, plan, beside.named_files.as_deref(), &run), plan.is_some())
+        }
+        None => {
+            ended.executed = ended.modules;
+            history.set_modules(link.now, &|_| true);
+            Ok(())
+        }
+    };
+    let named_files = kept.map(|()| beside.named_files).unwrap_or_else(|failure| {
         failure.warn(session.workspace.report());
         *history = History::default();
         None
@@ -189,28 +201,15 @@ fn invocation(link: &Link<'_>, words: Vec<String>) -> Result<Vec<OsString>> {
     }
 }
 
-/// Everything that a link leaves behind it but its output. Gives the files that assembly names.
-fn keep(
-    now: &Now,
-    history: &mut History,
-    filling: Option<Filling<'_>>,
-    beside: Beside,
-    run: &Run,
-    ended: &mut Linked,
-) -> Result<Option<Vec<PathBuf>>> {
-    let Beside { named_files, plan, why_none } = beside;
-    ended.unharvested = why_none;
-    let Some(filling) = filling else {
-        ended.executed = ended.modules;
-        history.set_modules(now, &|_| true);
-        return Ok(named_files);
-    };
-    let plan = plan.as_ref().map(|(thin, planned)| (thin, planned));
-    let kept = filling.keep(history, plan, named_files.as_deref(), run)?;
-    (ended.modules, ended.executed) = (kept.modules, kept.executed);
-    ended.is_harvested = plan.is_some() && kept.unharvested.is_none();
-    ended.unharvested = kept.unharvested.or(ended.unharvested.take());
-    Ok(named_files)
+impl Linked {
+    /// Takes over what was kept, of a link that was planned or was not.
+    fn keep(&mut self, kept: Result<Kept>, is_planned: bool) -> Result<()> {
+        let Kept { modules, executed, unharvested } = kept?;
+        (self.modules, self.executed) = (modules, executed);
+        self.is_harvested = is_planned && unharvested.is_none();
+        self.unharvested = unharvested.or(self.unharvested.take());
+        Ok(())
+    }
 }
 
 fn extra_words(link: &Link<'_>, filling: Option<&Filling<'_>>, permits: &[Permit], dependencies: &str) -> Vec<String> {

@@ -13,7 +13,7 @@ use crate::inputs::survey::Survey;
 use crate::inputs::words::ForLld;
 use crate::memo::{Memo, Remembered};
 use crate::parallel::cores;
-use crate::pipeline;
+use crate::pipeline::Separate;
 use crate::plan::planning::Planned;
 use crate::session::doubts::Doubts;
 use crate::session::lld_run;
@@ -230,7 +230,8 @@ impl<'a> Linking<'a> {
         }
         self.go(Way::IndexOnly, why);
         self.timer.phase("plan");
-        let ended = pipeline::finish(session, survey, thin, planned, Doubts::of(session)?, self.stats, self.timer);
+        let ended =
+            Separate { session, survey, doubts: Doubts::of(session)? }.finish(thin, planned, self.stats, self.timer);
         match self.or_in_process(ended)? {
             Some((linked, _)) => {
                 lld_run::print(session.workspace.report(), &thin.diagnostics);
@@ -261,7 +262,8 @@ impl<'a> Linking<'a> {
         let Line { session, survey, inputs, .. } = *self.line;
         self.go(way, why);
         if way == Way::IndexOnly {
-            let ended = pipeline::build(session, survey, inputs, Doubts::of(session)?, self.stats, self.timer);
+            let ended =
+                Separate { session, survey, doubts: Doubts::of(session)? }.build(inputs, self.stats, self.timer);
             let Some((planned, linked, _)) = self.or_in_process(ended)? else { return Ok(()) };
             return self.conclude(&planned, &linked);
         }

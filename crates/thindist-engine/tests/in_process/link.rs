@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use testkit::{FakeCompiler, FakeLld, Sandbox, Stats, messenger};
 use thindist_engine::environment::Environment;
+use thindist_engine::failure::Ending;
 use thindist_engine::report::{Report, Stream};
 
 /// No DTLTO: separate backends are linked by the index-only way.
@@ -118,7 +119,13 @@ impl Bed {
         let variables = self.variables.iter().cloned().chain([stats_variable]);
         let environment = Environment::of(variables).heard_by(heard.clone()).with_program(self.program.clone());
         let ended = thindist_engine::run(&environment, "ld.thindist", self.words(&self.output()));
-        let code = ended.unwrap_or_else(|failure| failure.report(environment.report()));
+        let code = ended.unwrap_or_else(|failure| {
+            failure.report(environment.report());
+            match failure.ending() {
+                Ending::Tool(code) => ExitCode::from(code),
+                Ending::NotDone | Ending::NoAnswer => ExitCode::FAILURE,
+            }
+        });
         let stats = std::fs::read_to_string(&stats).ok().map(|text| serde_json::from_str(&text).unwrap());
         let heard = heard.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ended { code, heard, stats }

@@ -43,6 +43,20 @@ fn look_up_one(cas: &Cas, cache: &ActionCache, key: &Digest) -> Option<NativeObj
     })
 }
 
+/// Jobs, and who runs them.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "an executor need not be one that can be shown")]
+pub struct Work<'a> {
+    /// The jobs.
+    pub jobs: &'a [Job],
+    /// What each took the last time, by position; one that is missing is not known.
+    pub estimates: &'a [Option<Estimate>],
+    /// Runs each.
+    pub executor: &'a dyn Executor,
+    /// Is told of each success.
+    pub cache: &'a ActionCache,
+}
+
 /// What bounds the number of jobs that run at once.
 #[derive(Debug)]
 pub struct Limits<'a> {
@@ -81,18 +95,11 @@ pub trait ProgressSink: Sync {
 ///
 /// The first failure cancels the rest, but not `cancel` itself. Jobs of equal keys are run once; the others get the
 /// outcome of that run, or are cancelled with it.
-pub fn run_all(
-    jobs: &[Job],
-    order_estimates: &[Option<Estimate>],
-    executor: &dyn Executor,
-    cache: &ActionCache,
-    limits: Limits<'_>,
-    progress: &dyn ProgressSink,
-    cancel: &CancelToken,
-) -> Vec<Outcome> {
+pub fn run_all(work: Work<'_>, limits: Limits<'_>, progress: &dyn ProgressSink, cancel: &CancelToken) -> Vec<Outcome> {
+    let Work { jobs, estimates, executor, cache } = work;
     let mut run = Run {
         jobs,
-        queue: Queue::new(jobs, order_estimates, limits.max_jobs, limits.memory),
+        queue: Queue::new(jobs, estimates, limits.max_jobs, limits.memory),
         limits,
         executor,
         cache,

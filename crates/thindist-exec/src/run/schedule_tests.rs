@@ -7,11 +7,11 @@ use tempfile::TempDir;
 use thindist_core::plan::action::Action;
 
 /// What the fake executor does with a job.
-type Work = Box<dyn Fn(&Job, &CancelToken) -> Outcome + Send + Sync>;
+type Behaviour = Box<dyn Fn(&Job, &CancelToken) -> Outcome + Send + Sync>;
 
 /// An executor without processes; notes in which order it was asked.
 struct Fake {
-    work: Work,
+    work: Behaviour,
     asked: Mutex<Vec<String>>,
 }
 
@@ -121,8 +121,12 @@ impl Fixture {
         }
     }
 
+    fn work<'a>(&'a self, jobs: &'a [Job], executor: &'a dyn Executor) -> Work<'a> {
+        Work { jobs, estimates: &[], executor, cache: &self.cache }
+    }
+
     fn run(&self, jobs: &[Job], executor: &dyn Executor, limits: Limits<'_>) -> Vec<Outcome> {
-        run_all(jobs, &[], executor, &self.cache, limits, &self.progress, &self.cancel)
+        run_all(self.work(jobs, executor), limits, &self.progress, &self.cancel)
     }
 
     fn store(&self, key: &Digest, content: &[u8]) -> Digest {
@@ -146,7 +150,9 @@ fn outcomes_are_in_the_order_of_the_jobs_and_jobs_in_the_order_of_length() {
     let estimates = [estimate(1), estimate(3), estimate(2)];
     let executor = fake(|job, _| success(job));
     let limits = f.limits(1);
-    let outcomes = run_all(&jobs(&["a", "b", "c"]), &estimates, &executor, &f.cache, limits, &f.progress, &f.cancel);
+    let jobs = jobs(&["a", "b", "c"]);
+    let work = Work { estimates: &estimates, ..f.work(&jobs, &executor) };
+    let outcomes = run_all(work, limits, &f.progress, &f.cancel);
     assert_eq!(*executor.asked.lock().unwrap(), ["b", "c", "a"]);
     let names = ["a", "b", "c"].map(|name| Digest::of(name.as_bytes()));
     for (outcome, name) in outcomes.iter().zip(names) {
@@ -319,7 +325,7 @@ fn a_full_action_cache_is_told_and_survived() {
     fs::remove_dir_all(f.root.path().join("ac")).unwrap();
     fs::write(f.root.path().join("ac"), "in the way").unwrap();
     let (told, executor) = (Told::default(), fake(|job, _| success(job)));
-    let outcomes = run_all(&jobs(&["a"]), &[], &executor, &f.cache, f.limits(1), &told, &f.cancel);
+    let outcomes = run_all(f.work(&jobs(&["a"]), &executor), f.limits(1), &told, &f.cancel);
     assert_eq!(kinds(&outcomes), ["success"]);
     assert_eq!(*told.0.lock().unwrap(), [0]);
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use thindist_core::digest::Digest;
 use thindist_exec::{
-    ActionCache, CancelToken, Cas, Executor, Job, Limits, MemoryBudget, Outcome, Permit, ProgressSink, run_all,
+    ActionCache, CancelToken, Cas, Executor, Job, Limits, MemoryBudget, Outcome, Permit, ProgressSink, Work, run_all,
 };
 use thindist_remote::{Client, Ended, RemoteExecutor, There as _, Toolchain, Worker};
 
@@ -42,7 +42,8 @@ pub(crate) fn run(address: &str, home: &Path, jobs: &[Job], in_flight: usize, wa
         jobserver: None,
         memory: MemoryBudget::FixedKib(u64::MAX),
     };
-    run_all(jobs, &[], &Remote(remote), &action_cache, limits, &Unseen, &CancelToken::new())
+    let work = Work { jobs, estimates: &[], executor: &Remote(remote), cache: &action_cache };
+    run_all(work, limits, &Unseen, &CancelToken::new())
 }
 
 fn toolchain(home: &Path) -> Toolchain {

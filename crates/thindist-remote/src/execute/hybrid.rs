@@ -2,7 +2,7 @@
 //! fails there, or if slots are free while the engine is slow.
 
 use super::flight::Flight;
-use super::race::{Board, Pace, Raced};
+use super::race::{Board, Pace, Raced, Racer};
 use super::{Ended, There};
 use crate::error::RemoteError;
 use std::collections::BTreeMap;
@@ -109,7 +109,10 @@ impl<'a> Hybrid<'a> {
             }
         };
         match &self.board {
-            Some(board) => board.run(job, self.expected.get(&job.name).copied(), self.remote, cancel, &mut begun),
+            Some(board) => {
+                let racer = Racer { job, expected: self.expected.get(&job.name).copied() };
+                board.run(racer, self.remote, cancel, &mut begun)
+            }
             None => Raced::There(self.remote.run(job, cancel, &mut begun)),
         }
     }

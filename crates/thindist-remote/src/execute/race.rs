@@ -87,6 +87,14 @@ enum Here {
     Over,
 }
 
+/// A job that may be raced.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Racer<'a> {
+    pub(super) job: &'a Job,
+    /// What it took the last time.
+    pub(super) expected: Option<Duration>,
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing in here panics half-way through a change.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,14 +108,13 @@ impl Board {
     /// Runs a job there, and perhaps here.
     pub(super) fn run(
         &self,
-        job: &Job,
-        expected: Option<Duration>,
+        racer: Racer<'_>,
         there: &dyn There,
         cancel: &CancelToken,
         begun: &mut dyn FnMut(),
     ) -> Raced {
-        let (number, action) = self.enter(job, expected, cancel);
-        let ended = there.run(job, &action.there, &mut || {
+        let (number, action) = self.enter(racer, cancel);
+        let ended = there.run(racer.job, &action.there, &mut || {
             action.begin();
             begun();
         });
@@ -115,7 +122,7 @@ impl Board {
         action.settle(ended)
     }
 
-    fn enter(&self, job: &Job, expected: Option<Duration>, cancel: &CancelToken) -> (u64, Arc<Action>) {
+    fn enter(&self, Racer { job, expected }: Racer<'_>, cancel: &CancelToken) -> (u64, Arc<Action>) {
         let action = Arc::new(Action {
             job: job.clone(),
             expected,

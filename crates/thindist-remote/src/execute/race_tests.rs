@@ -100,7 +100,7 @@ impl Fixture {
         let lane = LocalLane { slots: &self.slots, jobserver: None };
         thread::scope(|scope| {
             scope.spawn(|| board.help(here, &lane));
-            let raced = board.run(&job(), None, engine, &self.cancel, &mut || {});
+            let raced = board.run(Racer { job: &job(), expected: None }, engine, &self.cancel, &mut || {});
             board.close();
             raced
         })

@@ -20,7 +20,8 @@ pub(super) fn answer(error: &clap::Error, words: &[OsString]) -> Result<ExitCode
     }
     let command = command_of(words);
     let failure = Failure::new(message(&error.render().to_string())).hint(hints(error, command.as_deref()));
-    Err(failure.code(if command.is_some_and(|name| TWO_FOR_TROUBLE.contains(&name.as_str())) { 2 } else { 1 }))
+    let asks = command.is_some_and(|name| TWO_FOR_TROUBLE.contains(&name.as_str()));
+    Err(if asks { failure.no_answer() } else { failure })
 }
 
 pub(super) fn unknown_topic<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Failure {

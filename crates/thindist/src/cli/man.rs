@@ -32,7 +32,7 @@ fn pages(line: &Command) -> Result<Vec<(String, Vec<u8>)>> {
 
 fn page(command: &Command) -> Result<Vec<u8>> {
     let mut text = Vec::new();
-    Man::new(command.clone()).render(&mut text).map_err(Failure::new)?;
+    Man::new(command.clone()).render(&mut text).map_err(Failure::of)?;
     Ok(text)
 }
 

@@ -24,9 +24,6 @@ use thindist_engine::workspace::Session;
 use thindist_engine::{pipeline, stop};
 use ways::{Bench, Measured};
 
-/// Exit code 2: the comparison could not be made.
-const COULD_NOT_RUN: u8 = 2;
-
 /// `thindist compare`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -42,7 +39,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(environment: &Environment, options: Options) -> Result<ExitCode> {
-    begin(environment, options).map_err(|failure| failure.code(COULD_NOT_RUN))
+    begin(environment, options).map_err(|failure| failure.no_answer())
 }
 
 fn begin(environment: &Environment, options: Options) -> Result<ExitCode> {
@@ -86,7 +83,7 @@ fn compared(in_process: &Path, distributed: &Path) -> Result<Output> {
     let differences = match theirs == ours {
         true => None,
         false => {
-            Some(object_diff::compare(&theirs, &ours, &NewSuffixes::new()).map_err(Failure::new)?.differences.len())
+            Some(object_diff::compare(&theirs, &ours, &NewSuffixes::new()).map_err(Failure::of)?.differences.len())
         }
     };
     Ok(Output { bytes, differences })

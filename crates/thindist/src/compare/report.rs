@@ -70,7 +70,7 @@ impl Report {
     pub(crate) fn render(&self, format: Format) -> Result<String> {
         match format {
             Format::Text => Ok(self.text()),
-            Format::Json => Ok(serde_json::to_string_pretty(self).map_err(Failure::new)? + "\n"),
+            Format::Json => Ok(serde_json::to_string_pretty(self).map_err(Failure::of)? + "\n"),
         }
     }
 

@@ -144,7 +144,7 @@ impl Bench<'_> {
         let arguments = ["ld".into(), "--".into(), at_line].to_vec();
         let invocation =
             Invocation { program, arguments, environment: self.environment(way, cache, &stats), directory: None };
-        let run = process::run(&invocation, None, self.session.workspace.interrupt.token()).map_err(Failure::new)?;
+        let run = process::run(&invocation, None, self.session.workspace.interrupt.token()).map_err(Failure::of)?;
         if run.status != Status::Exited(0) {
             lld_run::print(self.session.workspace.report(), &lld_run::lines(&run.stderr));
             return Err(Failure::new(format_args!("the link by thindist failed: {}", run.status)));

@@ -108,14 +108,9 @@ fn read(workspace: &Workspace, path: &Path) -> Result<Read> {
         .map_err(|error| Failure::new(format_args!("{}: {error}", path.display())).hint(AGAIN))?;
     let (module, own) = source(workspace, &file.bitcode)?;
     let index = std::fs::read(&file.index).map_err(|error| io("read", &file.index, &error))?;
-    let mut imports = Vec::with_capacity(file.imports.len());
-    let mut digests = Vec::with_capacity(file.imports.len());
-    for import in &file.imports {
-        let (digest, source) = source(workspace, &import.bitcode)?;
-        digests.push(digest);
-        imports.push(source);
-    }
-    check_imports(workspace, path, &file, &index, &digests, &imports)?;
+    let imported = file.imports.iter().map(|import| source(workspace, &import.bitcode)).collect::<Result<Vec<_>>>()?;
+    check_imports(workspace, path, &file, &index, &imported)?;
+    let (digests, imports): (Vec<Digest>, Vec<Source>) = imported.into_iter().unzip();
     let mut extra_inputs = Vec::with_capacity(file.extra_inputs.len());
     for extra in &file.extra_inputs {
         let file = extra.file.as_ref().unwrap_or(&extra.path);
@@ -146,15 +141,13 @@ fn check_imports(
     path: &Path,
     file: &JobFile,
     index: &[u8],
-    digests: &[Digest],
-    sources: &[Source],
+    imported: &[(Digest, Source)],
 ) -> Result<()> {
     let damaged = |error| Failure::new(format_args!("{}: {error}", file.index)).hint(AGAIN);
     let modules = index::read(index).map_err(damaged)?.modules;
-    let wanted: Vec<_> =
-        digests.iter().zip(sources).enumerate().map(|(rank, (digest, source))| (rank, *digest, source)).collect();
+    let wanted: Vec<_> = imported.iter().enumerate().map(|(rank, (digest, source))| (rank, *digest, source)).collect();
     let facts = imported::facts(&workspace.state, &wanted)?;
-    for (rank, (import, digest)) in file.imports.iter().zip(digests).enumerate() {
+    for (rank, (import, (digest, _))) in file.imports.iter().zip(imported).enumerate() {
         let taken = match import.taken {
             Taken::Whole(whole) => whole == *digest,
             Taken::Part(part) => {

@@ -87,12 +87,12 @@ impl Files {
     fn text(&self, session: &Session, survey: &Survey, format: Format) -> Result<String> {
         let output = session.line.output();
         match format {
-            Format::Ninja => self.ninja(survey, output)?.to_text().map_err(Failure::new),
+            Format::Ninja => self.ninja(survey, output)?.to_text().map_err(Failure::of),
             Format::Make => {
                 let stamp = text(&with_suffix(&self.file, ".stamp"))?;
-                self.planned(session, survey, "make")?.to_make(&text(&self.file)?, &stamp).map_err(Failure::new)
+                self.planned(session, survey, "make")?.to_make(&text(&self.file)?, &stamp).map_err(Failure::of)
             }
-            Format::Json => self.planned(session, survey, "json")?.to_json().map_err(Failure::new),
+            Format::Json => self.planned(session, survey, "json")?.to_json().map_err(Failure::of),
         }
     }
 

@@ -192,7 +192,7 @@ fn write_for_ninja(
     }
     let Some(dyndep) = &options.dyndep else { return Ok(()) };
     let edges = edges::edges(places, &left.modules, &options.suffix, session.line.output())?;
-    let text = build_graph::dyndep(&edges).map_err(Failure::new)?;
+    let text = build_graph::dyndep(&edges).map_err(Failure::of)?;
     output_files::write_if_changed(dyndep, text.as_bytes())?;
     Ok(())
 }
@@ -237,7 +237,7 @@ fn write_final(
         told.inputs.push(Input { path: text(path)?, content: *content });
     }
     let file = FinalFile::new(session.line.words(), env!("CARGO_PKG_VERSION"), told);
-    let text = file.to_text().map_err(Failure::new)?;
+    let text = file.to_text().map_err(Failure::of)?;
     output_files::write_if_changed(&with_suffix(&options.list, FINAL_SUFFIX), text.as_bytes())?;
     Ok(())
 }
@@ -308,7 +308,7 @@ fn write_job(session: &Session, job: &Job, files: &ModuleFiles) -> Result<()> {
         compiler: &text(&session.clang.path)?,
         extra_inputs: &extra,
     };
-    let file = JobFile::new(&job.action, &places, env!("CARGO_PKG_VERSION")).to_text().map_err(Failure::new)?;
+    let file = JobFile::new(&job.action, &places, env!("CARGO_PKG_VERSION")).to_text().map_err(Failure::of)?;
     output_files::write_if_changed(&files.job, file.as_bytes())?;
     Ok(())
 }

@@ -18,9 +18,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_engine::failure::{Failure, Result, io};
 
-/// Exit code 2: the comparison could not be made.
-const COULD_NOT_RUN: u8 = 2;
-
 /// `thindist what-changed`.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -43,7 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         report.print(options.format)?;
         Ok(report)
     });
-    let report = report.map_err(|failure| failure.code(COULD_NOT_RUN))?;
+    let report = report.map_err(|failure| failure.no_answer())?;
     Ok(if report.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -73,7 +73,7 @@ impl Report {
     fn json(&self) -> Result<String> {
         let differences = self.lines.iter().map(Line::json).collect();
         let json = Json { schema: 1, objects: self.objects, definitions: self.definitions, differences };
-        serde_json::to_string(&json).map(|text| text + "\n").map_err(Failure::new)
+        serde_json::to_string(&json).map(|text| text + "\n").map_err(Failure::of)
     }
 }
 

@@ -60,7 +60,7 @@ fn lay_out(session: &Session, survey: &Survey, key: &str, target: &Path) -> Resu
             .hint("link again, and look at what ran then")
     })?;
     std::fs::create_dir_all(target).map_err(|error| io("create", target, &error))?;
-    let root = ActionRoot::materialize(job, target).map_err(Failure::new)?;
+    let root = ActionRoot::materialize(job, target).map_err(Failure::of)?;
     let directory: PathBuf = root.keep()?;
     let mut words = vec![session.clang.path.to_string_lossy().into_owned()];
     words.extend(job.action.arguments.iter().cloned());

@@ -9,6 +9,7 @@ on_each_llvm!(
     fatal_warnings_hold_for_backends,
     a_file_that_regular_lto_includes_is_no_reason_to_remember,
     paths_that_are_not_ascii,
+    an_archive_that_is_taken_whole_twice,
 );
 
 /// The kernel's linux_banner: weak in vmlinux.o, which is native by then, and strong in bitcode.
@@ -84,4 +85,17 @@ fn paths_that_are_not_ascii(sandbox: &Sandbox) {
         let run = sandbox.ld(&line(["größe/größe.o", other])).ok();
         assert_eq!((run.lines_with("warning: "), run.stderr.lines().count()), (1, 1), "{run}");
     }
+}
+
+/// lld links each native member twice. The index-only way linked it once, and said nothing.
+fn an_archive_that_is_taken_whole_twice(sandbox: &Sandbox) {
+    let weak = "int f(void); __attribute__((weak)) int w(void) { return 1; } int start(void) { return f() + w(); }";
+    sandbox.bitcode(&[("m.c", weak), ("f.c", "int f(void) { return 2; }")]);
+    sandbox.compile("-O2", "w.c", "__attribute__((weak)) int w(void) { return 3; }");
+    sandbox.ar("rc libw.a w.o");
+    let line = "-r m.o f.o --whole-archive libw.a libw.a -o out.o";
+    sandbox.lld(line);
+    let theirs = sandbox.read("out.o");
+    sandbox.ld(line).ok().says("libw.a(w.o) cannot be carried to separate backends: lld has loaded it more often");
+    assert!(sandbox.read("out.o") == theirs, "other bytes than lld's: {line}");
 }

@@ -9,7 +9,7 @@ use crate::figures::checks::require;
 use crate::host::project::Home;
 use crate::host::{files, run};
 
-use super::super::build::{self, Linker};
+use super::super::build::{self, Goal, Linker};
 use super::super::checkout::Kernel;
 use super::super::modules::{self, Module};
 use super::super::{boot, link_line};
@@ -92,7 +92,7 @@ pub(super) fn outside(kernel: &Kernel, home: &Home, linker: &Linker) -> Result<S
     files::make_dir(&dir)?;
     OUTSIDE.iter().try_for_each(|(name, text)| files::write(&dir.join(name), text))?;
     let steps = Linker::Steps(linker.program()?);
-    let links = build::make_with(kernel, home, &steps, "outside", &["modules"], |make| {
+    let links = build::make_with(kernel, home, &steps, Goal { step: "outside", targets: &["modules"] }, |make| {
         make.arg(format!("M={}", dir.display()));
     })?;
     let link = links.iter().find(|link| link.output.ends_with("outside.o"));

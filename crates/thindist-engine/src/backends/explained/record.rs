@@ -133,7 +133,7 @@ impl Records<'_> {
     }
 
     fn remember(&self, output: &Path, link: &Explained) -> Result<()> {
-        let bytes = serde_json::to_vec(link).map_err(Failure::new)?;
+        let bytes = serde_json::to_vec(link).map_err(Failure::of)?;
         let last = output.to_string_lossy().into_owned().into_bytes();
         self.state.remember_facts(LINK, &[(link_key(output), bytes), (Digest::of(LAST), last)]);
         Ok(())
@@ -249,7 +249,7 @@ fn names(imported: &[&str]) -> Vec<String> {
 
 /// An entry: the key, by which it is compared without being read, and the rest as JSON.
 fn written(kept: &Kept) -> Result<Vec<u8>> {
-    let text = serde_json::to_vec(kept).map_err(Failure::new)?;
+    let text = serde_json::to_vec(kept).map_err(Failure::of)?;
     Ok([kept.now.key.as_bytes(), b"\n", &text].concat())
 }
 

@@ -1,0 +1,14 @@
+//! What is done otherwise than it was asked for: one warning, or an error where settings want that.
+
+use crate::failure::{Failure, Result};
+use crate::settings::Settings;
+use thindist_core::lld::link_line::Refusal;
+
+/// Says that `refusal` keeps something from being done, and what is done instead; `remedy` is for those who want an error.
+pub(crate) fn tell(settings: &Settings, refusal: &Refusal, instead: &str, remedy: &str) -> Result<()> {
+    if settings.never_falls_back()? {
+        return Err(Failure::new(refusal).hint(remedy));
+    }
+    settings.report().warning(&format!("{refusal}; {instead}"));
+    Ok(())
+}
