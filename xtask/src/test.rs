@@ -47,5 +47,5 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// What the tests need without the kernel: both compilers, and what builds and drives small programs.
 fn compilers() -> Vec<String> {
     let others = ["gcc", "libc6-dev", "make", "procps", "qemu-user"].map(String::from).to_vec();
-    [apt::llvm(19), apt::llvm(22), apt::build_systems(), apt::shells(), others].concat()
+    [apt::compilers(), apt::build_systems(), apt::shells(), others].concat()
 }

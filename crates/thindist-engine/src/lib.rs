@@ -12,8 +12,9 @@
 //!
 //! let environment = Environment::of(std::env::vars_os());
 //! let words = ["-r", "-o", "all.o", "a.o", "b.o"].map(Into::into).to_vec();
-//! let ended = thindist_engine::run(&environment, "ld.thindist", words);
-//! let code = ended.unwrap_or_else(|failure| failure.report(environment.report()));
+//! if let Err(failure) = thindist_engine::run(&environment, "ld.thindist", words) {
+//!     failure.report(environment.report());
+//! }
 //! ```
 
 mod backends;

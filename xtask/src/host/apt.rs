@@ -45,7 +45,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 }
 
 pub(crate) fn everything() -> Vec<String> {
-    [llvm(19), llvm(22), build_systems(), shells(), kernel(), vec!["qemu-user".to_owned()]].concat()
+    [compilers(), build_systems(), shells(), kernel(), vec!["qemu-user".to_owned()]].concat()
+}
+
+/// Those of the versions that tests link with: 19 and 22 everything, the older ones what differs.
+pub(crate) fn compilers() -> Vec<String> {
+    [22, 19, 16, 15, 14].map(llvm).concat()
 }
 
 /// What the tests try completions and man pages with, in a terminal of their own.

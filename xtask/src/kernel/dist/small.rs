@@ -44,12 +44,13 @@ pub(super) const STEPS: &[(&str, Step)] = &[
     ("verify, with debug information", verified),
     ("an edit with V=1: full commands; nothing: nothing", verbose),
     ("from =y to =m, to =n, and back", moved),
-    ("-j1 and -j2: so many compilers at a time, the same bytes", one_job),
 ];
 
-/// What compiles every source again.
-pub(super) const FULL_STEPS: &[(&str, Step)] =
-    &[("make clean, another suffix, a warm cache: 0 backends compiled", clean)];
+/// What compiles every source again, or every object.
+pub(super) const FULL_STEPS: &[(&str, Step)] = &[
+    ("-j1 and -j2: so many compilers at a time, the same bytes", one_job),
+    ("make clean, another suffix, a warm cache: 0 backends compiled", clean),
+];
 
 type Step = fn(&mut Small) -> Result<String>;
 
