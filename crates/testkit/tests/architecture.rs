@@ -47,6 +47,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "dtlto",
             "ways",
             "entrance",
+            "steps",
+            "both_ways",
+            "measure",
+            "replay",
         ],
     ),
 ];

@@ -104,7 +104,7 @@ fn link(
 }
 
 /// A link of which something else than its output is wanted. One that separate backends cannot do is an error here.
-pub fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
+pub(crate) fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
     let words = Words::read(settings, words)?;
     let expanded = words.expanded.ok_or_else(|| Failure::new("the line or a response file of it is no UTF-8"))?;
     let line = LinkLine::parse(&expanded).map_err(Failure::of)?;

@@ -1,8 +1,9 @@
 //! A link: what lld does of it, what separate backends do, and where their objects come from.
 //!
 //! Its rooms, from the ground up: `session` (settings, tools, stores, lld), `inputs`, `backends` (jobs and nothing of a link),
-//! `thin`, `plan`, `finish`; `pipeline` puts them in a row, `ways` chooses how lld is driven, `dtlto` is the distributor's side, and
-//! `entrance` is the linker. None imports from one that comes later; crates/testkit/tests/architecture.rs holds that.
+//! `thin`, `plan`, `finish`; `pipeline` puts them in a row, `ways` chooses how lld is driven, `dtlto` is the distributor's side,
+//! `entrance` is the linker, and `steps`, `both_ways`, `measure` and `replay` are what else is done with a link. None imports from one
+//! that comes later; crates/testkit/tests/architecture.rs holds that.
 //!
 //! Nothing here reads variables of the process or prints: an [`environment::Environment`] is handed in, with the
 //! [`report::Report`] that hears what is said.
@@ -18,30 +19,30 @@
 //! ```
 
 mod backends;
+pub mod both_ways;
 mod dtlto;
 mod entrance;
 pub mod environment;
 pub mod failure;
 mod finish;
 mod inputs;
+pub mod measure;
 mod memo;
 mod parallel;
-pub mod pipeline;
+mod pipeline;
 mod plan;
+pub mod replay;
 pub mod report;
 mod session;
 pub mod settings;
-pub mod stop;
+pub mod steps;
+mod stop;
 mod thin;
 mod ways;
 
-pub use backends::{batch, execution, explained, jobs, step_files, what_ran};
+pub use backends::{explained, what_ran};
 pub use dtlto::run as distribute;
-pub use entrance::{open, run};
-pub use finish::{final_link, native_objects, native_side, parts};
-pub use inputs::{content, imported, kind, loaded, private_line, survey, words};
-pub use plan::{extra_inputs, planning};
-pub use session::{doubts, lld_run, output_files, remote, stats, tools, way, workspace};
-pub use thin::thin_link;
-pub use ways::ahead;
+pub use entrance::run;
+pub use inputs::kind;
+pub use session::{remote, tools};
 pub use ways::distributor::{MESSENGER, tell};

@@ -23,11 +23,11 @@ use thindist_core::lld::link_line::{Refusal, Warnings};
 use thindist_exec::Job;
 
 /// Each module's identifier and native object, in the thin link's order.
-pub type Natives = Vec<(String, PathBuf)>;
+pub(crate) type Natives = Vec<(String, PathBuf)>;
 
 /// What a distributed link gives, for comparison.
 #[derive(Debug)]
-pub struct Distributed {
+pub(crate) struct Distributed {
     /// The native objects.
     pub natives: Natives,
     /// The regular-LTO object, where some bitcode takes part in regular LTO.
@@ -39,7 +39,7 @@ pub struct Distributed {
 }
 
 /// The link without its memo and without putting the output in place.
-pub fn distribute(
+pub(crate) fn distribute(
     session: &Session,
     survey: &Survey,
     stats: &mut Stats,
@@ -57,7 +57,7 @@ pub fn distribute(
 }
 
 /// Thin link and plan.
-pub fn plan(
+pub(crate) fn plan(
     session: &Session,
     survey: &Survey,
     inputs: &InputDigests,
@@ -86,7 +86,7 @@ fn plan_telling(
 }
 
 /// Why separate backends cannot do a link, as an error.
-pub fn only_in_process(stop: Stop) -> Failure {
+pub(crate) fn only_in_process(stop: Stop) -> Failure {
     match stop {
         Stop::Refused(refusal) => {
             Failure::new(refusal).hint("such a link is done in-process: there are no backends of it")

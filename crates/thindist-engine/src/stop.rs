@@ -5,7 +5,7 @@ use thindist_core::lld::link_line::Refusal;
 
 /// Why a link does not end here.
 #[derive(Debug)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// In-process ThinLTO has to do it.
     Refused(Refusal),
     /// It failed.

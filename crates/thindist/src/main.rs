@@ -59,7 +59,7 @@ fn command(environment: &Environment, words: Vec<OsString>) -> Result<ExitCode> 
         }
         () if is(0, "cc") && is_word(words.get(1)) => {
             let mut words = words.into_iter().skip(1);
-            steps::cc_call(environment, words.next().unwrap_or_default(), words.collect())
+            thindist_engine::steps::cc(environment, words.next().unwrap_or_default(), words.collect())
         }
         () => cli::run(environment, words),
     }

@@ -1,23 +1,14 @@
 //! `thindist verify -- <lld arguments>`: does the link both ways and compares object by object and section by section.
-//!
-//! Neither way touches the output that the line names. The memo of whole links is left out: it would show an old
-//! output where the objects are the question.
 
 use crate::line::Line;
 use crate::object_diff::{self, Difference, NewSuffixes};
 use crate::ui::say;
 use clap::{Args, ValueHint};
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use thindist_engine::both_ways::{self, BothWays, Pair};
 use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result, io};
-use thindist_engine::private_line::{file_name, plain_words, to, with_output};
-use thindist_engine::settings::Settings;
-use thindist_engine::stats::{Stats, Timer};
-use thindist_engine::survey::Survey;
-use thindist_engine::workspace::Session;
-use thindist_engine::{lld_run, pipeline};
 
 /// Differences beyond this many are only counted.
 const SHOWN: usize = 20;
@@ -34,17 +25,14 @@ pub(crate) struct Files {
 }
 
 pub(crate) fn run(environment: &Environment, line: Line) -> Result<ExitCode> {
-    let mut settings = Settings::load(environment).map_err(could_not_run)?;
-    let (session, survey) = prepare(&mut settings, line.words).map_err(could_not_run)?;
-    let outcome = compare(&session, &survey).map_err(could_not_run);
-    session.finish(outcome)
+    both_ways::link(environment, line.words, compare).map_err(could_not_run)
 }
 
 /// `thindist diff A B`: two outputs that are there already.
 pub(crate) fn diff(files: &Files) -> Result<ExitCode> {
-    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| could_not_run(io("read", path, &error)));
     let mut report = Report::default();
-    report.output(&read(&files.left)?, &read(&files.right)?).map_err(could_not_run)?;
+    let both = read(&files.left).and_then(|left| Ok((left, read(&files.right)?)));
+    both.and_then(|(left, right)| report.output(&left, &right)).map_err(could_not_run)?;
     Ok(report.finish(None))
 }
 
@@ -52,84 +40,17 @@ fn could_not_run(failure: Failure) -> Failure {
     failure.no_answer()
 }
 
-fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
-    let (mut session, survey) = thindist_engine::open(settings, words)?;
-    if session.workspace.settings.has_flags_per_module()? {
-        return Err(Failure::new("with each file's own flags objects are not those of in-process: nothing to compare")
-            .hint("leave THINDIST_BACKEND_FLAGS=per-module out to compare the rest"));
+fn compare(both: &BothWays) -> Result<ExitCode> {
+    let mut report = Report { renamed: both.new_suffixes.clone(), ..Report::default() };
+    for Pair { name, in_process, distributed } in &both.objects {
+        report.object(name, &read(in_process)?, &read(distributed)?);
     }
-    if !survey.has_bitcode() {
-        return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
-    }
-    let output = session.workspace.make_directory("verify")?.join(file_name(session.line.output()));
-    session.line = with_output(&session.line, &output)?;
-    Ok((session, survey))
+    report.output(&read(&both.output.in_process)?, &read(&both.output.distributed)?)?;
+    Ok(report.finish(Some(&both.options)))
 }
 
-fn compare(session: &Session, survey: &Survey) -> Result<ExitCode> {
-    let (mut stats, mut timer) = (Stats::of(session.line.output()), Timer::start());
-    let distributed =
-        pipeline::distribute(session, survey, &mut stats, &mut timer).map_err(pipeline::only_in_process)?;
-    let in_process = InProcess::link(session)?;
-    let mut report = Report { renamed: distributed.new_suffixes, ..Report::default() };
-    for (number, (name, path)) in distributed.natives.iter().enumerate() {
-        let ours = std::fs::read(path).map_err(|error| io("read", path, &error))?;
-        report.object(name, &in_process.object(number + 1)?, &ours);
-    }
-    if let Some(regular) = &distributed.regular_object {
-        let ours = std::fs::read(regular).map_err(|error| io("read", regular, &error))?;
-        report.object("the regular-LTO part", &in_process.object(0)?, &ours);
-    }
-    let output = distributed.output.ok_or_else(|| Failure::new("the output is not a regular file"))?;
-    let ours = std::fs::read(&output).map_err(|error| io("read", &output, &error))?;
-    report.output(&in_process.output()?, &ours)?;
-    Ok(report.finish(Some(session)))
-}
-
-/// The in-process link's files.
-struct InProcess {
-    objects: String,
-    output: PathBuf,
-}
-
-impl InProcess {
-    /// Two links. The first gives the objects, but also an empty regular-LTO object that a link without
-    /// `--lto-obj-path` does not have, and whose sections move those of the output. The second gives the output. (With
-    /// lld's cache in between, which would save the second compilation, `--lto-obj-path` writes empty files.) The first may
-    /// fail over that empty object, which has no floating-point ABI where the others have one (riscv64).
-    fn link(session: &Session) -> Result<Self> {
-        let directory = session.workspace.make_directory("in-process")?;
-        let output = if session.line.output_holds_its_path() {
-            PathBuf::from(session.line.output())
-        } else {
-            directory.join(file_name(session.line.output()))
-        };
-        let objects = session.workspace.text_path("in-process/object")?;
-        let words = plain_words(&session.line);
-        let with_objects = [words.clone(), vec![format!("--lto-obj-path={objects}")], to(&directory.join("none"))];
-        lld_run::lld(session, "in-process.rsp", &with_objects.concat())?;
-        run_lld(session, &[words, to(&output)].concat())?;
-        Ok(Self { objects, output })
-    }
-
-    /// Number 0 is regular LTO's; the modules follow in the thin link's order.
-    fn object(&self, number: usize) -> Result<Vec<u8>> {
-        let path = if number == 0 { self.objects.clone() } else { format!("{}{number}", self.objects) };
-        std::fs::read(&path).map_err(|error| io("read", &path, &error))
-    }
-
-    fn output(&self) -> Result<Vec<u8>> {
-        std::fs::read(&self.output).map_err(|error| io("read", &self.output, &error))
-    }
-}
-
-fn run_lld(session: &Session, words: &[String]) -> Result<()> {
-    let run = lld_run::lld(session, "in-process.rsp", words)?;
-    if run.success() {
-        return Ok(());
-    }
-    lld_run::print(session.workspace.report(), &lld_run::lines(&run.stderr));
-    Err(run.failure(&session.lld.path))
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| io("read", path, &error))
 }
 
 #[derive(Default)]
@@ -186,7 +107,7 @@ impl Report {
         Ok(())
     }
 
-    fn finish(&self, session: Option<&Session>) -> ExitCode {
+    fn finish(&self, options: Option<&str>) -> ExitCode {
         if self.different == 0 {
             let names = match self.equal_but_for_names {
                 0 => String::new(),
@@ -206,10 +127,8 @@ impl Report {
             say!("... and {} more", self.lines.len() - SHOWN);
         }
         say!("{} differences in {} native objects and {} output sections", self.different, self.objects, self.sections);
-        if let Some(session) = session {
-            let carried =
-                thindist_core::flags::backend_flags::LinkFlags::of(&session.line).map(|flags| flags.summary());
-            say!("LTO options of this link: {}", carried.unwrap_or_default());
+        if let Some(options) = options {
+            say!("LTO options of this link: {options}");
         }
         ExitCode::FAILURE
     }

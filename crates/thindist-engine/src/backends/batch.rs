@@ -9,7 +9,7 @@ use crate::session::stats::BackendCounts;
 use thindist_exec::{NativeObject, Outcome};
 
 /// The native object of every module, in the plan's order.
-pub fn build<'a>(batch: &Batch<'a>, counts: &mut BackendCounts) -> Result<Vec<Made<'a>>> {
+pub(crate) fn build<'a>(batch: &Batch<'a>, counts: &mut BackendCounts) -> Result<Vec<Made<'a>>> {
     build_while(batch, counts, |_| ())
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn build_while<'a>(
 
 /// What is due once every backend has succeeded: a share of what others made is checked, and what was made here is left for
 /// them.
-pub fn settle(batch: &Batch<'_>, made: &[Made<'_>]) -> Result<()> {
+pub(crate) fn settle(batch: &Batch<'_>, made: &[Made<'_>]) -> Result<()> {
     verify_sample::check(batch, made)?;
     execution::upload(batch, made);
     Ok(())

@@ -31,7 +31,7 @@ const WORTH_WARMING: usize = 4;
 
 /// Jobs that belong together.
 #[derive(Debug, Clone, Copy)]
-pub struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     /// The stores, settings and cancellation of the run that compiles.
     pub workspace: &'a Workspace,
     /// The clang that runs the backends.
@@ -67,7 +67,7 @@ impl<'a> Batch<'a> {
 }
 
 /// How each module's backend ended, in the plan's order: found in the stores, or run.
-pub fn outcomes<'a>(batch: &Batch<'a>) -> Result<Vec<Ended<'a>>> {
+pub(crate) fn outcomes<'a>(batch: &Batch<'a>) -> Result<Vec<Ended<'a>>> {
     outcomes_while(batch, |_| ())
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn build_again<'a>(batch: &Batch<'a>, gone: Vec<&mut Made<'a>>, count
 }
 
 /// The count of backends whose native objects come from `from`.
-pub fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
+pub(crate) fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
     match from {
         Origin::Executed => &mut counts.executed,
         Origin::LocalCache => &mut counts.local_cache,
@@ -364,7 +364,7 @@ fn remedy(stderr: &[u8]) -> &'static str {
 }
 
 /// Says what failed: the first compiler's own words, or what kept it from running.
-pub fn report_failures(batch: &Batch<'_>, failed: &[Ended<'_>]) -> Failure {
+pub(crate) fn report_failures(batch: &Batch<'_>, failed: &[Ended<'_>]) -> Failure {
     let failed = failed.iter().find_map(|ended| {
         let job = &ended.planned.job;
         match &ended.outcome {

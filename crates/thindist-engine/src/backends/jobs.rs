@@ -4,7 +4,7 @@ use thindist_exec::{Job, NativeObject, Outcome};
 
 /// A job of a plan.
 #[derive(Debug, Clone)]
-pub struct PlannedJob {
+pub(crate) struct PlannedJob {
     /// What an executor is given.
     pub job: Job,
     /// The path of its module: the same in every checkout, or the name that DTLTO has for it.
@@ -15,7 +15,7 @@ pub struct PlannedJob {
 
 /// What a module is called that is imported from.
 #[derive(Debug, Clone)]
-pub struct ImportName {
+pub(crate) struct ImportName {
     /// lld's identifier of it.
     pub identifier: String,
     /// Its path, as [`PlannedJob::path`].
@@ -24,7 +24,7 @@ pub struct ImportName {
 
 /// A job, and how it ended.
 #[derive(Debug)]
-pub struct Ended<'a> {
+pub(crate) struct Ended<'a> {
     /// The job.
     pub planned: &'a PlannedJob,
     /// How it ended.
@@ -33,7 +33,7 @@ pub struct Ended<'a> {
 
 /// A job, and the native object that it has made or that was found.
 #[derive(Debug)]
-pub struct Made<'a> {
+pub(crate) struct Made<'a> {
     /// The job.
     pub planned: &'a PlannedJob,
     /// Its object, which is in the CAS.
@@ -42,7 +42,7 @@ pub struct Made<'a> {
 
 impl PlannedJob {
     /// The identifiers of the modules that it imports from, by rank.
-    pub fn imported(&self) -> Vec<&str> {
+    pub(crate) fn imported(&self) -> Vec<&str> {
         self.imports.iter().map(|import| import.identifier.as_str()).collect()
     }
 

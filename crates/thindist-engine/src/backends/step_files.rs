@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// What is added to a module's path: its canonical individual index.
-pub const INDEX_SUFFIX: &str = ".thinlto.bc";
+pub(crate) const INDEX_SUFFIX: &str = ".thinlto.bc";
 /// Its job file.
 pub const JOB_SUFFIX: &str = ".thinlto.job";
 
@@ -11,6 +11,6 @@ pub const JOB_SUFFIX: &str = ".thinlto.job";
 pub const NATIVE_SUFFIX: &str = ".thinlto-native.o";
 
 /// `x.o` becomes `x.thinlto-native.o`.
-pub fn native_path(bitcode: &str, suffix: &str) -> PathBuf {
+pub(crate) fn native_path(bitcode: &str, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", bitcode.strip_suffix(".o").unwrap_or(bitcode)))
 }

@@ -16,7 +16,7 @@ use thindist_core::lld::final_line::{self, FinalLink};
 
 /// The final link's output, not yet in its place.
 #[derive(Debug)]
-pub struct Linked {
+pub(crate) struct Linked {
     /// Where lld has written it; `None` if the output is not a regular file and lld has written to it directly.
     pub file: Option<PathBuf>,
     /// Everything that was printed on stderr, once.
@@ -26,7 +26,7 @@ pub struct Linked {
 }
 
 /// Links.
-pub fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result::Result<Linked, Stop> {
+pub(crate) fn run(session: &Session, survey: &Survey, parts: &Parts<'_>) -> std::result::Result<Linked, Stop> {
     let _span = tracing::debug_span!("final_link", output = session.line.output()).entered();
     let mut side = NativeSide::of(session, survey, parts, &lto_objects(session, parts))?;
     let output = Path::new(session.line.output());
@@ -157,7 +157,7 @@ fn unescape(word: &str) -> String {
 
 impl Linked {
     /// Moves the output into its place, whole or not at all.
-    pub fn install(&self, session: &Session) -> Result<()> {
+    pub(crate) fn install(&self, session: &Session) -> Result<()> {
         match &self.file {
             Some(file) => install(file, Path::new(session.line.output())),
             None => Ok(()),

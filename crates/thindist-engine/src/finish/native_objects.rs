@@ -22,7 +22,10 @@ pub(crate) struct Placed<'a> {
 }
 
 /// Native objects that are files of somebody else's, under their names in-process: `modules` are identifiers and files.
-pub fn files<'a>(session: &Session, modules: impl Iterator<Item = (&'a str, &'a Path)>) -> Result<Vec<LtoObject>> {
+pub(crate) fn files<'a>(
+    session: &Session,
+    modules: impl Iterator<Item = (&'a str, &'a Path)>,
+) -> Result<Vec<LtoObject>> {
     let (identifiers, files): (Vec<&str>, Vec<&Path>) = modules.unzip();
     let places = places(session, &identifiers)?;
     for (place, file) in places.iter().zip(files) {

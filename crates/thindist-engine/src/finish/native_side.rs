@@ -226,7 +226,11 @@ fn edit<'a>(
 
 /// Refuses the natives of a link that a build system does by itself, all natives first, if any of them defines what in-process
 /// bitcode may define.
-pub fn check_order(survey: &Survey, trace: &[String], bitcode: &BitcodeSymbols) -> std::result::Result<(), Stop> {
+pub(crate) fn check_order(
+    survey: &Survey,
+    trace: &[String],
+    bitcode: &BitcodeSymbols,
+) -> std::result::Result<(), Stop> {
     let groups = bitcode.candidates.values().flatten().flat_map(|known| &known.groups);
     let yielding: BTreeSet<&String> = groups.chain(&bitcode.yielding).collect();
     for candidate in loaded::in_order(survey, trace)?.iter().filter(|candidate| candidate.is_native()) {

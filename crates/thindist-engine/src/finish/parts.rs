@@ -7,7 +7,7 @@ use thindist_core::lld::ir_symbols::BitcodeSymbols;
 
 /// All of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     /// The names of the files that the thin link has loaded, in order.
     pub trace: &'a [String],
     /// What it saw of bitcode.

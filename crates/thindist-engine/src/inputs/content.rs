@@ -10,7 +10,7 @@ use thindist_core::object::file_kind::FileKind;
 
 /// One input.
 #[derive(Debug)]
-pub struct Surveyed {
+pub(crate) struct Surveyed {
     pub(crate) input: Input,
     /// The path as lld names it.
     pub path: String,
@@ -20,7 +20,7 @@ pub struct Surveyed {
 
 /// What an input is.
 #[derive(Debug, Clone)]
-pub enum Content {
+pub(crate) enum Content {
     /// Bitcode, in a file of its own or inside a FatLTO object.
     Bitcode(Place),
     /// A native object whose bitcode, if it has any, lld does not read.
@@ -55,14 +55,14 @@ impl Surveyed {
 
 /// The members of an archive.
 #[derive(Debug)]
-pub struct ArchiveContent {
+pub(crate) struct ArchiveContent {
     /// The members, in their order in the archive.
     pub members: Vec<Member>,
 }
 
 /// One member that is an object.
 #[derive(Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// The name in the archive.
     pub name: String,
     /// lld's module identifier, if it is bitcode.
@@ -77,7 +77,7 @@ pub struct Member {
 
 /// Where content is on this host.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub(crate) enum Place {
     /// A file of its own.
     File(PathBuf),
     /// Part of a regular archive or of a FatLTO object, in bytes.
@@ -93,7 +93,7 @@ pub enum Place {
 
 impl Place {
     /// Reads the content.
-    pub fn read(&self) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self) -> Result<Vec<u8>> {
         match self {
             Self::File(path) => std::fs::read(path).map_err(|error| io("read", path, &error)),
             Self::Part { file, offset, size } => {
@@ -110,14 +110,14 @@ impl Place {
 
 impl ArchiveContent {
     /// Whether any member is bitcode.
-    pub fn has_bitcode(&self) -> bool {
+    pub(crate) fn has_bitcode(&self) -> bool {
         self.members.iter().any(|member| member.kind == FileKind::Bitcode)
     }
 }
 
 /// A script's files.
 #[derive(Debug)]
-pub struct Script {
+pub(crate) struct Script {
     pub(crate) files: Vec<ScriptFile>,
     /// It says nothing but the names of files.
     pub(crate) is_list: bool,

@@ -13,7 +13,7 @@ const KIND: &str = "import-facts-4";
 
 /// A module of a plan, and where its bitcode is on this host.
 #[derive(Debug)]
-pub struct Located {
+pub(crate) struct Located {
     /// The module.
     pub module: Module,
     /// Its bitcode.
@@ -33,7 +33,7 @@ pub(crate) fn of_plan<'a>(
 }
 
 /// The facts of each module of which there are any. A module is what it is known by, its digest and where it is.
-pub fn facts<K: Copy + Ord + Send + Sync>(
+pub(crate) fn facts<K: Copy + Ord + Send + Sync>(
     state: &State,
     wanted: &[(K, Digest, &Source)],
 ) -> Result<BTreeMap<K, ImportFacts>> {

@@ -45,7 +45,7 @@ pub(crate) fn in_order<'a>(survey: &'a Survey, trace: &[String]) -> std::result:
 }
 
 /// Where the loaded natives are, for a build system that links them itself.
-pub fn files(survey: &Survey, trace: &[String]) -> std::result::Result<Vec<Place>, Stop> {
+pub(crate) fn files(survey: &Survey, trace: &[String]) -> std::result::Result<Vec<Place>, Stop> {
     let place = |candidate: Candidate<'_>| match candidate {
         Candidate::Object(surveyed) => Place::File(PathBuf::from(&surveyed.path)),
         Candidate::Member { member, .. } => member.place.clone(),

@@ -6,12 +6,12 @@ use thindist_core::lld::link_line::options::{Lto, Role};
 use thindist_core::lld::link_line::{ArgumentKind, LinkLine};
 
 /// The line with another output and with no other file that it would write.
-pub fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
+pub(crate) fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
     LinkLine::parse(&[plain_words(line), to(output)].concat()).map_err(Failure::of)
 }
 
 /// The user's words without what would write the user's files, or let lld's cache answer for the compiler.
-pub fn plain_words(line: &LinkLine) -> Vec<String> {
+pub(crate) fn plain_words(line: &LinkLine) -> Vec<String> {
     let kept = line.arguments().iter().filter(|argument| match &argument.kind {
         ArgumentKind::Option(spec, _) => {
             !matches!(spec.role, Role::Output | Role::Writes(_) | Role::SelectionReport | Role::Lto(Lto::LldCache))
@@ -22,11 +22,11 @@ pub fn plain_words(line: &LinkLine) -> Vec<String> {
 }
 
 /// `-o` and its value.
-pub fn to(output: &Path) -> Vec<String> {
+pub(crate) fn to(output: &Path) -> Vec<String> {
     vec!["-o".to_owned(), output.to_string_lossy().into_owned()]
 }
 
 /// What the user's output is called, for one of ours in another directory.
-pub fn file_name(path: &str) -> PathBuf {
+pub(crate) fn file_name(path: &str) -> PathBuf {
     Path::new(path).file_name().map_or_else(|| PathBuf::from("output"), PathBuf::from)
 }

@@ -16,7 +16,7 @@ use thindist_core::object::file_kind::FileKind;
 
 /// Every file of a link that the line tells of.
 #[derive(Debug)]
-pub struct Survey {
+pub(crate) struct Survey {
     /// In the order of the line.
     pub(crate) inputs: Vec<Surveyed>,
     /// Scripts and lists beside the inputs.
@@ -57,12 +57,12 @@ impl Survey {
     }
 
     /// Whether any input is bitcode or adds some.
-    pub fn has_bitcode(&self) -> bool {
+    pub(crate) fn has_bitcode(&self) -> bool {
         self.flat().iter().any(|input| input.has_bitcode())
     }
 
     /// Every input in lld's order: in place of a script the files that it adds.
-    pub fn flat(&self) -> Vec<&Surveyed> {
+    pub(crate) fn flat(&self) -> Vec<&Surveyed> {
         let mut flat = Vec::with_capacity(self.inputs.len());
         self.inputs.iter().for_each(|surveyed| surveyed.flatten_into(&mut flat));
         flat
@@ -70,7 +70,7 @@ impl Survey {
 
     /// Every bitcode candidate by its identifier, with its name in the trace: an archive that stands twice on the line
     /// counts once.
-    pub fn bitcode(&self) -> BTreeMap<&str, (&str, Place)> {
+    pub(crate) fn bitcode(&self) -> BTreeMap<&str, (&str, Place)> {
         let mut modules = BTreeMap::new();
         for surveyed in self.flat() {
             match &surveyed.content {
@@ -91,7 +91,7 @@ impl Survey {
     }
 
     /// Files that are bitcode.
-    pub fn bitcode_files(&self) -> impl Iterator<Item = PathBuf> {
+    pub(crate) fn bitcode_files(&self) -> impl Iterator<Item = PathBuf> {
         self.bitcode().into_values().filter_map(|(_, place)| match place {
             Place::File(path) => Some(path),
             Place::Part { .. } => None,
@@ -99,7 +99,7 @@ impl Survey {
     }
 
     /// Every file whose content the link depends on, as far as the line tells.
-    pub fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = self.read_files.clone();
         let scripts = self.inputs.iter().filter(|surveyed| matches!(surveyed.content, Content::Script(_)));
         for surveyed in scripts.chain(self.flat()).filter(|surveyed| !surveyed.path.is_empty()) {

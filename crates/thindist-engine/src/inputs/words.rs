@@ -8,7 +8,7 @@ use thindist_core::lld::link_line::response_file;
 
 /// The words of one line.
 #[derive(Debug)]
-pub struct Words {
+pub(crate) struct Words {
     /// For lld, if it does the whole link.
     pub(crate) for_lld: ForLld,
     /// Flags of ours, which are in neither.
@@ -28,7 +28,7 @@ pub(crate) enum ForLld {
 
 impl Words {
     /// Reads a line and takes the settings from it, in the order of their flags.
-    pub fn read(settings: &mut Settings, given: Vec<OsString>) -> Result<Self> {
+    pub(crate) fn read(settings: &mut Settings, given: Vec<OsString>) -> Result<Self> {
         let text: Option<Vec<String>> = given.iter().map(|word| word.to_str().map(str::to_owned)).collect();
         let Some(expanded) = text.map_or(Ok(None), |text| expand_response_files(&text))? else {
             return Ok(Self {

@@ -15,7 +15,7 @@ use thindist_exec::{FileStamp, State, StoreError};
 
 /// Every file that any backend's assembly has named so far.
 #[derive(Debug, Default)]
-pub struct NamedFiles {
+pub(crate) struct NamedFiles {
     known: BTreeMap<String, Named>,
 }
 
@@ -46,7 +46,12 @@ impl NamedFiles {
     }
 
     /// The extra inputs of a backend whose assembly names `inputs`.
-    pub fn resolve(&mut self, state: &State, module: &str, inputs: &[AsmInput]) -> Result<Vec<ExtraInput>, Stop> {
+    pub(crate) fn resolve(
+        &mut self,
+        state: &State,
+        module: &str,
+        inputs: &[AsmInput],
+    ) -> Result<Vec<ExtraInput>, Stop> {
         let mut found = BTreeMap::new();
         let mut open: Vec<AsmInput> = inputs.to_vec();
         while let Some(input) = open.pop() {

@@ -1,5 +1,5 @@
 //! From indexes to jobs.
 
-pub mod extra_inputs;
-pub mod planning;
+pub(crate) mod extra_inputs;
+pub(crate) mod planning;
 pub(crate) mod recorded;

@@ -44,7 +44,7 @@ pub(crate) struct Candidate {
 
 /// Everything that the executor and the final link need of the plan.
 #[derive(Debug, Default)]
-pub struct Planned {
+pub(crate) struct Planned {
     /// The backends of the link, in lld's order.
     pub jobs: Vec<PlannedJob>,
     /// Regular LTO's object belongs into the final link.
@@ -66,13 +66,8 @@ impl Candidate {
 
 impl Planned {
     /// How many backends the link has.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.jobs.len()
-    }
-
-    /// Whether the link has no backends.
-    pub fn is_empty(&self) -> bool {
-        self.jobs.is_empty()
     }
 
     /// Its backends, to be run as the line says.
@@ -402,7 +397,7 @@ pub(crate) fn stop(error: plan::PlanError) -> Stop {
 }
 
 /// Adds to an action where its inputs are on this host.
-pub fn job(backend: Backend, modules: &ModuleMap<Located>, named: &NamedFiles) -> Result<PlannedJob> {
+pub(crate) fn job(backend: Backend, modules: &ModuleMap<Located>, named: &NamedFiles) -> Result<PlannedJob> {
     let Located { module, source } = &modules[backend.module];
     let imports = || backend.imports.iter().map(|import| &modules[*import]);
     let extra = |path: &str| {

@@ -5,7 +5,7 @@ use crate::session::workspace::Session;
 
 /// What becomes of a link that may come out otherwise than in-process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubts {
+pub(crate) enum Doubts {
     /// lld has to do it.
     Refused,
     /// It is done: whoever wants it compares it, or has asked for these very steps.

@@ -14,7 +14,7 @@ use thindist_exec::CancelToken;
 
 /// Watches for SIGINT, SIGTERM and SIGHUP until it is dropped: the first of them cancels the link.
 #[derive(Debug)]
-pub struct Interrupt {
+pub(crate) struct Interrupt {
     token: CancelToken,
     signal: Arc<AtomicI32>,
     signals: Handle,
@@ -73,7 +73,7 @@ impl Interrupt {
         });
     }
 
-    pub fn token(&self) -> &CancelToken {
+    pub(crate) fn token(&self) -> &CancelToken {
         &self.token
     }
 

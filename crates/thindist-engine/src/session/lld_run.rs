@@ -11,7 +11,7 @@ use thindist_exec::process::{Finished, Invocation, Status, Usage, run};
 
 /// A run of lld that has ended.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     pub(crate) stdout: Vec<u8>,
     /// What lld wrote on standard error.
     pub stderr: Vec<u8>,
@@ -21,7 +21,7 @@ pub struct Run {
 }
 
 /// Runs the real lld on `words`, through a response file in the link's directory.
-pub fn lld(session: &Session, response_name: &str, words: &[String]) -> Result<Run> {
+pub(crate) fn lld(session: &Session, response_name: &str, words: &[String]) -> Result<Run> {
     lld_until(session, response_name, words, session.workspace.interrupt.token())
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn start(session: &Session, arguments: Vec<OsString>, token: &CancelT
 
 impl Run {
     /// Whether lld exited with status 0.
-    pub fn success(&self) -> bool {
+    pub(crate) fn success(&self) -> bool {
         self.status == Status::Exited(0)
     }
 
@@ -76,7 +76,7 @@ impl Run {
     }
 
     /// lld has said on stderr what is wrong, unless a signal ended it.
-    pub fn failure(&self, lld: &Path) -> Failure {
+    pub(crate) fn failure(&self, lld: &Path) -> Failure {
         let ended = || Failure::new(format_args!("{}: {}", lld.display(), self.status));
         match self.status {
             _ if self.met_full() => ended().hint(FREE_SPACE),
@@ -106,12 +106,12 @@ pub(crate) fn says_full(stderr: &[u8]) -> bool {
 }
 
 /// Output as lines.
-pub fn lines(output: &[u8]) -> Vec<String> {
+pub(crate) fn lines(output: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
 }
 
 /// Prints a tool's diagnostics as they came.
-pub fn print(report: &dyn Report, diagnostics: &[String]) {
+pub(crate) fn print(report: &dyn Report, diagnostics: &[String]) {
     diagnostics.iter().for_each(|line| report.tell(line));
 }
 

@@ -5,7 +5,7 @@ use thindist_core::paths;
 
 /// An object that LTO has made.
 #[derive(Debug, Clone)]
-pub struct LtoObject {
+pub(crate) struct LtoObject {
     pub(crate) path: PathBuf,
     /// Its path in-process.
     pub(crate) shown: String,

@@ -9,7 +9,7 @@ use std::path::Path;
 use thindist_exec::NativeObject;
 
 /// Writes `bytes` to `path`, whole or not at all, unless they are there already. Says whether it did.
-pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
+pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
     if fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(false);
     }
@@ -18,7 +18,7 @@ pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<bool> {
 }
 
 /// Writes `bytes` to `path`, whole or not at all.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error: &std::io::Error| io("write", path, error);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new()
@@ -32,7 +32,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Whether there is a file at `path` with the content and the mode of `new`.
-pub fn same(new: &Path, path: &Path) -> Result<bool> {
+pub(crate) fn same(new: &Path, path: &Path) -> Result<bool> {
     let (Ok(there), Ok(made)) = (path.metadata(), new.metadata()) else { return Ok(false) };
     if there.len() != made.len() || there.mode() != made.mode() {
         return Ok(false);
@@ -42,13 +42,13 @@ pub fn same(new: &Path, path: &Path) -> Result<bool> {
 }
 
 /// Makes the directory that a file goes into.
-pub fn make_parent(path: &Path) -> Result<()> {
+pub(crate) fn make_parent(path: &Path) -> Result<()> {
     let directory = path.parent().unwrap_or(path);
     fs::create_dir_all(directory).map_err(|error| io("create", directory, &error))
 }
 
 /// Puts a native object at `path`. A copy: the build system's file is its own, and nothing may write to what the CAS has.
-pub fn install(workspace: &Workspace, native: &NativeObject, path: &Path, if_changed: bool) -> Result<()> {
+pub(crate) fn install(workspace: &Workspace, native: &NativeObject, path: &Path, if_changed: bool) -> Result<()> {
     let bytes = workspace.cas.read(&native.digest)?.ok_or_else(|| {
         Failure::new(format_args!("the native object for {} is missing from the CAS", path.display()))
             .hint("another process clears the cache; try again when it has ended")
@@ -57,7 +57,7 @@ pub fn install(workspace: &Workspace, native: &NativeObject, path: &Path, if_cha
 }
 
 /// Removes a file that is of no use any more; that it is not there is as good.
-pub fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", path, &error)),
         _ => Ok(()),

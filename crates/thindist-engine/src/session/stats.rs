@@ -10,7 +10,7 @@ use std::time::Instant;
 
 /// The object that `THINDIST_STATS` receives, one line a link.
 #[derive(Debug, Serialize)]
-pub struct Stats {
+pub(crate) struct Stats {
     schema: u32,
     output: String,
     /// How lld was driven, and why so; the first is absent where lld did the link as if there were no thindist.
@@ -31,7 +31,7 @@ pub struct Stats {
 
 /// How the modules came by their native objects.
 #[derive(Debug, Default, Serialize)]
-pub struct BackendCounts {
+pub(crate) struct BackendCounts {
     /// This machine compiled them, in a backend of ours or in lld.
     pub executed: usize,
     /// The whole link was remembered.
@@ -52,7 +52,7 @@ impl BackendCounts {
 
 impl Stats {
     /// The figures of a link to `output` that has done nothing yet.
-    pub fn of(output: &str) -> Self {
+    pub(crate) fn of(output: &str) -> Self {
         let phases = ["thin_link", "plan", "backends", "final_link", "total"];
         Self {
             schema: 1,
@@ -91,7 +91,7 @@ impl Stats {
 
 /// Measures phases; a phase that comes twice is added up.
 #[derive(Debug)]
-pub struct Timer {
+pub(crate) struct Timer {
     start: Instant,
     last: Instant,
     phases: BTreeMap<&'static str, f64>,
@@ -99,13 +99,13 @@ pub struct Timer {
 
 impl Timer {
     /// Starts the first phase, and the total, now.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let start = Instant::now();
         Self { start, last: start, phases: BTreeMap::new() }
     }
 
     /// All since the last call was this phase.
-    pub fn phase(&mut self, name: &'static str) {
+    pub(crate) fn phase(&mut self, name: &'static str) {
         let now = Instant::now();
         *self.phases.entry(name).or_default() += (now - self.last).as_secs_f64();
         self.last = now;

@@ -5,7 +5,7 @@ use crate::settings::Settings;
 
 /// How lld is driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// lld does the whole link, and its native objects are harvested.
     InProcess,
     /// lld does the whole link, and has thindist make the native objects (DTLTO).
@@ -25,7 +25,7 @@ impl Way {
     }
 
     /// Its name for people.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         Self::ALL.into_iter().find(|(way, _)| *way == self).map_or("", |(_, name)| name)
     }
 }

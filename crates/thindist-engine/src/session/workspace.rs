@@ -29,7 +29,7 @@ const FULL: u64 = 64 << 10;
 
 /// One link's surroundings.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     /// The link line.
     pub line: LinkLine,
     /// The real lld.
@@ -42,7 +42,7 @@ pub struct Session {
 
 /// What a run that compiles has, whether it links or not.
 #[derive(Debug)]
-pub struct Workspace {
+pub(crate) struct Workspace {
     /// The settings of the run, all checked.
     pub settings: Settings,
     /// What earlier runs found out: digests of files, facts of bitcode and tools, estimates.
@@ -71,7 +71,7 @@ struct Memory {
 }
 
 /// Content and stamp of each file that the line names.
-pub type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
+pub(crate) type InputDigests = BTreeMap<PathBuf, (Digest, FileStamp)>;
 
 /// The size of all inputs.
 pub(crate) fn size_of(inputs: &InputDigests) -> u64 {
@@ -125,21 +125,21 @@ impl Session {
     }
 
     /// Digests every file that the line names: inputs, thin archives' members, scripts.
-    pub fn digest_inputs(&self, mut files: Vec<PathBuf>) -> Result<InputDigests> {
+    pub(crate) fn digest_inputs(&self, mut files: Vec<PathBuf>) -> Result<InputDigests> {
         files.sort_unstable();
         files.dedup();
         self.workspace.digest(files)
     }
 
     /// Ends the link; see [`Workspace::finish`].
-    pub fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
+    pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
         self.workspace.finish(outcome)
     }
 }
 
 impl Workspace {
     /// Checks the settings, opens the stores and begins to watch for signals.
-    pub fn open(settings: Settings) -> Result<Self> {
+    pub(crate) fn open(settings: Settings) -> Result<Self> {
         let wrong = |failure: Failure| failure.of_kind(Kind::Configuration);
         settings.check().map_err(wrong)?;
         settings.warn_of_unknown_variables();
@@ -165,7 +165,7 @@ impl Workspace {
     }
 
     /// Who hears what the run says.
-    pub fn report(&self) -> &dyn Report {
+    pub(crate) fn report(&self) -> &dyn Report {
         self.settings.report()
     }
 
@@ -186,17 +186,17 @@ impl Workspace {
     }
 
     /// A path in the link's own directory.
-    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// The same as text for a command line.
-    pub fn text_path(&self, name: impl AsRef<Path>) -> Result<String> {
+    pub(crate) fn text_path(&self, name: impl AsRef<Path>) -> Result<String> {
         text(&self.path(name))
     }
 
     /// Creates a directory in the link's own.
-    pub fn make_directory(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
+    pub(crate) fn make_directory(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
         let path = self.path(name);
         std::fs::create_dir_all(&path).map_err(|error| io("create", &path, &error))?;
         Ok(path)
@@ -262,7 +262,7 @@ impl Workspace {
     }
 
     /// Digests these files; fails with the first of them that cannot be read.
-    pub fn digest(&self, files: Vec<PathBuf>) -> Result<InputDigests> {
+    pub(crate) fn digest(&self, files: Vec<PathBuf>) -> Result<InputDigests> {
         let digests = self.state.digest_files(&files, cores());
         files.into_iter().zip(digests).map(|(file, digest)| Ok((file, digest?))).collect()
     }
@@ -270,7 +270,7 @@ impl Workspace {
     /// Writes the link's figures, and keeps the stores within their bound.
     ///
     /// The output is in its place by then, so that nothing here can fail the link.
-    pub fn record(&self, mut stats: Stats, timer: &Timer) {
+    pub(crate) fn record(&self, mut stats: Stats, timer: &Timer) {
         stats.finish(timer);
         if let Some(path) = self.settings.get("stats") {
             self.warn(stats.append_to(Path::new(path)));
@@ -296,7 +296,7 @@ impl Workspace {
     }
 
     /// Ends the link: temporaries go, and a signal that ended it is passed on, so that make sees how it ended.
-    pub fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
+    pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
         self.close();
         let Self { interrupt, directory, memory, passing, .. } = self;
         drop(directory);

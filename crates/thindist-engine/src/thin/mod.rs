@@ -1,3 +1,3 @@
 //! The thin link.
 
-pub mod thin_link;
+pub(crate) mod thin_link;

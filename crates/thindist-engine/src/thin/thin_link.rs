@@ -11,7 +11,7 @@ use thindist_core::lld::link_line::Refusal;
 
 /// What the thin link tells.
 #[derive(Debug)]
-pub struct ThinLink {
+pub(crate) struct ThinLink {
     /// The selected ThinLTO modules in lld's order of tasks.
     pub(crate) modules: Vec<ThinModule>,
     /// The names of the files that lld has loaded, in order.

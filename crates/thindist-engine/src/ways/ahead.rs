@@ -21,7 +21,7 @@ const WORTH_IT: usize = 8;
 
 /// What came of it, for stats.
 #[derive(Debug, Default)]
-pub struct Ahead {
+pub(crate) struct Ahead {
     /// Backends that lld has run.
     pub executed: usize,
     /// Why nothing is in the stores now that was not before.
@@ -29,7 +29,7 @@ pub struct Ahead {
 }
 
 /// Fills the stores, if that is the fastest that can be done for the steps of this plan.
-pub fn harvest(
+pub(crate) fn harvest(
     session: &Session,
     survey: &Survey,
     inputs: &InputDigests,

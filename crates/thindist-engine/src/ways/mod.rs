@@ -12,7 +12,7 @@
 pub(crate) mod builds_own;
 pub(crate) mod hand_over;
 
-pub mod ahead;
+pub(crate) mod ahead;
 pub(crate) mod distributor;
 mod filling;
 mod harvest;

@@ -5,13 +5,13 @@ use clap_mangen::Man;
 use std::path::Path;
 use std::process::ExitCode;
 use thindist_engine::failure::{Failure, Result, io};
-use thindist_engine::output_files;
 use thindist_engine::settings::{LOG_HELP, LOG_VARIABLE, REGISTRY, variable};
 
 pub(super) fn write(line: &Command, directory: &Path) -> Result<ExitCode> {
     std::fs::create_dir_all(directory).map_err(|error| io("create", directory, &error))?;
     for (name, text) in pages(line)? {
-        output_files::write(&directory.join(name), &text)?;
+        let path = directory.join(name);
+        std::fs::write(&path, text).map_err(|error| io("write", &path, &error))?;
     }
     Ok(ExitCode::SUCCESS)
 }

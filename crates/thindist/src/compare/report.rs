@@ -1,9 +1,9 @@
 //! The figures of `thindist compare`: medians as a table or as JSON.
 
-use super::ways::{Measured, Way};
 use clap::ValueEnum;
 use serde::Serialize;
 use thindist_engine::failure::{Failure, Result};
+use thindist_engine::measure::{Measured, Measurement, Way};
 
 /// Raised when a field of the JSON changes its meaning.
 const SCHEMA: u32 = 1;
@@ -55,16 +55,20 @@ pub(crate) struct Output {
 }
 
 impl Report {
-    pub(crate) fn new(
-        rounds: usize,
-        modules: usize,
-        [lld, clang]: [String; 2],
-        measured: &[Measured],
-        output: Output,
-    ) -> Self {
+    pub(crate) fn new(measurement: &Measurement, output: Output) -> Self {
+        let Measurement { rounds, modules, tools: [lld, clang], measured, .. } = measurement;
         let base = median(measured, Way::InProcess, |one| Some(one.usage.elapsed.as_secs_f64())).unwrap_or(f64::NAN);
         let ways = Way::ALL.iter().map(|way| Row::new(*way, measured, base)).collect();
-        Self { schema: SCHEMA, thindist: env!("CARGO_PKG_VERSION"), lld, clang, modules, rounds, ways, output }
+        Self {
+            schema: SCHEMA,
+            thindist: env!("CARGO_PKG_VERSION"),
+            lld: lld.clone(),
+            clang: clang.clone(),
+            modules: *modules,
+            rounds: *rounds,
+            ways,
+            output,
+        }
     }
 
     pub(crate) fn render(&self, format: Format) -> Result<String> {
@@ -142,6 +146,7 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
     use std::time::Duration;
     use thindist_exec::process::Usage;
 
@@ -156,7 +161,15 @@ mod tests {
         let mut measured: Vec<Measured> = [4, 2, 3].map(|seconds| took(Way::InProcess, seconds)).into();
         measured.extend(Way::ALL.iter().skip(1).map(|way| took(*way, 6)));
         let output = Output { bytes: [7, 7], differences: None };
-        let report = Report::new(3, 2, ["lld".into(), "clang".into()], &measured, output);
+        let measurement = Measurement {
+            rounds: 3,
+            modules: 2,
+            tools: ["lld".into(), "clang".into()],
+            measured,
+            in_process: PathBuf::new(),
+            distributed: PathBuf::new(),
+        };
+        let report = Report::new(&measurement, output);
         assert!((report.ways[0].wall_s - 3.0).abs() < 1e-9);
         assert!(report.ways.iter().skip(1).all(|row| (row.ratio - 2.0).abs() < 1e-9));
         let text = report.text();

@@ -1,37 +1,16 @@
-//! A link as steps of another build system: `thindist thin-link` writes the plan as files, one job for each module,
-//! `thindist backend` runs one of them, and `thindist final-link` links their objects. The build system runs the steps
-//! and compares the times of files, so each file is written only if it changes. `thindist cc` is for a build that calls
-//! the compiler on an index itself.
+//! The commands that are steps of another build system's build: what their lines say, for the engine.
 
 mod backend;
 mod cc;
-mod edges;
 mod emit;
 mod final_link;
-mod places;
 mod thin_link;
 
 pub(crate) use backend::{Options as BackendOptions, run as backend};
-pub(crate) use cc::{Options as CcOptions, call as cc_call, run as cc};
+pub(crate) use cc::{Options as CcOptions, run as cc};
 pub(crate) use emit::{Options as EmitOptions, run as emit};
 pub(crate) use final_link::{Options as FinalLinkOptions, run as final_link};
 pub(crate) use thin_link::{Options as ThinLinkOptions, run as thin_link};
 
-use std::path::{Path, PathBuf};
-use thindist_engine::failure::{Failure, Result};
-
-/// What the list's name gets: what the final link needs of the thin link.
-const FINAL_SUFFIX: &str = ".final";
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-/// A path as text: job files and lists are text.
-fn text(path: &Path) -> Result<String> {
-    path.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| Failure::new(format_args!("the path {} is not UTF-8", path.display())))
-}
+/// What takes the place of `.o` in the name of the bitcode, in the name of its object, if nobody says otherwise.
+const NATIVE_SUFFIX: &str = thindist_engine::steps::NATIVE_SUFFIX;

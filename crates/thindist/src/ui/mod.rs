@@ -13,5 +13,4 @@ mod usage;
 pub(crate) use colour::{Colour, is_coloured};
 pub(crate) use report::Streams;
 pub(crate) use say::{BAD, EMPHASIS, GOOD, print, say, show};
-pub(crate) use tell::warn;
 pub(crate) use usage::{on_one_line, usage};

@@ -25,7 +25,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// What objects have in place of the bitcode's `.o`, beside which their jobs are
-    #[arg(long, default_value = thindist_engine::step_files::NATIVE_SUFFIX, allow_hyphen_values = true)]
+    #[arg(long, default_value = thindist_engine::steps::NATIVE_SUFFIX, allow_hyphen_values = true)]
     suffix: String,
     /// A native object, or a directory of them
     #[arg(value_hint = ValueHint::AnyPath)]

@@ -47,8 +47,8 @@ fn job(native: &Path, suffix: &str) -> Result<Option<JobFile>> {
     let name = native.to_string_lossy();
     let Some(stem) = name.strip_suffix(suffix) else { return Ok(None) };
     let candidates = [
-        format!("{stem}.o{}", thindist_engine::step_files::JOB_SUFFIX),
-        format!("{stem}{}", thindist_engine::step_files::JOB_SUFFIX),
+        format!("{stem}.o{}", thindist_engine::steps::JOB_SUFFIX),
+        format!("{stem}{}", thindist_engine::steps::JOB_SUFFIX),
     ];
     let Some(path) = candidates.into_iter().map(PathBuf::from).find(|path| path.is_file()) else { return Ok(None) };
     let bytes = std::fs::read(&path).map_err(|error| io("read", &path, &error))?;

@@ -1,21 +1,12 @@
-//! Lays out one backend of a link so that it can be run by hand.
-//!
-//! Nothing of it was kept: the link's plan is made again, and has the same key as long as the inputs are the same.
+//! `thindist what-ran --reproduce`: one backend of a link, so that it can be run by hand.
 
 use crate::ui;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use thindist_core::formats::build_graph::shell;
 use thindist_engine::environment::Environment;
 use thindist_engine::failure::{Failure, Result, io};
-use thindist_engine::pipeline;
-use thindist_engine::settings::Settings;
-use thindist_engine::stats::Timer;
-use thindist_engine::survey::Survey;
+use thindist_engine::replay::{self, Replay};
 use thindist_engine::what_ran::{Action, Link, Ran};
-use thindist_engine::workspace::Session;
-use thindist_exec::ActionRoot;
 
 /// Below the current directory.
 const DIRECTORY: &str = "thindist-reproduce";
@@ -25,13 +16,10 @@ pub(super) fn run(environment: &Environment, rans: &[Ran], wanted: &str) -> Resu
     let (link, action) = find(rans, wanted)?;
     let target = std::path::absolute(DIRECTORY).map_err(|error| io("find", DIRECTORY, &error))?;
     std::env::set_current_dir(&link.directory).map_err(|error| io("enter", &link.directory, &error))?;
-    let mut settings = Settings::load(environment)?;
-    // The line has been read already: what it had for us is in the settings that are remembered.
-    link.settings.iter().try_for_each(|(name, value)| settings.set(name, value))?;
-    let (session, survey) = thindist_engine::open(&mut settings, link.words.iter().map(OsString::from).collect())?;
-    let command = lay_out(&session, &survey, &action.key, &target);
-    let printed = command.map(|command| ui::print(&format!("{command}\n")));
-    session.finish(printed.map(|()| ExitCode::SUCCESS))
+    let Replay { directory, words } = replay::lay_out(environment, link, &action.key, &target)?;
+    let directory = shell(&[directory.to_string_lossy().into_owned()]);
+    ui::print(&format!("cd {directory} && {}\n", shell(&words)));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn find<'a>(rans: &'a [Ran], wanted: &str) -> Result<(&'a Link, &'a Action)> {
@@ -47,22 +35,4 @@ fn find<'a>(rans: &'a [Ran], wanted: &str) -> Result<(&'a Link, &'a Action)> {
         _ => Err(Failure::new(format_args!("{} actions have a key that begins with {wanted}", meant.len()))
             .hint("give more of it")),
     }
-}
-
-/// The action's directory below `target`, and the command for it.
-fn lay_out(session: &Session, survey: &Survey, key: &str, target: &Path) -> Result<String> {
-    let inputs = session.digest_inputs(survey.files())?;
-    let (_, planned) =
-        pipeline::plan(session, survey, &inputs, &mut Timer::start()).map_err(pipeline::only_in_process)?;
-    let mut jobs = planned.jobs.iter().map(|planned| &planned.job);
-    let job = jobs.find(|job| job.action.key().hex() == key).ok_or_else(|| {
-        Failure::new(format_args!("the link has no action {key} any more: its inputs or its tools have changed"))
-            .hint("link again, and look at what ran then")
-    })?;
-    std::fs::create_dir_all(target).map_err(|error| io("create", target, &error))?;
-    let root = ActionRoot::materialize(job, target).map_err(Failure::of)?;
-    let directory: PathBuf = root.keep()?;
-    let mut words = vec![session.clang.path.to_string_lossy().into_owned()];
-    words.extend(job.action.arguments.iter().cloned());
-    Ok(format!("cd {} && {}", shell(&[directory.to_string_lossy().into_owned()]), shell(&words)))
 }

@@ -2,10 +2,10 @@
 
 use super::places::{ModuleFiles, Places};
 use super::text;
+use crate::failure::Result;
 use std::collections::BTreeMap;
 use std::path::Path;
 use thindist_core::formats::build_graph::Step;
-use thindist_engine::failure::Result;
 
 /// What a backend reads, and of a change in which it has to run. The job says what is imported.
 pub(super) fn inputs(files: &ModuleFiles) -> Result<Vec<String>> {

@@ -1,29 +1,50 @@
-//! The ways to do one link, each measured as a process with its children.
+//! The ways to do one link, side by side, each measured as a process with its children.
+//!
+//! Nothing of the user's is written, neither output nor stores: the stores are of this run, so that an empty one is
+//! empty. The ways take turns, and who begins changes with each round: figures of two runs cannot be compared.
 
+use crate::entrance::open;
+use crate::environment::Environment;
+use crate::failure::{Failure, Result, io};
+use crate::inputs::private_line::{file_name, plain_words, to, with_output};
+use crate::pipeline;
+use crate::session::lld_run;
+use crate::session::workspace::Session;
+use crate::settings::Settings;
+use crate::stop::Stop;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::lld::link_line::response_file;
-use thindist_engine::failure::{Failure, Result, io};
-use thindist_engine::lld_run;
-use thindist_engine::private_line::{plain_words, to};
-use thindist_engine::workspace::Session;
 use thindist_exec::process::{self, Invocation, Status, Usage};
+
+/// What the outputs are moved to.
+const IN_PROCESS: &str = "in-process";
+const DISTRIBUTED: &str = "distributed";
 
 /// A way to do the link. The order is the report's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Way {
+pub enum Way {
+    /// lld alone.
     InProcess,
+    /// lld with an empty cache of its own.
     LldCacheEmpty,
+    /// lld with a cache that has every object.
     LldCacheFull,
+    /// With empty stores.
     ThindistEmpty,
+    /// With stores that have every object, and no memo of whole links.
     ThindistObjects,
+    /// With a memo of the link.
     ThindistUnchanged,
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 6] = [
+    /// All, in the report's order.
+    pub const ALL: [Self; 6] = [
         Self::InProcess,
         Self::LldCacheEmpty,
         Self::LldCacheFull,
@@ -32,7 +53,8 @@ impl Way {
         Self::ThindistUnchanged,
     ];
 
-    pub(crate) fn name(self) -> &'static str {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::InProcess => "in-process",
             Self::LldCacheEmpty => "in-process, lld's cache, empty",
@@ -46,37 +68,71 @@ impl Way {
 
 /// What one run took.
 #[derive(Debug, Clone)]
-pub(crate) struct Measured {
-    pub(crate) way: Way,
-    pub(crate) usage: Usage,
+pub struct Measured {
+    /// Which way.
+    pub way: Way,
+    /// Time and memory.
+    pub usage: Usage,
     /// What its cache takes on the disk afterwards; 0 without one.
-    pub(crate) disk_bytes: u64,
+    pub disk_bytes: u64,
     /// Backends that ran; unknown where lld does not say.
-    pub(crate) backends: Option<u64>,
+    pub backends: Option<u64>,
     /// The largest resident size of thindist's own process.
-    pub(crate) coordinator_kib: Option<u64>,
+    pub coordinator_kib: Option<u64>,
 }
 
-/// One round's figures and its outputs.
+/// What all rounds took, and the outputs of the last. These go with the link.
 #[derive(Debug)]
-pub(crate) struct Round {
-    pub(crate) measured: Vec<Measured>,
-    pub(crate) outputs: Outputs,
-}
-
-/// Where the outputs of both are.
-#[derive(Debug)]
-pub(crate) struct Outputs {
-    pub(crate) in_process: PathBuf,
-    pub(crate) distributed: PathBuf,
+pub struct Measurement {
+    /// How often each way was measured.
+    pub rounds: usize,
+    /// Bitcode inputs of the line.
+    pub modules: usize,
+    /// The version lines of lld and clang.
+    pub tools: [String; 2],
+    /// Each way in each round.
+    pub measured: Vec<Measured>,
+    /// In-process ThinLTO's output.
+    pub in_process: PathBuf,
+    /// Ours.
+    pub distributed: PathBuf,
 }
 
 /// The line under measurement, and where everything of it goes.
 #[derive(Debug)]
-pub(crate) struct Bench<'a> {
-    pub(crate) session: &'a Session,
-    pub(crate) directory: &'a Path,
-    pub(crate) output: &'a Path,
+struct Bench<'a> {
+    session: &'a Session,
+    directory: &'a Path,
+    output: &'a Path,
+}
+
+/// Measures the link of the line `words`, and has `look` look at it.
+pub fn link(
+    environment: &Environment,
+    words: Vec<OsString>,
+    rounds: usize,
+    look: impl FnOnce(&Measurement) -> Result<ExitCode>,
+) -> Result<ExitCode> {
+    let mut settings = Settings::load(environment)?;
+    let (mut session, survey) = open(&mut settings, words)?;
+    if !survey.has_bitcode() {
+        return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
+    }
+    let outcome = measure(&mut session, rounds, survey.bitcode().len()).and_then(|measurement| look(&measurement));
+    session.finish(outcome)
+}
+
+fn measure(session: &mut Session, rounds: usize, modules: usize) -> Result<Measurement> {
+    session.workspace.settings.reject_beyond_in_process("a comparison with in-process")?;
+    LinkFlags::of(&session.line).map_err(|refusal| pipeline::only_in_process(Stop::Refused(refusal)))?;
+    let directory = session.workspace.make_directory("compare")?;
+    let output = directory.join(file_name(session.line.output()));
+    session.line = with_output(&session.line, &output)?;
+    let bench = Bench { session, directory: &directory, output: &output };
+    let measured = (0..rounds).map(|number| bench.round(number)).collect::<Result<Vec<_>>>()?.concat();
+    let tools = [&session.lld, &session.clang].map(|tool| tool.version_line().to_owned());
+    let (in_process, distributed) = (bench.kept(IN_PROCESS), bench.kept(DISTRIBUTED));
+    Ok(Measurement { rounds, modules, tools, measured, in_process, distributed })
 }
 
 /// What the thindist that was started says of its link.
@@ -94,18 +150,17 @@ struct ToldBackends {
 
 impl Bench<'_> {
     /// All ways once. Who begins has the files read for the other, so they begin by turns.
-    pub(crate) fn round(&self, number: usize) -> Result<Round> {
+    fn round(&self, number: usize) -> Result<Vec<Measured>> {
         let mut measured = Vec::new();
         for in_process in [number.is_multiple_of(2), !number.is_multiple_of(2)] {
             measured.extend(if in_process { self.lld(number)? } else { self.thindist(number)? });
         }
-        let outputs = Outputs { in_process: self.kept("in-process"), distributed: self.kept("distributed") };
-        Ok(Round { measured, outputs })
+        Ok(measured)
     }
 
     fn lld(&self, number: usize) -> Result<Vec<Measured>> {
         let plain = self.run_lld(Way::InProcess, None)?;
-        self.keep("in-process")?;
+        self.keep(IN_PROCESS)?;
         let cache = self.directory.join(format!("lld-cache-{number}"));
         let cached = [Way::LldCacheEmpty, Way::LldCacheFull].map(|way| self.run_lld(way, Some(&cache)));
         let [empty, full] = cached;
@@ -127,7 +182,7 @@ impl Bench<'_> {
     fn thindist(&self, number: usize) -> Result<Vec<Measured>> {
         let cache = self.directory.join(format!("thindist-cache-{number}"));
         let empty = self.run_thindist(Way::ThindistEmpty, &cache)?;
-        self.keep("distributed")?;
+        self.keep(DISTRIBUTED)?;
         let objects = self.run_thindist(Way::ThindistObjects, &cache)?;
         Ok(vec![empty, objects, self.run_thindist(Way::ThindistUnchanged, &cache)?])
     }
@@ -138,7 +193,8 @@ impl Bench<'_> {
         let words = [plain_words(&self.session.line), to(self.output)].concat();
         std::fs::write(&line, response_file::join(&words)).map_err(|error| io("write", &line, &error))?;
         let stats = self.session.workspace.path("compare-stats.json");
-        let program = std::env::current_exe().map_err(|error| io("find", "this program", &error))?;
+        let program = self.session.workspace.settings.environment().program();
+        let program = program.ok_or_else(|| Failure::new("cannot find thindist itself"))?.to_owned();
         let mut at_line = OsString::from("@");
         at_line.push(&line);
         let arguments = ["ld".into(), "--".into(), at_line].to_vec();

@@ -5,13 +5,13 @@
 //! before anything is unpacked.
 
 use super::{text, with_suffix};
+use crate::failure::{Failure, Result};
+use crate::inputs::content::{Content, Place};
+use crate::inputs::survey::Survey;
+use crate::session::output_files;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use thindist_core::object::file_kind::FileKind;
-use thindist_engine::content::{Content, Place};
-use thindist_engine::failure::{Failure, Result};
-use thindist_engine::output_files;
-use thindist_engine::survey::Survey;
 
 /// The files of every input that may become part of a link.
 #[derive(Debug, Default)]
@@ -133,9 +133,9 @@ impl ModuleFiles {
         Ok(Self {
             bitcode: bitcode.to_owned(),
             imports: Vec::new(),
-            index: with_suffix(bitcode, thindist_engine::step_files::INDEX_SUFFIX),
-            job: with_suffix(bitcode, thindist_engine::step_files::JOB_SUFFIX),
-            native: thindist_engine::step_files::native_path(&text(bitcode)?, suffix),
+            index: with_suffix(bitcode, crate::backends::step_files::INDEX_SUFFIX),
+            job: with_suffix(bitcode, crate::backends::step_files::JOB_SUFFIX),
+            native: crate::backends::step_files::native_path(&text(bitcode)?, suffix),
         })
     }
 }
