@@ -7,11 +7,18 @@ use crate::host::{apt, cargo, run};
 use crate::kernel::suite;
 use crate::{Result, engine, fuzz, links, programs};
 
-const STAGES: &[&[&str]] = &[
+const LINTS: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
     &["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"],
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-    &["test", "--workspace"],
+];
+
+const TESTS: &[&[&str]] = &[&["test", "--workspace"]];
+
+/// For oneself, between two edits: the end-to-end tests with one LLVM, and without those that take minutes.
+const FAST_TESTS: &[&[&str]] = &[
+    &["test", "--workspace", "--exclude", "thindist"],
+    &["test", "-p", "thindist", "--", "--skip", "llvm_19", "--skip", "remote_random_faults"],
 ];
 
 /// For each target: enough for the seeds and what is near them. `cargo xtask fuzz` takes its time.
@@ -26,12 +33,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     arguments::reject_rest(&arguments)?;
     apt::ensure(&if fast { compilers() } else { apt::everything() })?;
     let start = Instant::now();
-    for stage in STAGES {
+    for stage in LINTS.iter().chain(if fast { FAST_TESTS } else { TESTS }) {
         println!("== cargo {}", stage.join(" "));
         run::shown(&mut cargo::command(stage))?;
     }
     println!("== format, clippy and tests took {:.0} s", start.elapsed().as_secs_f64());
     if fast {
+        println!(
+            "== left out: end-to-end tests with LLVM 19, faults of engines at random, fuzzing, links, programs, kernels"
+        );
         return Ok(());
     }
     fuzz::briefly(FUZZ_SECONDS)?;

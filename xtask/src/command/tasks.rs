@@ -13,7 +13,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         name: "test",
-        help: "format, clippy, tests, programs and the kernel checks; --fast leaves the latter two out",
+        help: "format, clippy, tests, programs and the kernel checks; --fast: a part of the tests",
         run: test::run,
     },
     Task {
