@@ -332,6 +332,7 @@ mod tests {
     use super::*;
     use crate::bitcode::bitstream::Extent;
     use crate::bitcode::bitstream_writer::BlockWriter;
+    use proptest::strategy::Strategy as _;
 
     fn block(records: &[Plain]) -> Option<Vec<Plain>> {
         with_declared(records, None)
@@ -389,6 +390,44 @@ mod tests {
         assert_eq!(block(&index(1, 2)), block(&index(2, 1)));
         assert_eq!(block(&index(1, 2)), block(&index(5, 3)));
         assert_eq!(block(&index(1, 2)).unwrap(), index(1, 2));
+    }
+
+    /// The functions of an index, each with the functions that it refers to and calls; `numbers` has the number of each, and the
+    /// functions stand in the order of their numbers.
+    fn functions(edges: &[(Vec<usize>, Vec<usize>)], numbers: &[u64]) -> Vec<Plain> {
+        let number = |function: &usize| numbers[function % numbers.len()];
+        let mut summaries: Vec<Plain> = edges
+            .iter()
+            .enumerate()
+            .map(|(function, (references, calls))| {
+                let head = vec![number(&function), 0, 96, 5, 64, 0, references.len() as u64, 0, 0];
+                let calls = calls.iter().flat_map(|callee| [number(callee), 8]);
+                (COMBINED_PROFILE, head.into_iter().chain(references.iter().map(number)).chain(calls).collect())
+            })
+            .collect();
+        summaries.sort_by(|(_, left), (_, right)| left.cmp(right));
+        let guids =
+            numbers.iter().enumerate().map(|(function, number)| (VALUE_GUID, vec![*number, 0, function as u64]));
+        [(VERSION, vec![12]), (FLAGS, vec![1121])].into_iter().chain(guids).chain(summaries).collect()
+    }
+
+    proptest::proptest! {
+        /// lld numbers values by hash tables; the canonical index does not depend on it.
+        #[test]
+        fn no_numbering_is_seen(
+            edges in proptest::collection::vec(
+                (proptest::collection::vec(0_usize..9, 0..4), proptest::collection::vec(0_usize..9, 0..4)),
+                1..9,
+            ),
+            shuffled in proptest::sample::subsequence((1_u64..40).collect::<Vec<_>>(), 9)
+                .prop_shuffle(),
+        ) {
+            let plain: Vec<u64> = (1..).take(edges.len()).collect();
+            let other = &shuffled[..edges.len()];
+            let canonical = block(&functions(&edges, &plain));
+            proptest::prop_assert!(canonical.is_some());
+            proptest::prop_assert_eq!(block(&functions(&edges, other)), canonical);
+        }
     }
 
     #[test]
