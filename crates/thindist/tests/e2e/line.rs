@@ -1,4 +1,4 @@
-//! Link lines that need more than a row of the table in `link_lines`: the output equals the in-process link's, and the
+//! Link lines that need more than a case of the table in `tests/link_lines`: the output equals the in-process link's, and the
 //! program runs alike.
 
 use crate::on_each_llvm;

@@ -15,7 +15,6 @@ mod emit;
 mod environment;
 mod explain;
 mod line;
-mod link_lines;
 mod options;
 mod profiles;
 mod program;
