@@ -97,6 +97,8 @@ fn rooms_import_from_rooms_before_them() {
 const OF_THE_PROGRAM: &[(&str, &str)] = &[
     ("env::var", "ask the Environment that the program hands in"),
     ("env::set_", "hand it to the program that is started"),
+    ("env::temp_dir", "ask the Environment for it"),
+    ("tempfile::tempfile()", "ask the Environment for a directory"),
     ("env::args", "take the words as a parameter"),
     ("println!", "say it to the Report"),
     ("print!", "say it to the Report"),

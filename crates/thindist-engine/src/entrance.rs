@@ -25,18 +25,18 @@ pub fn run(environment: &Environment, called_as: &str, words: Vec<OsString>) -> 
     let words = Words::read(&mut settings, words)?;
     let lld = find_lld(&settings, called_as)?;
     let Words { for_lld: words, expanded: Some(expanded), .. } = words else {
-        return Err(hand_over::exec(&lld, &words.for_lld));
+        return Err(hand_over::exec(environment, &lld, &words.for_lld));
     };
     // What is wrong with a line lld says best.
-    let Ok(line) = LinkLine::parse(&expanded) else { return Err(hand_over::exec(&lld, &words)) };
+    let Ok(line) = LinkLine::parse(&expanded) else { return Err(hand_over::exec(environment, &lld, &words)) };
     // lld packs what it reads for a report; the steps of a link would each overwrite the other's.
     let is_index_only = line.index_only().is_some();
     if line.is_immediate() && !is_index_only || environment.get("LLD_REPRODUCE").is_some() {
-        return Err(hand_over::exec(&lld, &words));
+        return Err(hand_over::exec(environment, &lld, &words));
     }
     let (survey, readable) = Survey::of(&line);
     if !survey.has_bitcode() {
-        return Err(hand_over::exec(&lld, &words));
+        return Err(hand_over::exec(environment, &lld, &words));
     }
     if is_index_only && readable.is_ok() {
         return builds_own::run(settings, line, &survey, &lld, &words);
@@ -50,24 +50,24 @@ pub fn run(environment: &Environment, called_as: &str, words: Vec<OsString>) -> 
         Err(Stop::Refused(refusal)) => Some(refusal),
         Err(Stop::Failed(failure)) if is_index_only => return Err(failure),
         // An input that cannot be read.
-        Err(Stop::Failed(_)) => return Err(hand_over::exec(&lld, &words)),
+        Err(Stop::Failed(_)) => return Err(hand_over::exec(environment, &lld, &words)),
         Ok(()) => None,
     };
-    if let Some(refusal) = &uncarried {
-        hand_over::warn(&settings, refusal)?;
-    }
     let session = match Session::open(settings.clone(), line, &lld) {
         Ok(session) => session,
         Err(Stop::Refused(refusal)) => return left_to_lld(&refusal),
         Err(Stop::Failed(failure)) => return Err(failure),
     };
+    if let Some(Err(failure)) = uncarried.as_ref().map(|refusal| hand_over::warn(&settings, refusal)) {
+        return session.finish(Err(failure));
+    }
     let inputs = match session.digest_inputs(survey.files()) {
         Ok(inputs) => inputs,
         Err(failure) if is_index_only => return session.finish(Err(failure)),
         // A file that is not there is lld's to report.
         Err(_) => {
             session.finish(Ok(ExitCode::SUCCESS))?;
-            return Err(hand_over::exec(&lld, &words));
+            return Err(hand_over::exec(environment, &lld, &words));
         }
     };
     match link(&session, &survey, &inputs, &words, uncarried.as_ref()) {

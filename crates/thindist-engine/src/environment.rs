@@ -4,6 +4,7 @@
 //! The working directory stays the process's own: names on a link's line are relative to it, for us and for every tool that we start.
 
 use crate::report::{Report, Unheard};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,9 @@ struct Given {
 impl Environment {
     /// These variables, of which the first counts of two of one name, and the program that runs. Nobody hears.
     pub fn of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        let given = Given { variables: variables.into_iter().collect(), is_examined: OnceLock::new() };
+        let mut names = BTreeSet::new();
+        let first = variables.into_iter().filter(|(name, _)| names.insert(name.clone()));
+        let given = Given { variables: first.collect(), is_examined: OnceLock::new() };
         Self { given: Arc::new(given), report: Arc::new(Unheard), program: std::env::current_exe().ok() }
     }
 
@@ -111,6 +114,7 @@ mod tests {
         let environment = of(&[("A", "hunter2"), ("A", "two"), ("TMPDIR", "/t")]);
         assert_eq!(environment.text("A"), Some("hunter2"));
         assert_eq!(environment.get("B"), None);
+        assert_eq!(environment.variables().len(), 2, "who is started gets what counts here");
         assert_eq!(environment.temporary_directory(), PathBuf::from("/t"));
         assert_eq!(of(&[]).temporary_directory(), PathBuf::from("/tmp"));
         assert!(!format!("{environment:?}").contains("hunter2"));

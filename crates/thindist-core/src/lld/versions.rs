@@ -1,4 +1,4 @@
-//! What differs between versions of LLVM: one row each, and nobody else asks for a number.
+//! What differs between versions of LLVM: one row each, and no other part of the product asks for a number.
 //!
 //! A row is a claim that links were tried: docs/llvm-versions.md has them. A version without a row is left to lld.
 
@@ -11,6 +11,8 @@ pub struct Version {
     pub dtlto: Dtlto,
     /// Separate backends and a final link of ours give what lld gives in-process.
     pub is_proven_apart: bool,
+    /// lld names each LTO object after its module: so an object that it has compiled can be known for a module's.
+    pub names_lto_objects: bool,
     /// What `-cc1` needs so that relocations of x86 are as lld has them: relaxed ones, LLVM's own default since 16.
     pub relaxed_relocations: &'static [&'static str],
     /// An object that lld takes from its cache has the cache's name for it in maps and messages, and no temporary's.
@@ -19,10 +21,18 @@ pub struct Version {
     pub has_default_configuration: bool,
 }
 
+impl Version {
+    /// Objects that lld has compiled may take the place of those of separate backends.
+    #[must_use]
+    pub fn can_be_harvested(&self) -> bool {
+        self.is_proven_apart && self.names_lto_objects
+    }
+}
+
 /// Distributed ThinLTO, in lld itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dtlto {
-    /// It has none, or one whose job files were not tried.
+    /// It has none, or none by which `ld.thindist` was tried.
     Unknown,
     /// Of files and members of thin archives.
     Files,
@@ -35,13 +45,13 @@ const RELAXED: &[&str] = &["--mrelax-relocations"];
 const OLDEST: Version =
     Version { relaxed_relocations: RELAXED, has_default_configuration: false, ..showing_cached_objects(14) };
 
-/// All that were tried, the oldest first. There is no package of 20.
+/// All that were tried, the oldest first. No package of 20 was at hand.
 pub const VERSIONS: &[Version] = &[
     OLDEST,
     Version { relaxed_relocations: RELAXED, has_default_configuration: false, ..showing_cached_objects(15) },
     showing_cached_objects(16),
     showing_cached_objects(17),
-    showing_cached_objects(18),
+    Version { names_lto_objects: true, ..showing_cached_objects(18) },
     apart(19),
     Version { dtlto: Dtlto::Files, ..apart(21) },
     Version { dtlto: Dtlto::Archives, ..apart(22) },
@@ -51,7 +61,7 @@ pub const VERSIONS: &[Version] = &[
 ];
 
 const fn showing_cached_objects(major: u32) -> Version {
-    Version { shows_cached_objects: true, ..apart(major) }
+    Version { shows_cached_objects: true, names_lto_objects: false, ..apart(major) }
 }
 
 const fn apart(major: u32) -> Version {
@@ -59,6 +69,7 @@ const fn apart(major: u32) -> Version {
         major,
         dtlto: Dtlto::Unknown,
         is_proven_apart: true,
+        names_lto_objects: true,
         relaxed_relocations: &[],
         shows_cached_objects: false,
         has_default_configuration: true,

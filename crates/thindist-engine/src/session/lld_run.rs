@@ -70,6 +70,11 @@ impl Run {
         !self.success() && (self.met_full() || session.workspace.is_memory_full())
     }
 
+    /// It has ended by itself, with success or without.
+    pub(crate) fn has_exited(&self) -> bool {
+        matches!(self.status, Status::Exited(_))
+    }
+
     /// It has not ended by itself.
     pub(crate) fn was_killed(&self) -> bool {
         matches!(self.status, Status::Signaled(_)) && !says_full(&self.stderr)

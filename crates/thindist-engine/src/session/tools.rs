@@ -12,6 +12,10 @@ use thindist_core::digest::{Digest, Hasher};
 use thindist_core::lld::versions::{self, VERSIONS, Version};
 use thindist_exec::{FileStamp, State};
 
+/// Versions that are looked for although thindist was not tried with them: their links are theirs alone.
+const OLDEST_NAMED: u32 = 11;
+const NEWEST_NAMED: u32 = 40;
+
 /// The names under which thindist stands in for lld.
 pub fn is_linker_name(name: &str) -> bool {
     name == "ld.thindist"
@@ -32,7 +36,9 @@ pub fn find_lld(settings: &Settings, called_as: &str) -> Result<PathBuf> {
                 .hint("thindist stands in for it and needs the real one; install lld or set THINDIST_LLD")
         });
     }
-    let versions = VERSIONS.iter().rev().map(|version| format!("ld.lld-{}", version.major));
+    let tried = VERSIONS.iter().rev().map(|version| version.major);
+    let untried = (OLDEST_NAMED..=NEWEST_NAMED).rev().filter(|major| versions::version(*major).is_none());
+    let versions = tried.chain(untried).map(|major| format!("ld.lld-{major}"));
     let found = |name: String| find_behind_ourselves(&name, settings.environment());
     versions.chain(["ld.lld".to_owned()]).find_map(found).ok_or_else(|| {
         Failure::new("no ld.lld in PATH")

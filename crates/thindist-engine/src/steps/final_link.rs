@@ -27,7 +27,7 @@ const AGAIN: &str = "run `thindist thin-link` again with this line and list";
 /// The final link of the line `words`, whose thin link has left `list`.
 pub fn final_link(environment: &Environment, words: Vec<OsString>, list: &Path) -> Result<ExitCode> {
     let mut settings = Settings::load(environment)?;
-    let (session, survey) = crate::entrance::open(&mut settings, words)?;
+    let (session, survey) = super::open(&mut settings, words)?;
     let outcome = finish(&session, &survey, list).map(|()| ExitCode::SUCCESS);
     session.finish(outcome)
 }

@@ -18,8 +18,29 @@ pub use emit::{GraphFormat, emit};
 pub use final_link::final_link;
 pub use thin_link::{ThinLinkFiles, thin_link};
 
+use crate::entrance;
 use crate::failure::{Failure, Result};
+use crate::inputs::survey::Survey;
+use crate::session::workspace::Session;
+use crate::settings::Settings;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use thindist_core::lld::versions::Version;
+
+/// A link whose backends the build runs: nobody can leave it to lld, so it is an error where its bytes are not known to be lld's.
+fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
+    let (session, survey) = entrance::open(settings, words)?;
+    let Version { major, is_proven_apart, .. } = *session.lld.row();
+    if is_proven_apart {
+        return Ok((session, survey));
+    }
+    let failure = Failure::new(format_args!(
+        "{}: backends of LLVM {major} do not give what lld gives in-process",
+        session.lld.path.display()
+    ));
+    session.finish(Err(failure.hint("link with ld.thindist, which has this lld link in-process, or use LLVM 22")))?;
+    Err(Failure::internal("a link that has failed goes on"))
+}
 
 /// What the list's name gets: what the final link needs of the thin link.
 const FINAL_SUFFIX: &str = ".final";

@@ -59,7 +59,7 @@ pub(super) struct Left {
 /// The thin link of the line `words`.
 pub fn thin_link(environment: &Environment, words: Vec<OsString>, options: &ThinLinkFiles) -> Result<ExitCode> {
     let mut settings = Settings::load(environment)?;
-    let (session, survey) = crate::entrance::open(&mut settings, words)?;
+    let (session, survey) = super::open(&mut settings, words)?;
     let outcome = write(&session, &survey, options, Backends::Soon).map(|_| ExitCode::SUCCESS);
     session.finish(outcome)
 }

@@ -57,6 +57,9 @@ fn refusal(session: &Session, planned: &Planned) -> Result<Option<String>> {
     let is_ours = matches!(Way::forced(settings)?, None | Some(Way::InProcess));
     let beyond = settings.beyond_in_process()?;
     Ok(match () {
+        () if !session.lld.row().can_be_harvested() => {
+            Some(format!("objects of lld {} are not taken for those of backends", session.lld.major))
+        }
         () if !is_ours => Some("the setting says so".to_owned()),
         () if !beyond.is_empty() => Some(beyond),
         () if settings.get("remote_executor").is_some() => Some("there is an engine".to_owned()),

@@ -46,8 +46,7 @@ impl<'a> Filling<'a> {
         history: &mut History,
         now: &'a Now,
     ) -> Option<Self> {
-        let shows_it = || session.lld.row().shows_cached_objects && session.line.shows_objects().is_some();
-        if private_cache::refusal(&session.line).is_some() || shows_it() {
+        if private_cache::refusal(&session.line).is_some() || history.shows_cache || may_show_cache(session) {
             return None;
         }
         Self::try_open(session, inputs, history, now)
@@ -69,7 +68,10 @@ impl<'a> Filling<'a> {
     }
 
     /// lld names its files: without the cache it would have said something else.
-    pub(crate) fn is_named_in(&self, run: &Run) -> bool {
+    pub(crate) fn is_shown_in(&self, run: &Run) -> bool {
+        if !self.session.lld.row().shows_cached_objects {
+            return false;
+        }
         let directory = self.cache.directory().to_string_lossy();
         [&run.stdout, &run.stderr].iter().any(|said| String::from_utf8_lossy(said).contains(directory.as_ref()))
     }
@@ -145,6 +147,12 @@ impl<'a> Filling<'a> {
     fn new_keys(&self) -> Result<Vec<String>> {
         Ok(self.cache.keys()?.into_iter().filter(|key| !self.before.contains(key)).collect())
     }
+}
+
+/// An object from the cache has another name in what the line asks for, or for the patterns of a script.
+fn may_show_cache(session: &Session) -> bool {
+    let line = &session.line;
+    session.lld.row().shows_cached_objects && (line.shows_objects().is_some() || line.scripts().next().is_some())
 }
 
 /// Modules that had warnings and may be compiled again are compiled again, so that lld says what is true now.

@@ -1,5 +1,6 @@
 //! Leaves the link to lld, because there is nothing to distribute or because separate backends cannot carry it.
 
+use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
 use crate::inputs::words::ForLld;
 use crate::session::otherwise;
@@ -15,14 +16,15 @@ use thindist_core::lld::link_line::{Refusal, response_file};
 const LEAVE_OUT: &str = "leave the option out, or allow in-process ThinLTO with THINDIST_FALLBACK=warn";
 
 /// Becomes lld. Comes back only if it cannot be run.
-pub(crate) fn exec(lld: &Path, words: &ForLld) -> Failure {
+pub(crate) fn exec(environment: &Environment, lld: &Path, words: &ForLld) -> Failure {
     tracing::info!(lld = %lld.display(), "lld takes over");
     let mut command = Command::new(lld);
+    command.env_clear().envs(environment.variables().iter().map(|(name, value)| (name, value)));
     match words {
         ForLld::AsGiven(words) => {
             command.args(words);
         }
-        ForLld::Expanded(words) => match without_name(words) {
+        ForLld::Expanded(words) => match without_name(environment, words) {
             // The only way to hand over a file that nobody is left to remove.
             Ok(file) => {
                 command.arg("@/dev/stdin").stdin(file);
@@ -34,14 +36,15 @@ pub(crate) fn exec(lld: &Path, words: &ForLld) -> Failure {
 }
 
 /// A response file without a name.
-fn without_name(words: &[String]) -> Result<File> {
+fn without_name(environment: &Environment, words: &[String]) -> Result<File> {
+    let directory = environment.temporary_directory();
     let write = || {
-        let mut file = tempfile::tempfile()?;
+        let mut file = tempfile::tempfile_in(&directory)?;
         file.write_all(response_file::join(words).as_bytes())?;
         file.rewind()?;
         Ok(file)
     };
-    write().map_err(|error| io("write a response file in", std::env::temp_dir(), &error))
+    write().map_err(|error| io("write a response file in", &directory, &error))
 }
 
 /// Does the link in-process with one warning, or refuses to. `stats` say of it what can be said before lld takes over.
@@ -84,5 +87,5 @@ pub(crate) fn leave_to_lld(
     instead: &str,
 ) -> Result<ExitCode> {
     warn_of(settings, refusal, instead)?;
-    Err(exec(lld, words))
+    Err(exec(settings.environment(), lld, words))
 }

@@ -176,7 +176,7 @@ impl Asked {
             return Err(format!("lld reported {} objects, and {} were planned", self.told.len(), planned.len()));
         }
         let key = |(planned, (told, key)): (&'a PlannedJob, &(String, String))| {
-            // Before LLVM 18 all LTO objects had one name, and of the order alone nothing is taken.
+            // Of the order alone nothing is taken.
             let name = &planned.job.name;
             if lto_object_path(&self.output, name) == *told {
                 return Ok((planned, key.clone()));

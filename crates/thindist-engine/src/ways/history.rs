@@ -30,6 +30,9 @@ pub(crate) struct History {
     pub(crate) cold_rss_kib: u64,
     /// Its native objects are in our stores.
     pub(crate) is_stored: bool,
+    /// lld has shown files of its private cache where it would have shown others without one.
+    #[serde(default)]
+    pub(crate) shows_cache: bool,
     /// It had warnings that are of no known module.
     pub(crate) spoke: bool,
     /// What lld said when it compiled modules whose objects its private cache has now.

@@ -40,7 +40,7 @@ pub(crate) struct Link<'a> {
     pub(crate) session: &'a Session,
     pub(crate) survey: &'a Survey,
     pub(crate) inputs: &'a InputDigests,
-    pub words: &'a ForLld,
+    pub(crate) words: &'a ForLld,
     pub(crate) now: &'a Now,
     /// Backends of it can be separate.
     pub(crate) is_carried: bool,
@@ -119,16 +119,18 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
         }
         (lld.join(), beside)
     });
-    drop(permits);
     let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
     if !run.success() && filling.is_some() && lld_run::says_full(&run.stderr) {
         session.workspace.report().warning("lld's private cache is on a full file system; linking without one");
-        return without_cache(link, &run);
+        return without_cache(link, history, &permits, Some(&run));
     }
-    if let Some(filling) = filling.as_ref().filter(|filling| filling.is_named_in(&run)) {
-        tracing::debug!(entries = filling.entries(), "lld names files of its private cache; linking without one");
-        return without_cache(link, &run);
+    let has_ended = run.has_exited() && !token.is_cancelled();
+    if has_ended && filling.as_ref().is_some_and(|filling| filling.is_shown_in(&run)) {
+        tracing::debug!("lld shows files of its private cache; linking without one");
+        history.shows_cache = true;
+        return without_cache(link, history, &permits, None);
     }
+    drop(permits);
     if !run.success() {
         let failed = Failed { link, run: &run, is_given_up: token.is_cancelled(), temporaries };
         return failed.conclude(filling, beside);
@@ -150,6 +152,8 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
         }
         None => {
             ended.executed = ended.modules;
+            // What made lld show its cache may have gone.
+            history.shows_cache &= !(run.stdout.is_empty() && run.stderr.is_empty());
             history.set_modules(link.now, &|_| true);
             Ok(())
         }
@@ -167,18 +171,31 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     Ok(Ended::Linked(Box::new(ended)))
 }
 
-/// Once more without a private cache, which is in the way: there is no room for it, or it would be seen.
-fn without_cache(link: &Link<'_>, first: &Run) -> std::result::Result<Ended, Stop> {
+/// Once more without a private cache, which is in the way: there is no room for it (`full` is what lld said of that), or it
+/// would be seen.
+fn without_cache(
+    link: &Link<'_>,
+    history: &mut History,
+    permits: &[Permit],
+    full: Option<&Run>,
+) -> std::result::Result<Ended, Stop> {
     let session = link.session;
-    let failure = first.failure(&session.lld.path);
-    // On a full disk there is no place for a response file either.
-    let arguments = invocation(link, Vec::new()).map_err(|_| failure)?;
+    let arguments = match (invocation(link, vec![filling::threads(permits)]), full) {
+        (Ok(arguments), _) => arguments,
+        // There is no place for a response file either.
+        (Err(_), Some(full)) => {
+            full.pass_on(session)?;
+            return Err(full.failure(&session.lld.path).into());
+        }
+        (Err(failure), None) => return Err(failure.into()),
+    };
     let run = lld_run::start(session, arguments, session.workspace.interrupt.token())?;
     run.pass_on(session)?;
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
     let modules = link.now.len();
+    history.set_modules(link.now, &|_| true);
     Ok(Ended::Linked(Box::new(Linked {
         remembered: None,
         modules,

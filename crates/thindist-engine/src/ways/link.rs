@@ -146,7 +146,7 @@ impl<'a> Linking<'a> {
 
     fn of_lld(&self) -> in_process::Link<'a> {
         let Line { session, survey, inputs, words, uncarried, .. } = *self.line;
-        let is_carried = uncarried.is_none();
+        let is_carried = uncarried.is_none() && session.lld.row().can_be_harvested();
         in_process::Link {
             session,
             survey,

@@ -100,6 +100,19 @@ fn lld_killed_in_process_means_backends_apart_and_one_warning() {
     bed.expect_in_process_output();
 }
 
+/// LLVM prints how it was called, the directory of our cache among that.
+#[test]
+fn lld_that_crashes_in_process_means_backends_apart_as_well() {
+    let bed = Bed::new();
+    let body = "echo \"Stack dump: Program arguments: $0 $*\" >&2; kill -ABRT $$";
+    let lld = FakeLld::that(&bed.sandbox, Part::InProcess, body);
+    let bed = bed.lld(&lld);
+    let ended = bed.link();
+    let stats = ended.ok(&["killed by signal 6 (SIGABRT); running the backends separately"]);
+    assert_eq!((stats.way(), stats.executed()), ("index-only", 2));
+    bed.expect_in_process_output();
+}
+
 #[test]
 fn lld_killed_in_process_means_a_distributor_where_lld_has_one() {
     let bed = Bed::with_dtlto();
@@ -202,7 +215,8 @@ fn a_damaged_private_cache_is_as_none() {
     for path in private.into_iter().filter(|path| path.is_file()) {
         std::fs::write(path, "damaged").unwrap();
     }
-    bed.sandbox.bitcode(&[("leaf.c", "int leaf(int x) { return x + 2; }")]);
+    // With the same inputs lld asks for these very files.
+    let bed = bed.set("MEMO", "0");
     let ended = bed.link();
     assert_eq!(ended.ok(&[]).modules, 2);
     bed.expect_in_process_output();

@@ -7,6 +7,7 @@ mod options;
 use crate::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
 use crate::flags::backend_flags::llvm_options::Mllvm;
 use crate::lld::link_line::Refusal;
+use crate::lld::versions::Version;
 use options::{Found, Meaning};
 
 /// What every backend compilation has on its line, and no other.
@@ -45,11 +46,12 @@ impl BackendLine {
         reader.finish()
     }
 
-    /// The action's arguments, after the compiler's name.
+    /// The action's arguments, after the name of a compiler of this version.
     #[must_use]
-    pub fn arguments(&self) -> Vec<String> {
+    pub fn arguments(&self, compiler: &Version) -> Vec<String> {
         // A configuration file would be an undeclared input. The program does not come here where there is one.
-        let mut arguments = vec!["--no-default-config".to_owned()];
+        let option = compiler.has_default_configuration.then(|| "--no-default-config".to_owned());
+        let mut arguments: Vec<String> = option.into_iter().collect();
         arguments.extend_from_slice(&self.kept);
         let index = format!("{INDEX_OPTION}{INDEX_NAME}");
         arguments.extend(["-c", "-x", "ir", MODULE_NAME, &index, "-o", NATIVE_OBJECT_NAME].map(str::to_owned));
