@@ -103,7 +103,7 @@ impl Memo {
         }
         let manifest = Manifest { files, modules: link.modules };
         let Some(second) = second_key(session, key, &manifest) else { return Ok(()) };
-        let bytes = serde_json::to_vec(&manifest).map_err(crate::failure::Failure::new)?;
+        let bytes = serde_json::to_vec(&manifest).map_err(crate::failure::Failure::of)?;
         let entry = |path: &str, digest, executable| CachedOutput { path: path.to_owned(), digest, executable };
         let output = entry("output", session.workspace.cas.put_file(&link.output)?, is_executable(&link.output)?);
         let stderr = link.diagnostics.iter().flat_map(|line| [line.as_bytes(), b"\n"]).flatten().copied().collect();

@@ -17,10 +17,33 @@ use super::sources;
 /// Links of one LLVM.
 #[derive(Debug)]
 pub(crate) struct Bench {
-    home: PathBuf,
+    place: Place,
     linker: PathBuf,
     llvm: u32,
     runs: AtomicUsize,
+}
+
+/// Where links are made, as long as they are: in memory if that has room, because each makes and removes dozens of files.
+#[derive(Debug)]
+struct Place(PathBuf);
+
+/// More than the links at a time take.
+const ROOM: u64 = 256 << 20;
+
+impl Place {
+    fn of(home: &Path, llvm: u32) -> Self {
+        let memory = Path::new("/dev/shm");
+        let free = rustix::fs::statvfs(memory).map_or(0, |place| place.f_bavail.saturating_mul(place.f_frsize));
+        let name = format!("links-{llvm}-{}", std::process::id());
+        Self(if free > ROOM { memory.join(format!("thindist-{name}")) } else { home.join(name) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What is left there is no result.
+        let _ = files::remove_dir(&self.0);
+    }
 }
 
 /// What became of one.
@@ -73,15 +96,11 @@ pub(crate) enum Outcome {
 }
 
 impl Bench {
-    /// In memory, if there is a place for it: each link makes and removes dozens of files. The stores stay on disk.
     pub(crate) fn new(home: &Path, linker: &Path, llvm: u32) -> Self {
-        let memory = Path::new("/dev/shm");
-        let name = format!("thindist-links-{}", std::process::id());
-        let home = if memory.is_dir() { memory.join(name) } else { home.to_owned() };
-        Self { home: home.join(llvm.to_string()), linker: linker.to_owned(), llvm, runs: AtomicUsize::new(0) }
+        Self { place: Place::of(home, llvm), linker: linker.to_owned(), llvm, runs: AtomicUsize::new(0) }
     }
 
-    /// All of them by each way, two at a time.
+    /// All of them by each way, as many at a time as there are processors.
     pub(crate) fn try_all(&self, links: &[(String, Scenario)], ways: &[&str]) -> Result<Vec<Vec<Tried>>> {
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::new());
@@ -104,14 +123,13 @@ impl Bench {
                 });
             }
         });
-        files::remove_dir(&self.home)?;
         let failed = locked(&failed).take();
         failed.map_or_else(|| Ok(std::mem::take(&mut *locked(&done))), Err)
     }
 
     /// Links by lld and by thindist, and compares: an outcome for each way.
     pub(crate) fn compare(&self, scenario: &Scenario, ways: &[&str]) -> Result<Vec<Outcome>> {
-        let place = self.home.join(format!("run-{}", self.runs.fetch_add(1, Ordering::Relaxed)));
+        let place = self.place.0.join(format!("run-{}", self.runs.fetch_add(1, Ordering::Relaxed)));
         files::remove_dir(&place)?;
         let mut made = Made::new(self, scenario, &place);
         let outcomes = ways.iter().map(|way| made.compare(way)).collect();

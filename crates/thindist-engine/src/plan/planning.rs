@@ -392,7 +392,7 @@ fn check_nothing_is_lost(
 pub(crate) fn stop(error: plan::PlanError) -> Stop {
     match error {
         plan::PlanError::Refused(refusal) => Stop::Refused(refusal),
-        other => Stop::Failed(Failure::new(other).hint("link again; if that gives the same, please report it")),
+        other => Stop::Failed(Failure::of(other).hint("link again; if that gives the same, please report it")),
     }
 }
 

@@ -87,7 +87,7 @@ impl Interrupt {
     }
 }
 
-/// A process may do many links: none leaves a thread behind it.
+/// A process may do many links: none leaves its watcher of signals behind it. What waits for another process ends with that.
 impl Drop for Interrupt {
     fn drop(&mut self) {
         self.signals.close();
