@@ -20,6 +20,9 @@ use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::lld::link_line::{LinkLine, Refusal};
 
 /// The linker entrance: `words` are the arguments after the name `called_as`, in this environment.
+///
+/// From the first link on SIGINT, SIGTERM and SIGHUP are this crate's: a link that one of them meets is given up, and the process then
+/// ends by it. Between links nobody hears them.
 pub fn run(environment: &Environment, called_as: &str, words: Vec<OsString>) -> Result<ExitCode> {
     let mut settings = Settings::load(environment)?;
     let words = Words::read(&mut settings, words)?;
