@@ -69,6 +69,12 @@ pub fn doubt<'a>(
             return Some(format!("only bitcode names `{name}` strongly"));
         }
     }
+    // In-process it has been defined, so the reference that is left is not weak.
+    let is_gone = |name: &&str| !defined.contains(name) && !strong.contains(name) && weak.contains(name);
+    let was_defined = bitcode.iter().filter(|symbol| !is_open(symbol)).map(|symbol| stem(&symbol.name));
+    if let Some(name) = was_defined.into_iter().find(is_gone) {
+        return Some(format!("bitcode defines `{name}`, its object does not, and a weak reference is left"));
+    }
     let libraries = of(|file| file.kind == Kind::Shared, true);
     let of_lld = |symbol: &&&Symbol| is_open(symbol) && is_of_lld(stem(&symbol.name));
     if let Some(symbol) = libraries.iter().find(of_lld).filter(|symbol| !defined.contains(stem(&symbol.name))) {
@@ -155,5 +161,14 @@ mod tests {
         check(&["B D:main U:_end"], "D:main U:_end", None);
         check(&["B D:main U:f", "N Uw:f"], "D:main", Some("only bitcode names `f` strongly"));
         check(&["B D:main U:f", "N Uw:f", "N D:f"], "D:main", None);
+    }
+
+    /// A variable that is called: LLVM drops it, and nobody defines what is left.
+    #[test]
+    fn a_definition_that_was_dropped_is_still_one_in_process() {
+        let gone = Some("bitcode defines `v`, its object does not, and a weak reference is left");
+        check(&["B D:v", "B D:f Uw:v", "N U:f"], "D:f Uw:v", gone);
+        check(&["B D:v", "B D:f U:v", "N U:f"], "D:f U:v", None);
+        check(&["B D:v", "B D:f Uw:v", "N U:f"], "D:f D:v Uw:v", None);
     }
 }
