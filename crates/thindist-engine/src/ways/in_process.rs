@@ -24,7 +24,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use thindist_core::lld::link_line::response_file;
-use thindist_exec::{FileStamp, Permit};
+use thindist_exec::{CancelToken, FileStamp, Permit};
 
 /// Modules of fewer bytes than this on average compile in a few milliseconds: planning and storing them would take a tenth of that
 /// and more, and lld's own cache does as well.
@@ -101,25 +101,9 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     let permits = filling::permits(session)?;
     let invocation = invocation(link, extra_words(link, filling.as_ref(), &permits, &dependencies))?;
     let token = session.workspace.interrupt.token().dependent();
-    let ended = AtomicBool::new(false);
-    let (run, beside) = std::thread::scope(|scope| {
-        let lld = scope.spawn(|| {
-            let run = lld_run::start(session, invocation, &token);
-            ended.store(true, Ordering::Release);
-            run
-        });
-        let is_first = looked.is_none();
-        let beside = looked.unwrap_or_else(|| look_beside(link, history, &changes, entries));
-        if link.may_divert
-            && is_first
-            && beside.plan.as_ref().is_some_and(|(_, plan)| is_stored(session, plan))
-            && !ended.load(Ordering::Acquire)
-        {
-            token.cancel();
-        }
-        (lld.join(), beside)
-    });
-    let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
+    let is_known = looked.is_some();
+    let look = || looked.unwrap_or_else(|| look_beside(link, history, &changes, entries));
+    let (run, beside) = run_beside(link, invocation, &token, is_known, look)?;
     if !run.success() && filling.is_some() && lld_run::says_full(&run.stderr) {
         session.workspace.report().warning("lld's private cache is on a full file system; linking without one");
         return without_cache(link, history, &permits, Some(&run));
@@ -136,6 +120,56 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
         return failed.conclude(filling, beside);
     }
     run.pass_on(session)?;
+    let before = Before { output, stamp, dependencies };
+    Ok(Ended::Linked(Box::new(linked(link, history, filling, beside, (&run, before)))))
+}
+
+/// What was there before lld ran, and where it lists what it reads.
+struct Before {
+    output: PathBuf,
+    stamp: Option<FileStamp>,
+    dependencies: String,
+}
+
+/// Runs lld, and finds out beside it what there is to be found out. `is_known`: that was done before.
+fn run_beside(
+    link: &Link<'_>,
+    invocation: Vec<OsString>,
+    token: &CancelToken,
+    is_known: bool,
+    look: impl FnOnce() -> Beside,
+) -> Result<(Run, Beside)> {
+    let session = link.session;
+    let ended = AtomicBool::new(false);
+    let (run, beside) = std::thread::scope(|scope| {
+        let lld = scope.spawn(|| {
+            let run = lld_run::start(session, invocation, token);
+            ended.store(true, Ordering::Release);
+            run
+        });
+        let beside = look();
+        if link.may_divert
+            && !is_known
+            && beside.plan.as_ref().is_some_and(|(_, plan)| is_stored(session, plan))
+            && !ended.load(Ordering::Acquire)
+        {
+            token.cancel();
+        }
+        (lld.join(), beside)
+    });
+    let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
+    Ok((run, beside))
+}
+
+/// What is kept of a link that lld has done: nothing that goes wrong here is the link's.
+fn linked(
+    link: &Link<'_>,
+    history: &mut History,
+    filling: Option<Filling<'_>>,
+    beside: Beside,
+    (run, before): (&Run, Before),
+) -> Linked {
+    let session = link.session;
     let mut ended =
         Linked { remembered: None, modules: link.now.len(), executed: 0, is_harvested: false, unharvested: None };
     // What lld said when it compiled a module its cache does not repeat.
@@ -143,12 +177,11 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     let repeated = history.said_before(&diagnostics);
     lld_run::print(session.workspace.report(), &repeated);
     diagnostics.extend(repeated);
-    // lld has linked: nothing that goes wrong from here on is the link's.
     ended.unharvested = beside.why_none;
     let kept = match filling {
         Some(filling) => {
             let plan = beside.plan.as_ref().map(|(thin, planned)| (thin, planned));
-            ended.keep(filling.keep(history, plan, beside.named_files.as_deref(), &run), plan.is_some())
+            ended.keep(filling.keep(history, plan, beside.named_files.as_deref(), run), plan.is_some())
         }
         None => {
             ended.executed = ended.modules;
@@ -163,12 +196,13 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
         *history = History::default();
         None
     });
+    let Before { output, stamp, dependencies } = before;
     let read = if writes_its_own(session) { Ok(Vec::new()) } else { read_dependencies(session, &dependencies) };
     let is_new = FileStamp::of(&output).ok().filter(|new| Some(*new) != stamp).is_some();
     if let (true, Some(named_files), Ok(read)) = (is_new, named_files, read) {
         ended.remembered = Some(Remembered { output, diagnostics, read, named_files, modules: ended.modules });
     }
-    Ok(Ended::Linked(Box::new(ended)))
+    ended
 }
 
 /// Once more without a private cache, which is in the way: there is no room for it (`full` is what lld said of that), or it
