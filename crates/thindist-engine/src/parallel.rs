@@ -18,7 +18,7 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> 
 }
 
 fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|_| Err(Failure::new("a thread that read the inputs has panicked; please report it")))
+    thread.join().unwrap_or_else(|_| Err(Failure::internal("a thread that read the inputs has panicked")))
 }
 
 /// The number of processors that this process may use.

@@ -88,7 +88,7 @@ pub(crate) fn outcomes_while<'a>(
         meanwhile(&found);
         running.join()
     });
-    let panicked = |_| Err(Failure::new("the thread that runs the backends has panicked; please report it"));
+    let panicked = |_| Err(Failure::internal("the thread that runs the backends has panicked"));
     let mut outcomes = outcomes.unwrap_or_else(panicked)?.into_iter();
     let ended = batch.jobs.iter().zip(found).map(|(planned, found)| {
         let outcome = found.map(Outcome::Success).or_else(|| outcomes.next());

@@ -77,7 +77,7 @@ impl Modules {
 
     fn id(&self, path: &str) -> Result<ModuleId> {
         let id = self.by_path.get(path).copied();
-        id.ok_or_else(|| Failure::new(format_args!("{path} is in no list of inputs; please report this")))
+        id.ok_or_else(|| Failure::internal(format_args!("{path} is in no list of inputs")))
     }
 
     /// The module at `path`.
@@ -149,7 +149,7 @@ impl Modules {
 pub(crate) type KnownFacts = BTreeMap<Digest, ModuleFacts>;
 
 fn read(compiler: &Tool, path: &str, digested: Option<&(Digest, FileStamp)>, known: &KnownFacts) -> Result<Located> {
-    let not_hashed = || Failure::new(format_args!("{path} was not hashed; please report this"));
+    let not_hashed = || Failure::internal(format_args!("{path} was not hashed"));
     let (bitcode, stamp) = *digested.ok_or_else(not_hashed)?;
     let facts = match known.get(&bitcode) {
         Some(facts) => facts.clone(),

@@ -66,7 +66,7 @@ impl Places {
     /// The bitcode of a module by its identifier.
     pub(super) fn module(&self, identifier: &str) -> Result<&Path> {
         let place = self.modules.get(identifier).map(PathBuf::as_path);
-        place.ok_or_else(|| Failure::new(format_args!("{identifier} is not a module of the line; please report this")))
+        place.ok_or_else(|| Failure::internal(format_args!("{identifier} is not a module of the line")))
     }
 
     /// The file of an input, unpacked if it was none.
@@ -75,9 +75,10 @@ impl Places {
             Place::File(path) => return Ok(path.clone()),
             Place::Part { file, offset, .. } => (file, offset),
         };
-        let unpacked = self.members.get(&(file.clone(), *offset)).ok_or_else(|| {
-            Failure::new(format_args!("{}: no member at {offset}; please report this", file.display()))
-        })?;
+        let unpacked = self
+            .members
+            .get(&(file.clone(), *offset))
+            .ok_or_else(|| Failure::internal(format_args!("{}: no member at {offset}", file.display())))?;
         unpack(unpacked, &place.read()?)?;
         Ok(unpacked.clone())
     }

@@ -268,14 +268,13 @@ fn regular_part(thin: &ThinLink, planned: &Planned, options: &ThinLinkFiles) -> 
 fn find<'a>(places: &BTreeMap<&Path, &'a Path>, source: &Source) -> Result<&'a Path> {
     let file = source_file(source)?;
     let place = places.get(file).copied();
-    place
-        .ok_or_else(|| Failure::new(format_args!("{} is not a module of the plan; please report this", file.display())))
+    place.ok_or_else(|| Failure::internal(format_args!("{} is not a module of the plan", file.display())))
 }
 
 fn source_file(source: &Source) -> Result<&Path> {
     match source {
         Source::File { path, .. } => Ok(path),
-        Source::Bytes(_) => Err(Failure::new("a module without a file; please report this")),
+        Source::Bytes(_) => Err(Failure::internal("a module without a file")),
     }
 }
 

@@ -113,7 +113,7 @@ pub(crate) fn run(
         }
         (lld.join(), answered)
     });
-    let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
+    let run = run.unwrap_or_else(|_| Err(Failure::internal("the thread that runs lld has panicked")))?;
     if run.met_full_memory(session) && session.workspace.leave_memory() {
         let first = std::mem::take(counts);
         let again = self::run(link, counts, timer);

@@ -157,7 +157,7 @@ fn run_beside(
         }
         (lld.join(), beside)
     });
-    let run = run.unwrap_or_else(|_| Err(Failure::new("the thread that runs lld has panicked; please report it")))?;
+    let run = run.unwrap_or_else(|_| Err(Failure::internal("the thread that runs lld has panicked")))?;
     Ok((run, beside))
 }
 
