@@ -93,7 +93,14 @@ struct Job {
 }
 
 /// Options that lld itself adds and that every backend has in any case.
-const LLDS_OWN: &[&str] = &["-faddrsig", "-ffunction-sections", "-fdata-sections", "-Wno-unused-command-line-argument"];
+const LLDS_OWN: &[&str] = &[
+    "-faddrsig",
+    "-ffunction-sections",
+    "-fdata-sections",
+    // Since 23, whose row has it.
+    "-floop-interchange",
+    "-Wno-unused-command-line-argument",
+];
 
 /// Reads a job file.
 ///

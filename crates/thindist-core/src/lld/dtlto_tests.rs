@@ -35,6 +35,13 @@ fn options_of_the_user_are_told_from_llds() {
     assert!(!plain.pic);
 }
 
+/// Its option stands in front of `-fpic`: whoever took it for the user's would not see that one.
+#[test]
+fn what_lld_23_writes_is_read() {
+    let of_23 = parse(SAMPLE.replace(r#""-fpic""#, r#""-floop-interchange","-fpic""#).as_bytes()).unwrap();
+    assert_eq!(of_23, parse(SAMPLE.as_bytes()).unwrap());
+}
+
 #[test]
 fn a_sample_profile_is_the_links_and_not_an_option_of_the_user() {
     let with = SAMPLE.replace(r#""-Wno"#, r#""-fprofile-sample-use=p.afdo","-Wno"#);

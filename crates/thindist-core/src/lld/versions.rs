@@ -9,12 +9,14 @@ pub struct Version {
     pub major: u32,
     /// What its lld can give a distributor.
     pub dtlto: Dtlto,
-    /// Separate backends and a final link of ours give what lld gives in-process.
+    /// A final link of ours, of native objects by separate backends, gives what lld gives in-process.
     pub is_proven_apart: bool,
     /// lld names each LTO object after its module: so an object that it has compiled can be known for a module's.
     pub names_lto_objects: bool,
     /// What `-cc1` needs so that relocations of x86 are as lld has them: relaxed ones, LLVM's own default since 16.
     pub relaxed_relocations: &'static [&'static str],
+    /// What `-cc1` needs for passes that lld's pipeline has and clang's has not.
+    pub passes: &'static [&'static str],
     /// An object that lld takes from its cache has the cache's name for it in maps and messages, and no temporary's.
     pub shows_cached_objects: bool,
     /// clang's driver reads configuration files of its own accord, and has an option against it.
@@ -40,6 +42,7 @@ pub enum Dtlto {
     Archives,
 }
 
+const INTERCHANGE: &[&str] = &["-floop-interchange"];
 const RELAXED: &[&str] = &["--mrelax-relocations"];
 
 const OLDEST: Version =
@@ -55,9 +58,9 @@ pub const VERSIONS: &[Version] = &[
     apart(19),
     Version { dtlto: Dtlto::Files, ..apart(21) },
     Version { dtlto: Dtlto::Archives, ..apart(22) },
-    // Symbols in another order, loop interchange, other job files.
-    Version { is_proven_apart: false, ..apart(23) },
-    Version { is_proven_apart: false, ..apart(24) },
+    // The order of its symbols is not known: native objects are right, a final link of ours is not.
+    Version { is_proven_apart: false, dtlto: Dtlto::Archives, passes: INTERCHANGE, ..apart(23) },
+    Version { is_proven_apart: false, passes: INTERCHANGE, ..apart(24) },
 ];
 
 const fn showing_cached_objects(major: u32) -> Version {
@@ -71,6 +74,7 @@ const fn apart(major: u32) -> Version {
         is_proven_apart: true,
         names_lto_objects: true,
         relaxed_relocations: &[],
+        passes: &[],
         shows_cached_objects: false,
         has_default_configuration: true,
     }

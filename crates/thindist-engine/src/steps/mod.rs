@@ -35,10 +35,10 @@ fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Surve
         return Ok((session, survey));
     }
     let failure = Failure::new(format_args!(
-        "{}: backends of LLVM {major} do not give what lld gives in-process",
+        "{}: a final link of native objects does not give what lld {major} gives in-process",
         session.lld.path.display()
     ));
-    session.finish(Err(failure.hint("link with ld.thindist, which has this lld link in-process, or use LLVM 22")))?;
+    session.finish(Err(failure.hint("link with ld.thindist, or use LLVM 22")))?;
     Err(Failure::internal("a link that has failed goes on"))
 }
 

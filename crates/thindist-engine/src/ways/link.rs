@@ -71,7 +71,7 @@ fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situ
     // An output that in-process cannot give is held against none.
     let is_held_to_list = Doubts::of(session)? == Doubts::Refused;
     let unproven = (!session.lld.row().is_proven_apart)
-        .then(|| format!("thindist was not tried with separate backends of LLVM {}", session.lld.major));
+        .then(|| format!("the order of symbols of lld {} is not known", session.lld.major));
     let index_only = || match unproven.or_else(|| not_listed(&session.line, survey)).filter(|_| is_held_to_list) {
         None => Ok(Way::IndexOnly),
         Some(reason) => Err(reason),

@@ -57,6 +57,7 @@ impl LinkFlags {
             words.add(&["-vectorize-loops", "-vectorize-slp"]);
         }
         self.unroll(words);
+        words.add(compiler.passes);
         words.add(LLDS_OWN);
         words.add(compiler.relaxed_relocations);
         words.add(&["-mrelocation-model", if self.is_pic(module) { "pic" } else { "static" }]);
