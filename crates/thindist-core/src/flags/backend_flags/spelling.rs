@@ -46,7 +46,7 @@ impl LinkFlags {
         if compiler.has_default_configuration {
             words.add(&["--no-default-config"]);
         }
-        self.by_the_driver(&mut words, module, recorded);
+        self.by_the_driver(&mut words, compiler, module, recorded);
         words.0
     }
 
@@ -77,10 +77,17 @@ impl LinkFlags {
     }
 
     /// clang's driver completes the line; each of its defaults that differs from lld's is stated.
-    fn by_the_driver(&self, words: &mut Words, module: &ModuleFacts, recorded: Option<&RecordedFlags>) {
+    fn by_the_driver(
+        &self,
+        words: &mut Words,
+        compiler: &Version,
+        module: &ModuleFacts,
+        recorded: Option<&RecordedFlags>,
+    ) {
         words.add(&[&format!("--target={}", module.triple), &format!("-O{}", self.opt_level)]);
         if recorded.is_none() {
             self.unroll(words);
+            words.add(compiler.passes);
         }
         words.add(LLDS_OWN);
         words.add(&[if self.is_pic(module) { "-fPIC" } else { "-fno-pic" }]);
