@@ -6,7 +6,7 @@
 use crate::entrance::open;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
-use crate::inputs::private_line::{file_name, plain_words, to, with_output};
+use crate::inputs::private_line::{file_name, plain_words, take_private_output, to};
 use crate::inputs::survey::Survey;
 use crate::pipeline;
 use crate::session::lld_run;
@@ -64,8 +64,7 @@ fn prepare(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Su
     if !survey.has_bitcode() {
         return Err(Failure::new("no bitcode among the inputs: nothing to compare"));
     }
-    let output = session.workspace.make_directory("verify")?.join(file_name(session.line.output()));
-    session.line = with_output(&session.line, &output)?;
+    take_private_output(&mut session, "verify")?;
     Ok((session, survey))
 }
 
@@ -108,7 +107,7 @@ impl InProcess {
         let words = plain_words(&session.line);
         let with_objects = [words.clone(), vec![format!("--lto-obj-path={objects}")], to(&directory.join("none"))];
         lld_run::lld(session, "in-process.rsp", &with_objects.concat())?;
-        run_lld(session, &[words, to(&output)].concat())?;
+        lld_run::expect_lld(session, "in-process.rsp", &[words, to(&output)].concat())?;
         Ok(Self { objects, output })
     }
 
@@ -117,13 +116,4 @@ impl InProcess {
         let path = if number == 0 { self.objects.clone() } else { format!("{}{number}", self.objects) };
         Pair { name: name.to_owned(), in_process: PathBuf::from(path), distributed }
     }
-}
-
-fn run_lld(session: &Session, words: &[String]) -> Result<()> {
-    let run = lld_run::lld(session, "in-process.rsp", words)?;
-    if run.success() {
-        return Ok(());
-    }
-    lld_run::print(session.workspace.report(), &lld_run::lines(&run.stderr));
-    Err(run.failure(&session.lld.path))
 }

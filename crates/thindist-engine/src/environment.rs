@@ -3,6 +3,7 @@
 //!
 //! The working directory stays the process's own: names on a link's line are relative to it, for us and for every tool that we start.
 
+use crate::failure::{Failure, Result};
 use crate::report::{Report, Unheard};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -46,6 +47,11 @@ impl Environment {
     /// thindist itself: what lld calls as its distributor, and what is not the real lld, whatever its name.
     pub(crate) fn program(&self) -> Option<&Path> {
         self.program.as_deref()
+    }
+
+    /// The same for somebody who has to start it.
+    pub(crate) fn expect_program(&self) -> Result<&Path> {
+        self.program().ok_or_else(|| Failure::new("cannot find thindist itself"))
     }
 
     /// Who hears.

@@ -6,7 +6,7 @@
 use crate::entrance::open;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
-use crate::inputs::private_line::{file_name, plain_words, to, with_output};
+use crate::inputs::private_line::{plain_words, take_private_output, to};
 use crate::pipeline;
 use crate::session::lld_run;
 use crate::session::workspace::Session;
@@ -125,9 +125,8 @@ pub fn link(
 fn measure(session: &mut Session, rounds: usize, modules: usize) -> Result<Measurement> {
     session.workspace.settings.reject_beyond_in_process("a comparison with in-process")?;
     LinkFlags::of(&session.line).map_err(|refusal| pipeline::only_in_process(Stop::Refused(refusal)))?;
-    let directory = session.workspace.make_directory("compare")?;
-    let output = directory.join(file_name(session.line.output()));
-    session.line = with_output(&session.line, &output)?;
+    let output = take_private_output(session, "compare")?;
+    let directory = session.workspace.path("compare");
     let bench = Bench { session, directory: &directory, output: &output };
     let measured = (0..rounds).map(|number| bench.round(number)).collect::<Result<Vec<_>>>()?.concat();
     let tools = [&session.lld, &session.clang].map(|tool| tool.version_line().to_owned());
@@ -170,11 +169,7 @@ impl Bench<'_> {
     fn run_lld(&self, way: Way, cache: Option<&Path>) -> Result<Measured> {
         let mut words = [plain_words(&self.session.line), to(self.output)].concat();
         words.extend(cache.map(|cache| format!("--thinlto-cache-dir={}", cache.display())));
-        let run = lld_run::lld(self.session, "compare.rsp", &words)?;
-        if !run.success() {
-            lld_run::print(self.session.workspace.report(), &lld_run::lines(&run.stderr));
-            return Err(run.failure(&self.session.lld.path));
-        }
+        let run = lld_run::expect_lld(self.session, "compare.rsp", &words)?;
         let disk_bytes = cache.map_or(Ok(0), disk_bytes)?;
         Ok(Measured { way, usage: run.usage, disk_bytes, backends: None, coordinator_kib: None })
     }
@@ -193,8 +188,7 @@ impl Bench<'_> {
         let words = [plain_words(&self.session.line), to(self.output)].concat();
         std::fs::write(&line, response_file::join(&words)).map_err(|error| io("write", &line, &error))?;
         let stats = self.session.workspace.path("compare-stats.json");
-        let program = self.session.workspace.settings.environment().program();
-        let program = program.ok_or_else(|| Failure::new("cannot find thindist itself"))?.to_owned();
+        let program = self.session.workspace.settings.environment().expect_program()?.to_owned();
         let mut at_line = OsString::from("@");
         at_line.push(&line);
         let arguments = ["ld".into(), "--".into(), at_line].to_vec();

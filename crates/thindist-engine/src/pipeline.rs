@@ -12,6 +12,7 @@ use crate::finish::parts::Parts;
 use crate::inputs::survey::Survey;
 use crate::plan::planning::{self, Planned};
 use crate::session::doubts::Doubts;
+use crate::session::lto_object::LtoObject;
 use crate::session::remote::Tools;
 use crate::session::stats::{Stats, Timer};
 use crate::session::workspace::{InputDigests, Session};
@@ -22,14 +23,11 @@ use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::lld::link_line::{Refusal, Warnings};
 use thindist_exec::Job;
 
-/// Each module's identifier and native object, in the thin link's order.
-pub(crate) type Natives = Vec<(String, PathBuf)>;
-
 /// What a distributed link gives, for comparison.
 #[derive(Debug)]
 pub(crate) struct Distributed {
-    /// The native objects.
-    pub natives: Natives,
+    /// Each module's identifier and native object, in the thin link's order.
+    pub natives: Vec<(String, PathBuf)>,
     /// The regular-LTO object, where some bitcode takes part in regular LTO.
     pub regular_object: Option<PathBuf>,
     /// The output, not in its place; `None` if it is no regular file.
@@ -47,9 +45,10 @@ pub(crate) fn distribute(
 ) -> std::result::Result<Distributed, Stop> {
     let inputs = session.digest_inputs(survey.files())?;
     let link = Separate { session, survey, doubts: Doubts::Shown };
-    let (planned, linked, natives) = link.build(&inputs, stats, timer)?;
+    let (planned, linked, objects) = link.build(&inputs, stats, timer)?;
+    let names = planned.jobs.iter().map(|planned| planned.job.name.clone());
     Ok(Distributed {
-        natives,
+        natives: names.zip(objects.into_iter().map(|object| object.path)).collect(),
         regular_object: planned.has_regular_part.then(|| session.workspace.path("thin/regular.o")),
         output: linked.file,
         new_suffixes: planned.new_suffixes,
@@ -136,7 +135,7 @@ impl Separate<'_> {
         inputs: &InputDigests,
         stats: &mut Stats,
         timer: &mut Timer,
-    ) -> std::result::Result<(Planned, Linked, Natives), Stop> {
+    ) -> std::result::Result<(Planned, Linked, Vec<LtoObject>), Stop> {
         let Self { session, survey, .. } = self;
         let places = execution::places_beside(&session.workspace, session.line.jobs())?;
         let tools = Tools {
@@ -148,24 +147,22 @@ impl Separate<'_> {
             .workspace
             .remote
             .while_planning(tools, places, |planned| plan_telling(session, survey, inputs, timer, planned))?;
-        let (linked, natives) = self.finish(&thin, &planned, stats, timer)?;
-        Ok((planned, linked, natives))
+        let (linked, objects) = self.finish(&thin, &planned, stats, timer)?;
+        Ok((planned, linked, objects))
     }
 
-    /// Backends and final link.
+    /// Backends and final link. Gives the native objects, in the plan's order.
     pub(crate) fn finish(
         self,
         thin: &ThinLink,
         planned: &Planned,
         stats: &mut Stats,
         timer: &mut Timer,
-    ) -> std::result::Result<(Linked, Natives), Stop> {
+    ) -> std::result::Result<(Linked, Vec<LtoObject>), Stop> {
         let Self { session, survey, doubts } = self;
         check_dependency_file(session)?;
         stats.modules = planned.len();
         let placed = native_objects::build(session, planned, &mut stats.backends)?;
-        let natives =
-            placed.iter().map(|placed| (placed.made.planned.job.name.clone(), placed.file.path.clone())).collect();
         let (made, files): (Vec<_>, Vec<_>) = placed.into_iter().map(|placed| (placed.made, placed.file)).unzip();
         kept::keep(session, &made)?;
         timer.phase("backends");
@@ -182,6 +179,6 @@ impl Separate<'_> {
             linked.diagnostics.extend(execution::warnings(&made));
         }
         timer.phase("final_link");
-        Ok((linked, natives))
+        Ok((linked, files))
     }
 }

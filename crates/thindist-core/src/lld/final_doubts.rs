@@ -71,8 +71,8 @@ pub fn doubt<'a>(
     }
     // In-process it has been defined, so the reference that is left is not weak.
     let is_gone = |name: &&str| !defined.contains(name) && !strong.contains(name) && weak.contains(name);
-    let was_defined = bitcode.iter().filter(|symbol| !is_open(symbol)).map(|symbol| stem(&symbol.name));
-    if let Some(name) = was_defined.into_iter().find(is_gone) {
+    let mut was_defined = bitcode.iter().filter(|symbol| !is_open(symbol)).map(|symbol| stem(&symbol.name));
+    if let Some(name) = was_defined.find(is_gone) {
         return Some(format!("bitcode defines `{name}`, its object does not, and a weak reference is left"));
     }
     let libraries = of(|file| file.kind == Kind::Shared, true);

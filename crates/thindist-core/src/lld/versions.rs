@@ -19,8 +19,8 @@ pub struct Version {
     pub passes: &'static [&'static str],
     /// An object that lld takes from its cache has the cache's name for it in maps and messages, and no temporary's.
     pub shows_cached_objects: bool,
-    /// clang's driver reads configuration files of its own accord, and has an option against it.
-    pub has_default_configuration: bool,
+    /// What keeps clang's driver from reading configuration files of its own accord.
+    pub without_configuration: &'static [&'static str],
 }
 
 impl Version {
@@ -43,15 +43,16 @@ pub enum Dtlto {
 }
 
 const INTERCHANGE: &[&str] = &["-floop-interchange"];
+const NO_CONFIGURATION: &[&str] = &["--no-default-config"];
 const RELAXED: &[&str] = &["--mrelax-relocations"];
 
 const OLDEST: Version =
-    Version { relaxed_relocations: RELAXED, has_default_configuration: false, ..showing_cached_objects(14) };
+    Version { relaxed_relocations: RELAXED, without_configuration: &[], ..showing_cached_objects(14) };
 
 /// All that were tried, the oldest first. No package of 20 was at hand.
 pub const VERSIONS: &[Version] = &[
     OLDEST,
-    Version { relaxed_relocations: RELAXED, has_default_configuration: false, ..showing_cached_objects(15) },
+    Version { relaxed_relocations: RELAXED, without_configuration: &[], ..showing_cached_objects(15) },
     showing_cached_objects(16),
     showing_cached_objects(17),
     Version { names_lto_objects: true, ..showing_cached_objects(18) },
@@ -76,7 +77,7 @@ const fn apart(major: u32) -> Version {
         relaxed_relocations: &[],
         passes: &[],
         shows_cached_objects: false,
-        has_default_configuration: true,
+        without_configuration: NO_CONFIGURATION,
     }
 }
 

@@ -1,13 +1,17 @@
 //! The user's line with a private output and without any other file that it would write.
 
 use crate::failure::{Failure, Result};
+use crate::session::workspace::Session;
 use std::path::{Path, PathBuf};
 use thindist_core::lld::link_line::options::{Lto, Role};
 use thindist_core::lld::link_line::{ArgumentKind, LinkLine};
 
-/// The line with another output and with no other file that it would write.
-pub(crate) fn with_output(line: &LinkLine, output: &Path) -> Result<LinkLine> {
-    LinkLine::parse(&[plain_words(line), to(output)].concat()).map_err(Failure::of)
+/// Gives the line of a link another output, in a directory of the link's own, and no other file that it would write.
+pub(crate) fn take_private_output(session: &mut Session, directory: &str) -> Result<PathBuf> {
+    let output = session.workspace.make_directory(directory)?.join(file_name(session.line.output()));
+    let words = [plain_words(&session.line), to(&output)].concat();
+    session.line = LinkLine::parse(&words).map_err(Failure::of)?;
+    Ok(output)
 }
 
 /// The user's words without what would write the user's files, or let lld's cache answer for the compiler.

@@ -25,7 +25,17 @@ pub(crate) fn lld(session: &Session, response_name: &str, words: &[String]) -> R
     lld_until(session, response_name, words, session.workspace.interrupt.token())
 }
 
-/// The same until `token` is cancelled.
+/// The same for a run that has to succeed: if it does not, what lld said is told.
+pub(crate) fn expect_lld(session: &Session, response_name: &str, words: &[String]) -> Result<Run> {
+    let run = lld(session, response_name, words)?;
+    if run.success() {
+        return Ok(run);
+    }
+    print(session.workspace.report(), &lines(&run.stderr));
+    Err(run.failure(&session.lld.path))
+}
+
+/// The same as [`lld`] until `token` is cancelled.
 pub(crate) fn lld_until(session: &Session, response_name: &str, words: &[String], token: &CancelToken) -> Result<Run> {
     let path = session.workspace.text_path(response_name)?;
     std::fs::write(&path, response_file::join(words)).map_err(|error| io("write", &path, &error))?;

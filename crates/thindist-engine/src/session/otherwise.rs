@@ -2,13 +2,13 @@
 
 use crate::failure::{Failure, Result};
 use crate::settings::Settings;
-use thindist_core::lld::link_line::Refusal;
+use std::fmt::Display;
 
-/// Says that `refusal` keeps something from being done, and what is done instead; `remedy` is for those who want an error.
-pub(crate) fn tell(settings: &Settings, refusal: &Refusal, instead: &str, remedy: &str) -> Result<()> {
+/// Says what keeps something from being done, and what is done instead; `remedy` is for those who want an error.
+pub(crate) fn tell(settings: &Settings, why: impl Display, instead: &str, remedy: &str) -> Result<()> {
     if settings.never_falls_back()? {
-        return Err(Failure::new(refusal).hint(remedy));
+        return Err(Failure::new(why).hint(remedy));
     }
-    settings.report().warning(&format!("{refusal}; {instead}"));
+    settings.report().warning(&format!("{why}; {instead}"));
     Ok(())
 }

@@ -17,6 +17,7 @@ use crate::inputs::imported::{self, Located};
 use crate::plan::extra_inputs::NamedFiles;
 use crate::plan::planning;
 use crate::report::{Report, Stream};
+use crate::session::otherwise;
 use crate::session::output_files;
 use crate::session::stats::{Stats, Timer};
 use crate::session::tools::{self, Tool};
@@ -93,11 +94,8 @@ impl Call {
     /// Leaves the call to the compiler with one warning, or refuses to.
     fn straight(&self, settings: &Settings, refusal: &Refusal) -> Result<ExitCode> {
         let Refusal { option, reason } = refusal;
-        if settings.never_falls_back()? {
-            return Err(Failure::new(format_args!("{option}: {reason}"))
-                .hint("leave it out, or let the compiler run without the stores with THINDIST_FALLBACK=warn"));
-        }
-        settings.report().warning(&format!("{option}: {reason}; compiling without the stores"));
+        let remedy = "leave it out, or let the compiler run without the stores with THINDIST_FALLBACK=warn";
+        otherwise::tell(settings, format_args!("{option}: {reason}"), "compiling without the stores", remedy)?;
         Err(self.exec())
     }
 }

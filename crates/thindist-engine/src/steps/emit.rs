@@ -43,7 +43,7 @@ pub fn emit(environment: &Environment, words: Vec<OsString>, format: GraphFormat
         return session.finish(Err(Failure::new("no bitcode among the inputs: there are no backends to run")
             .hint("compile the sources first: emit reads which modules there are")));
     }
-    let files = Files { file, line, program: program(environment)? };
+    let files = Files { file, line, program: text(environment.expect_program()?)? };
     let outcome = files.text(&session, &survey, format).and_then(|text| {
         output_files::write_if_changed(&files.file, text.as_bytes())?;
         Ok(ExitCode::SUCCESS)
@@ -58,10 +58,6 @@ fn write_line(settings: &mut Settings, words: Vec<OsString>, file: &Path) -> Res
     let path = with_suffix(file, ".line");
     output_files::write_if_changed(&path, response_file::join(&[words.own, expanded].concat()).as_bytes())?;
     Ok(path)
-}
-
-fn program(environment: &Environment) -> Result<String> {
-    text(environment.program().ok_or_else(|| Failure::new("cannot find thindist itself"))?)
 }
 
 /// The names that go into a graph.

@@ -34,12 +34,11 @@ fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Surve
     if is_proven_apart {
         return Ok((session, survey));
     }
-    let failure = Failure::new(format_args!(
+    Err(Failure::new(format_args!(
         "{}: a final link of native objects does not give what lld {major} gives in-process",
         session.lld.path.display()
-    ));
-    session.finish(Err(failure.hint("link with ld.thindist, or use LLVM 22")))?;
-    Err(Failure::internal("a link that has failed goes on"))
+    ))
+    .hint("link with ld.thindist, or use LLVM 22"))
 }
 
 /// What the list's name gets: what the final link needs of the thin link.

@@ -265,8 +265,7 @@ fn private_output(link: &Link<'_>) -> Result<Option<PathBuf>> {
 }
 
 fn words(session: &Session, socket: &Path, file: Option<&Path>, dependencies: &str) -> Result<Vec<String>> {
-    let ourselves = session.workspace.settings.environment().program();
-    let ourselves = ourselves.ok_or_else(|| Failure::new("cannot find thindist itself"))?;
+    let ourselves = session.workspace.settings.environment().expect_program()?;
     let mut words: Vec<String> = session.line.words().map(str::to_owned).collect();
     words.extend([
         format!("--thinlto-distributor={}", ourselves.display()),

@@ -170,8 +170,7 @@ fn linked(
     (run, before): (&Run, Before),
 ) -> Linked {
     let session = link.session;
-    let mut ended =
-        Linked { remembered: None, modules: link.now.len(), executed: 0, is_harvested: false, unharvested: None };
+    let mut ended = Linked::of(link.now);
     // What lld said when it compiled a module its cache does not repeat.
     let mut diagnostics = lld_run::lines(&run.stderr);
     let repeated = history.said_before(&diagnostics);
@@ -184,10 +183,9 @@ fn linked(
             ended.keep(filling.keep(history, plan, beside.named_files.as_deref(), run), plan.is_some())
         }
         None => {
-            ended.executed = ended.modules;
             // What made lld show its cache may have gone.
             history.shows_cache &= !(run.stdout.is_empty() && run.stderr.is_empty());
-            history.set_modules(link.now, &|_| true);
+            ended.has_compiled_all(link.now, history);
             Ok(())
         }
     };
@@ -228,15 +226,9 @@ fn without_cache(
     if !run.success() {
         return Err(run.failure(&session.lld.path).into());
     }
-    let modules = link.now.len();
-    history.set_modules(link.now, &|_| true);
-    Ok(Ended::Linked(Box::new(Linked {
-        remembered: None,
-        modules,
-        executed: modules,
-        is_harvested: false,
-        unharvested: None,
-    })))
+    let mut ended = Linked::of(link.now);
+    ended.has_compiled_all(link.now, history);
+    Ok(Ended::Linked(Box::new(ended)))
 }
 
 /// lld's arguments: the user's, and behind them `words`.
@@ -253,6 +245,16 @@ fn invocation(link: &Link<'_>, words: Vec<String>) -> Result<Vec<OsString>> {
 }
 
 impl Linked {
+    fn of(now: &Now) -> Self {
+        Self { remembered: None, modules: now.len(), executed: 0, is_harvested: false, unharvested: None }
+    }
+
+    /// lld had no private cache: it has nothing for the next link.
+    fn has_compiled_all(&mut self, now: &Now, history: &mut History) {
+        self.executed = self.modules;
+        history.set_modules(now, &|_| true);
+    }
+
     /// Takes over what was kept, of a link that was planned or was not.
     fn keep(&mut self, kept: Result<Kept>, is_planned: bool) -> Result<()> {
         let Kept { modules, executed, unharvested } = kept?;

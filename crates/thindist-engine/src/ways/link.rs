@@ -7,7 +7,7 @@ use super::listed::not_listed;
 use super::{Chosen, Last, Situation, Way, choose, private_cache};
 use crate::backends::explained::record::{self as explained, ByLld};
 use crate::backends::jobs::PlannedJob;
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 use crate::finish::final_link::Linked;
 use crate::inputs::survey::Survey;
 use crate::inputs::words::ForLld;
@@ -17,6 +17,7 @@ use crate::pipeline::Separate;
 use crate::plan::planning::Planned;
 use crate::session::doubts::Doubts;
 use crate::session::lld_run;
+use crate::session::otherwise;
 use crate::session::stats::{Stats, Timer};
 use crate::session::workspace::{InputDigests, Session};
 use crate::stop::Stop;
@@ -115,12 +116,8 @@ fn falls_short(line: &Line<'_>, chosen: &Chosen) -> Result<()> {
     if !chosen.falls_short || line.uncarried.is_some() {
         return Ok(());
     }
-    let (why, settings) = (&chosen.why, &line.session.workspace.settings);
-    if settings.never_falls_back()? {
-        return Err(Failure::new(why).hint("change the line, or allow in-process ThinLTO with THINDIST_FALLBACK=warn"));
-    }
-    settings.report().warning(&format!("{why}; linking in-process"));
-    Ok(())
+    let remedy = "change the line, or allow in-process ThinLTO with THINDIST_FALLBACK=warn";
+    otherwise::tell(&line.session.workspace.settings, &chosen.why, "linking in-process", remedy)
 }
 
 struct Linking<'a> {

@@ -43,9 +43,7 @@ impl LinkFlags {
     ) -> Vec<String> {
         let mut words = Words(self.front.clone());
         // A clang configuration file of the user must not reach a backend.
-        if compiler.has_default_configuration {
-            words.add(&["--no-default-config"]);
-        }
+        words.add(compiler.without_configuration);
         self.by_the_driver(&mut words, compiler, module, recorded);
         words.0
     }

@@ -50,8 +50,7 @@ impl BackendLine {
     #[must_use]
     pub fn arguments(&self, compiler: &Version) -> Vec<String> {
         // A configuration file would be an undeclared input. The program does not come here where there is one.
-        let option = compiler.has_default_configuration.then(|| "--no-default-config".to_owned());
-        let mut arguments: Vec<String> = option.into_iter().collect();
+        let mut arguments: Vec<String> = compiler.without_configuration.iter().map(|word| (*word).to_owned()).collect();
         arguments.extend_from_slice(&self.kept);
         let index = format!("{INDEX_OPTION}{INDEX_NAME}");
         arguments.extend(["-c", "-x", "ir", MODULE_NAME, &index, "-o", NATIVE_OBJECT_NAME].map(str::to_owned));
