@@ -15,6 +15,7 @@ mod host;
 mod kernel;
 mod links;
 mod lld_tests;
+mod matrix;
 mod programs;
 mod test;
 

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use crate::command::arguments;
 use crate::host::{apt, cargo, run};
-use crate::kernel::suite;
-use crate::{Result, engine, fuzz, links, programs};
+use crate::kernel::checks;
+use crate::{Result, engine, fuzz, links, matrix, programs};
 
 const LINTS: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
@@ -23,6 +23,9 @@ const FAST_TESTS: &[&[&str]] = &[
 
 /// For each target: enough for the seeds and what is near them. `cargo xtask fuzz` takes its time.
 const FUZZ_SECONDS: u32 = 5;
+
+/// The same of the two versions that change from day to day.
+const LINKS_OF_THE_DAY: u32 = 20;
 
 /// Random links for each LLVM and each way: a quarter of a second each. `cargo xtask fuzz links` takes any number.
 const LINKS: u32 = 60;
@@ -47,12 +50,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     // Each says what it has found, whatever the one before it has.
     let fuzzed = fuzz::briefly(FUZZ_SECONDS);
     let linked = links::briefly(LINKS);
+    let versions = matrix::of_the_day(LINKS_OF_THE_DAY);
     let engines = engine::check_one();
     println!("== programs");
     let programs = programs::check_small();
-    let kernel = suite::run_all();
+    let kernel = checks::run_all();
     eprintln!("== everything took {:.0} s", start.elapsed().as_secs_f64());
-    let failed: Vec<String> = [fuzzed, linked, engines, programs, kernel].into_iter().filter_map(Result::err).collect();
+    let failed: Vec<String> =
+        [fuzzed, linked, versions, engines, programs, kernel].into_iter().filter_map(Result::err).collect();
     if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }
 

@@ -18,5 +18,5 @@ pub use fake_compiler::{Announcements, FakeCompiler, most_at_a_time};
 pub use fake_lld::{FakeLld, Part, messenger};
 pub use random::Random;
 pub use run::{Run, Tool};
-pub use sandbox::{Sandbox, VERSIONS};
+pub use sandbox::{Sandbox, VERSIONS, versions_or};
 pub use stats::Stats;

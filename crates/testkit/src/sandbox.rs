@@ -13,6 +13,18 @@ use std::sync::{Mutex, PoisonError};
 /// The LLVM versions that every test of something that concerns LLVM runs on.
 pub const VERSIONS: [u32; 2] = [19, 22];
 
+/// Those that `THINDIST_TEST_LLVM` names, with commas between them, or else `usual`.
+///
+/// # Panics
+///
+/// If something in it is no number.
+#[must_use]
+pub fn versions_or(usual: &[u32]) -> Vec<u32> {
+    let Ok(named) = std::env::var("THINDIST_TEST_LLVM") else { return usual.to_vec() };
+    let read = |word: &str| word.parse().unwrap_or_else(|_| panic!("THINDIST_TEST_LLVM: `{word}` is no version"));
+    named.split(',').map(read).collect()
+}
+
 /// ```text
 /// bin/     thindist under its names        work/    where tools run, sources and outputs
 /// cache/   THINDIST_CACHE_DIR              slots/   THINDIST_SLOTS_DIR

@@ -125,6 +125,7 @@ fn crates() -> Vec<PathBuf> {
     let all = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap();
     let mut crates: Vec<PathBuf> = all.map(|entry| entry.unwrap().path()).collect();
     crates.retain(|directory| directory.join("src").is_dir());
+    crates.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask"));
     crates.sort();
     crates
 }

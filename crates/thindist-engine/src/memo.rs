@@ -6,12 +6,14 @@
 
 use crate::failure::{Result, io};
 use crate::finish::final_link;
+use crate::parallel;
 use crate::session::lld_run;
 use crate::session::workspace::{InputDigests, Session};
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 use thindist_core::digest::{Digest, Hasher};
 use thindist_exec::{CachedOutput, CachedResult, FileStamp};
@@ -29,8 +31,9 @@ pub(crate) struct Memo {
     inputs: InputDigests,
     /// When the link began, nanoseconds since 1970.
     began_ns: i128,
-    /// `None`: this link has more to show than its output, or is not to be remembered.
-    key: Option<Digest>,
+    /// This link has more to show than its output, or is not to be remembered.
+    is_off: bool,
+    key: OnceLock<Digest>,
 }
 
 /// What the line does not tell.
@@ -43,7 +46,7 @@ struct Manifest {
 }
 
 impl Memo {
-    /// The first key: tools, words, and the content of every file that the line names.
+    /// Of a link with these inputs.
     pub(crate) fn of(session: &Session, inputs: &InputDigests) -> Self {
         let began_ns = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -55,26 +58,38 @@ impl Memo {
             !session.workspace.settings.is_on("memo") || session.workspace.settings.get("keep_native").is_some();
         // What is written to the standard output is nowhere to be found afterwards.
         let is_off = is_off || session.line.output() == "-";
-        if !session.line.has_one_output() || is_off || session.lld.is_wrapper {
-            return Self { inputs: kept, began_ns, key: None };
+        let is_off = is_off || !session.line.has_one_output() || session.lld.is_wrapper;
+        Self { inputs: kept, began_ns, is_off, key: OnceLock::new() }
+    }
+
+    /// The first key: tools, words, and the content of every file that the line names.
+    fn key(&self, session: &Session) -> Result<Digest> {
+        if let Some(key) = self.key.get() {
+            return Ok(*key);
         }
+        let state = &session.workspace.state;
         let mut hasher = Hasher::default();
         text(&mut hasher, &format!("link memo {VERSION} {}", env!("CARGO_PKG_VERSION")));
         for setting in ["promoted_names", "backend_flags", "compile_commands"] {
             text(&mut hasher, session.workspace.settings.get(setting).unwrap_or_default());
         }
-        hasher.update(session.lld.identity.hash());
-        hasher.update(session.clang.identity.hash());
+        hasher.update(session.lld.identity(state)?.hash());
+        hasher.update(session.clang.identity(state)?.hash());
         for word in session.line.arguments().iter().flat_map(|argument| &argument.words) {
             text(&mut hasher, &without_random(word));
         }
-        add(&mut hasher, inputs);
-        Self { inputs: kept, began_ns, key: Some(hasher.finish()) }
+        add(&mut hasher, &self.inputs);
+        Ok(*self.key.get_or_init(|| hasher.finish()))
     }
 
     /// Puts the remembered output in place; gives the number of modules that were not compiled for it.
     pub(crate) fn restore(&self, session: &Session) -> Result<Option<usize>> {
-        let Some(key) = &self.key else { return Ok(None) };
+        // Of tools that were never hashed nothing is remembered.
+        let tools = [&session.lld, &session.clang];
+        if self.is_off || tools.iter().any(|tool| tool.known_identity().is_none()) {
+            return Ok(None);
+        }
+        let key = &self.key(session)?;
         let Some(manifest) = read_manifest(session, key)? else { return Ok(None) };
         let Some(second) = second_key(session, key, &manifest) else { return Ok(None) };
         let Some(result) = session.workspace.action_cache.get(&second)? else { return Ok(None) };
@@ -92,7 +107,10 @@ impl Memo {
 
     /// Remembers the output.
     pub(crate) fn store(&self, session: &Session, link: &Remembered) -> Result<()> {
-        let Some(key) = &self.key else { return Ok(()) };
+        if self.is_off {
+            return Ok(());
+        }
+        let key = &self.key(session)?;
         let mut files = link.read.clone();
         files.extend_from_slice(&link.named_files);
         files.sort_unstable();
@@ -135,7 +153,9 @@ impl Memo {
     /// Whether a file may have another content than the one that was linked: keys that are made afterwards would then
     /// lead to an output that is not theirs.
     fn anything_changed(&self, files: &[PathBuf]) -> bool {
-        self.inputs.iter().any(|(path, (digest, stamp))| self.has_changed(path, digest, stamp))
+        let inputs: Vec<_> = self.inputs.iter().collect();
+        let changed = parallel::map(&inputs, |(path, (digest, stamp))| Ok(self.has_changed(path, digest, stamp)));
+        changed.map_or(true, |changed| changed.contains(&true))
             || files.iter().any(|path| FileStamp::of(path).map_or(true, |stamp| self.is_young(stamp)))
     }
 

@@ -5,7 +5,10 @@ use std::thread::ScopedJoinHandle;
 
 /// `work` for each of `items`, in their order; the first failure is the whole's.
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let chunk = items.len().div_ceil(cores()).max(1);
+    if items.len() < 2 {
+        return items.iter().map(work).collect();
+    }
+    let chunk = items.len().div_ceil(cores());
     let work = &work;
     let chunks = std::thread::scope(|scope| {
         let threads: Vec<_> = items

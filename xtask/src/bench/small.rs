@@ -46,9 +46,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     arguments::reject_rest(&arguments)?;
     apt::ensure(&apt::llvm(LLVM))?;
     let home = Home::open("small")?;
-    let bench = Bench { linker: cargo::install_thindist(&home)?, home };
+    let stores = std::env::temp_dir().join(format!("thindist-bench-small-{}", std::process::id()));
+    let bench = Bench { linker: cargo::install_thindist(&home)?, home, stores };
     bench.compile_all()?;
     let measured = (1..=rounds).map(|number| bench.round(number)).collect::<Result<Vec<_>>>()?;
+    files::remove_dir(&bench.stores)?;
     print!("{}", render(&measured));
     let report = Report { schema: 1, machine: machine::describe(LLVM), modules: MODULES, rounds: measured };
     let path = measure::keep("small", &report)?;
@@ -59,6 +61,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 struct Bench {
     home: Home,
     linker: PathBuf,
+    /// Those of all rounds, removed when all is measured, and not where others were removed before: for minutes ext4 looks among the
+    /// inodes that have just been freed in a directory's group for each file that is made there, half a millisecond each.
+    stores: PathBuf,
 }
 
 impl Bench {
@@ -103,19 +108,17 @@ impl Bench {
     fn round(&self, number: u32) -> Result<Round> {
         eprintln!("round {number}");
         self.edit(0)?;
-        let [ours, theirs] = ["store", "lld-cache"].map(|name| self.home.dir.join(format!("{name}-{number}")));
-        for cache in [&ours, &theirs] {
-            files::remove_dir(cache)?;
-        }
+        let [ours, theirs] = self.stores(number);
         let first = !number.is_multiple_of(2);
         let (cold_thindist, cold_in_process) = in_turn(first, || self.thindist(&ours), || self.lld(None))?;
         self.lld(Some(&theirs))?;
         self.edit(number)?;
         let (leaf_thindist, leaf_lld_cache) = in_turn(first, || self.thindist(&ours), || self.lld(Some(&theirs)))?;
-        for cache in [&ours, &theirs] {
-            files::remove_dir(cache)?;
-        }
         Ok(Round { cold_thindist, cold_in_process, leaf_thindist, leaf_lld_cache })
+    }
+
+    fn stores(&self, number: u32) -> [PathBuf; 2] {
+        ["thindist", "lld"].map(|name| self.stores.join(format!("{name}-{number}")))
     }
 
     fn thindist(&self, store: &Path) -> Result<Usage> {

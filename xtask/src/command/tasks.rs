@@ -3,7 +3,7 @@
 use crate::bench::{scale, serial_distributor, small};
 use crate::command::task::{Task, dispatch};
 use crate::host::apt;
-use crate::{Result, demo, dist, docs, engine, fuzz, kernel, lld_tests, programs, test};
+use crate::{Result, demo, dist, docs, engine, fuzz, kernel, lld_tests, matrix, programs, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -33,6 +33,11 @@ pub(crate) const TASKS: &[Task] = &[
         run: fuzz::run,
     },
     Task {
+        name: "matrix",
+        help: "every version of LLVM that there is a package of, tried; writes docs/llvm-versions.md [VERSION…] [--seeds N] [--from SEED] [--no-kernel]",
+        run: matrix::run,
+    },
+    Task {
         name: "lld-tests",
         help: "lld's own ELF tests with thindist in its place, cold and warm [--below DIRECTORY]",
         run: lld_tests::run,
@@ -60,7 +65,7 @@ const BENCHES: &[Task] = &[
     },
     Task {
         name: "ways",
-        help: "make vmlinux in each way, after each kind of edit; writes docs/in-process-or-distributed.md [--rounds N]",
+        help: "make vmlinux in each way, after each kind of edit; writes docs/in-process-or-distributed.md [--rounds N]; --first: the first link alone",
         run: kernel::ways::run,
     },
     Task {

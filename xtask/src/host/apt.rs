@@ -8,10 +8,11 @@ use crate::Result;
 use crate::command::arguments;
 use crate::host::run;
 
-/// What building and booting a kernel takes, beside the compilers.
-pub(crate) const KERNEL: &[&str] = &[
-    "linux-source-6.12",
-    "qemu-system-x86",
+/// What building and booting a kernel takes, beside its tools.
+const KERNEL: &[&str] = &["linux-source-6.12", "qemu-system-x86", "strace"];
+
+/// What Kbuild calls, beside the compilers.
+const KERNEL_TOOLS: &[&str] = &[
     "bc",
     "bison",
     "cpio",
@@ -29,7 +30,6 @@ pub(crate) const KERNEL: &[&str] = &[
     "perl",
     "python3",
     "rsync",
-    "strace",
     "xz-utils",
 ];
 
@@ -70,7 +70,15 @@ pub(crate) fn older_kernel() -> Vec<String> {
 }
 
 pub(crate) fn kernel() -> Vec<String> {
-    KERNEL.iter().map(ToString::to_string).collect()
+    [owned(KERNEL), kernel_tools()].concat()
+}
+
+pub(crate) fn kernel_tools() -> Vec<String> {
+    owned(KERNEL_TOOLS)
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
 }
 
 /// Installs those of `packages` that are missing; does nothing, not even start apt, when there are none.
@@ -80,7 +88,7 @@ pub(crate) fn ensure(packages: &[String]) -> Result<()> {
         return Ok(());
     }
     println!("Installing with apt-get: {}", missing.join(" "));
-    if !all_known(&missing) {
+    if !are_offered(&missing) {
         run::shown(&mut apt_get(&["update"])?)?;
         return install(&missing);
     }
@@ -139,7 +147,7 @@ fn installed(listing: &str) -> BTreeSet<String> {
 }
 
 /// Whether apt's lists have a version of each package to offer.
-fn all_known(packages: &[String]) -> bool {
+pub(crate) fn are_offered(packages: &[String]) -> bool {
     packages.iter().all(|package| {
         let policy = Command::new("apt-cache").arg("policy").arg(package).env("LC_ALL", "C").output();
         policy.is_ok_and(|output| has_candidate(&String::from_utf8_lossy(&output.stdout)))

@@ -1,4 +1,4 @@
-//! A package of a newer Debian, fetched by apt and unpacked into a directory below `target/`.
+//! Packages of a newer Debian, fetched by apt and unpacked into a directory below `target/`.
 //!
 //! apt gets lists and a cache of its own, and a copy of the system's sources with another suite in it. So nothing of that
 //! suite is ever offered to the system, at whatever priority, and root is not needed.
@@ -10,7 +10,7 @@ use crate::Result;
 use crate::host::{files, run};
 
 /// The newest of all; releases come and go.
-const SUITE: &str = "sid";
+pub(crate) const NEWEST: &str = "sid";
 
 /// Where apt keeps what names the archive.
 const SOURCES: &str = "/etc/apt/sources.list.d";
@@ -20,43 +20,46 @@ const SOURCES_LIST: &str = "/etc/apt/sources.list";
 pub(crate) struct Apt {
     home: PathBuf,
     log: PathBuf,
+    offer: Offer,
+    sources: PathBuf,
 }
 
 /// What an apt has to offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Offer {
-    Newer,
+    /// Suites, the first of which stands on its own.
+    Suites(&'static str),
     Sources,
 }
 
 impl Offer {
     fn name(self) -> &'static str {
         match self {
-            Self::Newer => SUITE,
+            Self::Suites(names) => names,
             Self::Sources => "source packages",
         }
     }
 
-    /// The suite, in place of the release.
-    fn suite(self, codename: &str) -> &str {
+    /// The suites, in place of the release.
+    fn suites(self, codename: &str) -> &str {
         match self {
-            Self::Newer => SUITE,
+            Self::Suites(names) => names,
             Self::Sources => codename,
         }
     }
 
     fn kind(self) -> &'static str {
         match self {
-            Self::Newer => "deb",
+            Self::Suites(_) => "deb",
             Self::Sources => "deb-src",
         }
     }
 }
 
 impl Apt {
-    /// An apt that has the newer suite's packages; its lists go into `home`.
-    pub(crate) fn open(home: &Path, log: &Path) -> Result<Apt> {
-        Apt::with(home, log, Offer::Newer)
+    /// An apt that has the packages of other suites, named with spaces between them; its lists go into `home`.
+    pub(crate) fn open(home: &Path, log: &Path, suites: &'static str) -> Result<Apt> {
+        Apt::with(home, log, Offer::Suites(suites))
     }
 
     /// An apt that has the release's own source packages.
@@ -65,14 +68,14 @@ impl Apt {
     }
 
     fn with(home: &Path, log: &Path, offer: Offer) -> Result<Apt> {
-        let apt = Apt { home: home.to_path_buf(), log: log.to_path_buf() };
         files::make_dir(&home.join("lists/partial"))?;
         files::make_dir(&home.join("cache/archives/partial"))?;
         let codename = codename(&files::read(Path::new("/etc/os-release"))?)?;
         let (name, sources) = sources(&codename, offer)?;
         let path = home.join(name);
         files::write(&path, sources)?;
-        files::write(&apt.configuration(), configuration(home, &path))?;
+        let apt = Apt { home: home.to_path_buf(), log: log.to_path_buf(), offer, sources: path };
+        files::write(&apt.configuration(), configuration(home, &apt.sources))?;
         run::logged(&format!("apt-get update for {}", offer.name()), apt.command("apt-get").arg("update"), log)?;
         Ok(apt)
     }
@@ -83,7 +86,19 @@ impl Apt {
         let text = String::from_utf8_lossy(&said);
         let names = text.lines().filter_map(|line| line.split_whitespace().next());
         let found = names.filter(|name| wanted(name)).min_by_key(|name| numbers(name));
-        found.map(String::from).ok_or_else(|| format!("{SUITE} has no package that fits {pattern}"))
+        found.map(String::from).ok_or_else(|| format!("{} has no package that fits {pattern}", self.offer.name()))
+    }
+
+    /// Makes a root of the first suite with these packages and what they need, in which programs of this machine run as well.
+    pub(crate) fn root(&self, packages: &[String], to: &Path) -> Result<()> {
+        let fresh = to.with_added_extension("new");
+        remove_root(&fresh)?;
+        let suite = self.offer.name().split(' ').next().unwrap_or_default();
+        let mut command = Command::new("mmdebstrap");
+        command.args(["--variant=essential", "--aptopt=Acquire::Check-Valid-Until \"false\""]);
+        command.arg(format!("--include={}", packages.join(","))).arg(suite).arg(&fresh).arg(&self.sources);
+        run::logged(&format!("a root of {suite} with {}", packages.join(" ")), &mut command, &self.log)?;
+        files::rename(&fresh, to)
     }
 
     /// Fetches `package` and unpacks it into `to`.
@@ -93,7 +108,7 @@ impl Apt {
         files::make_dir(&place)?;
         let mut download = self.command("apt-get");
         download.args(["download", package]).current_dir(&place);
-        run::logged(&format!("fetch {package} of {SUITE}"), &mut download, &self.log)?;
+        run::logged(&format!("fetch {package} of {}", self.offer.name()), &mut download, &self.log)?;
         let [archive] = files::list(&place)?.try_into().map_err(|_| format!("apt-get fetched no {package}"))?;
         run::quiet(Command::new("dpkg-deb").arg("-x").arg(archive).arg(to), &self.log)?;
         files::remove_dir(&place)
@@ -112,6 +127,11 @@ impl Apt {
             .ok_or_else(|| format!("the source of {package} has no upstream part"))
     }
 
+    /// Whether there is such a package.
+    pub(crate) fn has(&self, package: &str) -> bool {
+        self.find(&format!("^{package}$"), |_| true).is_ok()
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.env("APT_CONFIG", self.configuration()).env("LC_ALL", "C");
@@ -121,6 +141,11 @@ impl Apt {
     fn configuration(&self) -> PathBuf {
         self.home.join("apt.conf")
     }
+}
+
+/// A root that could not be made whole has files that nobody may write, but no mounts.
+fn remove_root(path: &Path) -> Result<()> {
+    run::output(Command::new("rm").args(["-rf", "--one-file-system"]).arg(path)).map(drop)
 }
 
 fn configuration(home: &Path, sources: &Path) -> String {
@@ -168,7 +193,7 @@ fn stanzas(text: &str, codename: &str, offer: Offer) -> Option<String> {
     let stanza = text.split("\n\n").find(|stanza| stanza.lines().any(suites))?;
     let lines = stanza.lines().filter(|line| !line.starts_with('#'));
     let copied = |line: &str| match line {
-        line if suites(line) => format!("Suites: {}\n", offer.suite(codename)),
+        line if suites(line) => format!("Suites: {}\n", offer.suites(codename)),
         line if line.starts_with("Types:") => format!("Types: {}\n", offer.kind()),
         line => format!("{line}\n"),
     };
@@ -179,7 +204,8 @@ fn stanzas(text: &str, codename: &str, offer: Offer) -> Option<String> {
 fn lines(text: &str, codename: &str, offer: Offer) -> Option<String> {
     let line =
         text.lines().find(|line| line.starts_with("deb ") && line.split_whitespace().any(|word| word == codename))?;
-    let words = line.split_whitespace().skip(1).map(|word| if word == codename { offer.suite(codename) } else { word });
+    let words =
+        line.split_whitespace().skip(1).map(|word| if word == codename { offer.suites(codename) } else { word });
     Some(std::iter::once(offer.kind()).chain(words).collect::<Vec<_>>().join(" ") + "\n")
 }
 
@@ -191,12 +217,12 @@ mod tests {
     fn the_release_becomes_the_newer_suite() {
         let text = "Types: deb\n# why\nURIs: U\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: K\n\n\
                     Types: deb\nURIs: V\nSuites: bookworm-security\n";
-        let copy = stanzas(text, "bookworm", Offer::Newer).unwrap();
+        let copy = stanzas(text, "bookworm", Offer::Suites(NEWEST)).unwrap();
         assert_eq!(copy, "Types: deb\nURIs: U\nSuites: sid\nComponents: main\nSigned-By: K\n");
-        assert_eq!(stanzas(text, "trixie", Offer::Newer), None);
+        assert_eq!(stanzas(text, "trixie", Offer::Suites(NEWEST)), None);
         let text = "# deb U bookworm main\ndeb V bookworm-security main\ndeb [signed-by=K] U bookworm main contrib\n";
-        assert_eq!(lines(text, "bookworm", Offer::Newer).unwrap(), "deb [signed-by=K] U sid main contrib\n");
-        assert_eq!(lines(text, "trixie", Offer::Newer), None);
+        assert_eq!(lines(text, "bookworm", Offer::Suites(NEWEST)).unwrap(), "deb [signed-by=K] U sid main contrib\n");
+        assert_eq!(lines(text, "trixie", Offer::Suites(NEWEST)), None);
     }
 
     #[test]

@@ -1,25 +1,27 @@
 //! The Linux kernel as a test: built with `LD=ld.thindist`, verified, edited, booted and measured.
 //!
 //! A `Kernel` is sources plus a build directory plus one LLVM version. The steps know nothing of the checks
-//! (`suite`), of the demo or of the bench that are made of them.
+//! (`checks`), of the demo or of the bench that are made of them.
 
 pub(crate) mod bench;
 pub(crate) mod boot;
 pub(crate) mod build;
 pub(crate) mod checkout;
+pub(crate) mod checks;
 pub(crate) mod config;
 mod dist;
 mod dtlto;
 pub(crate) mod edits;
 mod initramfs;
 pub(crate) mod link_line;
+mod linked;
 mod modules;
 mod names;
 mod older;
 mod own_option;
 mod remote;
 pub(crate) mod source;
-pub(crate) mod suite;
+mod suite;
 pub(crate) mod ways;
 
 use crate::Result;
@@ -30,10 +32,12 @@ use crate::host::{apt, cargo};
 
 use build::Linker;
 use checkout::{HOME, Kernel};
+use suite::Suite;
 
 const STEPS: &[Task] = &[
     Task { name: "build", help: "configure and build vmlinux and bzImage [--llvm N] [--in-process]", run: build_step },
     Task { name: "verify", help: "thindist verify on the link of vmlinux.o [--llvm N]", run: verify_step },
+    Task { name: "link", help: "vmlinux.o with any LLVM, against lld's [--llvm N]", run: link_step },
     Task { name: "edits", help: "the counted edits [--llvm N]", run: edits_step },
     Task { name: "boot", help: "boot to the init, compare the configuration [--llvm N]", run: boot_step },
     Task { name: "reconfigure", help: "change the configuration, rebuild, boot [--llvm N]", run: reconfigure_step },
@@ -100,6 +104,17 @@ fn verify_step(arguments: &[String]) -> Result<()> {
     link_line::verify(&kernel, &home, &linker).map(drop)
 }
 
+fn link_step(arguments: &[String]) -> Result<()> {
+    let mut arguments = arguments.to_vec();
+    let llvm = arguments::take_number(&mut arguments, "--llvm")?.unwrap_or(22);
+    arguments::reject_rest(&arguments)?;
+    apt::ensure(&[apt::llvm(llvm), apt::kernel_tools()].concat())?;
+    let mut suite = Suite::open(Home::open(HOME)?)?;
+    let kernel = Kernel::in_tree(&suite.home, "tree", llvm);
+    linked::check(&mut suite, &kernel)?;
+    suite.checks.finish()
+}
+
 fn boot_step(arguments: &[String]) -> Result<()> {
     let (home, kernel) = start(arguments.to_vec())?;
     println!("{}", boot::check(&kernel, &home, "boot")?);
@@ -108,13 +123,13 @@ fn boot_step(arguments: &[String]) -> Result<()> {
 
 fn edits_step(arguments: &[String]) -> Result<()> {
     let (mut suite, kernel) = start_suite(arguments.to_vec())?;
-    suite::edits(&mut suite, &kernel);
+    checks::edits(&mut suite, &kernel);
     suite.checks.finish()
 }
 
 fn reconfigure_step(arguments: &[String]) -> Result<()> {
     let (mut suite, kernel) = start_suite(arguments.to_vec())?;
-    suite::reconfigure(&mut suite, &kernel);
+    checks::reconfigure(&mut suite, &kernel);
     suite.checks.finish()
 }
 
@@ -122,7 +137,7 @@ fn second_step(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
     let full = arguments::take_flag(&mut arguments, "--full");
     let (mut suite, kernel) = start_suite(arguments)?;
-    suite::second_directory(&mut suite, kernel.llvm, full);
+    checks::second_directory(&mut suite, kernel.llvm, full);
     suite.checks.finish()
 }
 
@@ -144,7 +159,7 @@ fn dist_small_step(arguments: &[String]) -> Result<()> {
 
 fn names_step(arguments: &[String]) -> Result<()> {
     let (mut suite, kernel) = start_suite(arguments.to_vec())?;
-    suite::stable_names(&mut suite, &kernel);
+    checks::stable_names(&mut suite, &kernel);
     suite.checks.finish()
 }
 
@@ -152,7 +167,7 @@ fn dtlto_step(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
     let cold = arguments::take_flag(&mut arguments, "--cold");
     let (mut suite, kernel) = start_suite(arguments)?;
-    suite::distributor(&mut suite, &kernel, cold);
+    checks::distributor(&mut suite, &kernel, cold);
     suite.checks.finish()
 }
 
@@ -166,24 +181,24 @@ fn own_option_step(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
     let full = arguments::take_flag(&mut arguments, "--full");
     let (mut suite, _) = start_suite(arguments)?;
-    suite::own_option(&mut suite, full);
+    checks::own_option(&mut suite, full);
     suite.checks.finish()
 }
 
 fn older_step(arguments: &[String]) -> Result<()> {
     apt::ensure(&apt::older_kernel())?;
     let (mut suite, kernel) = start_suite(arguments.to_vec())?;
-    suite::older(&mut suite, kernel.llvm);
+    checks::older(&mut suite, kernel.llvm);
     suite.checks.finish()
 }
 
 fn check_step(arguments: &[String]) -> Result<()> {
     arguments::reject_rest(arguments)?;
     apt::ensure(&apt::everything())?;
-    suite::run_all()
+    checks::run_all()
 }
 
-fn start_suite(arguments: Vec<String>) -> Result<(suite::Suite, Kernel)> {
+fn start_suite(arguments: Vec<String>) -> Result<(Suite, Kernel)> {
     let (home, kernel) = start(arguments)?;
-    Ok((suite::Suite::open(home)?, kernel))
+    Ok((Suite::open(home)?, kernel))
 }

@@ -60,7 +60,7 @@ pub(crate) fn prepare(home: &Home, linker: &Linker) -> Result<Kernel> {
 
 /// The tarball in the package of the oldest kernel that has the option.
 fn fetch(home: &Home, to: &Path) -> Result<PathBuf> {
-    let apt = Apt::open(&home.dir.join("apt"), &home.log("own-option-apt"))?;
+    let apt = Apt::open(&home.dir.join("apt"), &home.log("own-option-apt"), newer_suite::NEWEST)?;
     let has_option = |name: &str| newer_suite::numbers(name).as_slice() >= SINCE.as_slice();
     let package = apt.find("^linux-source-[0-9]+\\.[0-9]+$", has_option)?;
     apt.unpack(&package, to)?;

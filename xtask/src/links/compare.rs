@@ -138,7 +138,7 @@ impl Bench {
     }
 
     fn compile(&self, directory: &Path, object: &Object, edition: usize) -> Result<()> {
-        let (text, file) = (sources::text(object, edition), object.file());
+        let (text, file) = (sources::text(object, edition, self.llvm), object.file());
         let source = format!("{}.in", object.name);
         files::write(&directory.join(&source), text)?;
         let tool = |name: &str| format!("{name}-{}", self.llvm);

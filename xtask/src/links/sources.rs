@@ -7,14 +7,14 @@ const LAYOUT: &str = "target datalayout = \"e-m:e-p270:32:32-p271:32:32-p272:64:
                       target triple = \"x86_64-unknown-linux-gnu\"\n";
 
 /// The source of an object; with another `edition` its functions return another number.
-pub(crate) fn text(object: &Object, edition: usize) -> String {
+pub(crate) fn text(object: &Object, edition: usize, llvm: u32) -> String {
     match object.kind {
-        Kind::Thin | Kind::Regular => ir(object, edition),
+        Kind::Thin | Kind::Regular => ir(object, edition, llvm),
         Kind::Native => assembly(object, edition),
     }
 }
 
-fn ir(object: &Object, edition: usize) -> String {
+fn ir(object: &Object, edition: usize, llvm: u32) -> String {
     let mut text = format!("source_filename = \"{}.c\"\n{LAYOUT}", object.name);
     let number = number(object, edition);
     let calls = calls(object, &[Form::Called, Form::WeaklyCalled]);
@@ -30,7 +30,8 @@ fn ir(object: &Object, edition: usize) -> String {
             Form::Inline => writeln!(
                 text,
                 "${name} = comdat any\ndefine linkonce_odr {visible} i32 @{name}() comdat {{\n  ret i32 {number}\n}}\n\
-                 @keeps.{name} = internal global ptr @{name}\n@llvm.used = appending global [1 x ptr] [ptr @keeps.{name}], section \"llvm.metadata\""
+                 {}",
+                kept(name, llvm)
             ),
             Form::Variable => writeln!(text, "@{name} = {visible} global i32 {number}"),
             Form::Common => writeln!(text, "@{name} = common {visible} global i32 0, align 8"),
@@ -49,6 +50,20 @@ fn ir(object: &Object, edition: usize) -> String {
         );
     }
     one_used(text)
+}
+
+/// What keeps a function that nobody calls. Before 15 pointers have types.
+fn kept(name: &str, llvm: u32) -> String {
+    let keeps = format!("@keeps.{name}");
+    let (function, any, kept) = if llvm < 15 {
+        ("i32 ()*", "i8*", format!("i8* bitcast (i32 ()** {keeps} to i8*)"))
+    } else {
+        ("ptr", "ptr", format!("ptr {keeps}"))
+    };
+    format!(
+        "{keeps} = internal global {function} @{name}\n\
+         @llvm.used = appending global [1 x {any}] [{kept}], section \"llvm.metadata\""
+    )
 }
 
 /// `@llvm.used` may be defined once.

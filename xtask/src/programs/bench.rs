@@ -10,8 +10,8 @@ use crate::figures::{measure, table};
 use crate::host::machine::{self, Machine};
 use crate::host::{apt, run};
 
-use super::build::LLVM;
-use super::{Program, Suite, Wanted};
+use super::build::Program;
+use super::suite::{LLVM, Suite, Wanted, packages};
 
 const USUAL_ROUNDS: u32 = 3;
 
@@ -29,8 +29,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
     let rounds = arguments::take_rounds(&mut arguments, USUAL_ROUNDS)?;
     let (wanted, _) = Wanted::read(arguments)?;
-    apt::ensure(&super::packages())?;
-    let suite = Suite::open(&wanted)?;
+    apt::ensure(&packages(LLVM))?;
+    let suite = Suite::open(&wanted, LLVM)?;
     let mut programs = Vec::new();
     for recipe in &suite.recipes {
         eprintln!("  {}: {rounds} rounds …", recipe.name);

@@ -13,13 +13,12 @@ use crate::host::{cargo, files, machine, run};
 
 use super::recipes::{RECIPES, Recipe};
 
-/// rustc's, and the newest that is tested.
-pub(crate) const LLVM: u32 = 22;
-
 /// A program that has been compiled.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) recipe: &'static Recipe,
+    /// Of the compiler.
+    llvm: u32,
     /// Where it is linked.
     pub(crate) dir: PathBuf,
     /// Objects by their names in `dir`, native ones of assembly among them.
@@ -57,11 +56,11 @@ fn manifest(recipes: impl Iterator<Item = &'static Recipe>) -> String {
 }
 
 /// Compiles what is not compiled yet. The sources are never edited; other flags begin anew.
-pub(crate) fn compile(home: &Home, vendor: &Path, recipe: &'static Recipe) -> Result<Program> {
+pub(crate) fn compile(home: &Home, vendor: &Path, recipe: &'static Recipe, llvm: u32) -> Result<Program> {
     let dir = home.dir.join(recipe.name);
     let crate_dir = vendor.join(format!("{}-{}", recipe.crate_name, recipe.version));
     let stamp = dir.join("flags");
-    let wanted = format!("{LLVM} {:?}\n{}", recipe.flags, recipe.main);
+    let wanted = format!("{llvm} {:?}\n{}", recipe.flags, recipe.main);
     if !stamp.exists() || files::read(&stamp)? != wanted {
         files::remove_dir(&dir)?;
         files::make_dir(&dir)?;
@@ -77,9 +76,9 @@ pub(crate) fn compile(home: &Home, vendor: &Path, recipe: &'static Recipe) -> Re
     let missing: Vec<(&String, &String)> =
         sources.iter().zip(&objects).filter(|(_, object)| !dir.join(object).exists()).collect();
     if !missing.is_empty() {
-        compile_all(home, recipe, &crate_dir, &dir, &missing)?;
+        Compilation { home, recipe, crate_dir: &crate_dir, dir: &dir, llvm }.all(&missing)?;
     }
-    Ok(Program { recipe, dir, objects })
+    Ok(Program { recipe, llvm, dir, objects })
 }
 
 fn object_name(source: &str) -> String {
@@ -88,50 +87,56 @@ fn object_name(source: &str) -> String {
     format!("{}.o", stem.replace('/', "-"))
 }
 
-fn compile_all(
-    home: &Home,
-    recipe: &Recipe,
-    crate_dir: &Path,
-    dir: &Path,
-    missing: &[(&String, &String)],
-) -> Result<()> {
-    eprintln!("  {}: {} files to compile …", recipe.name, missing.len());
-    let start = Instant::now();
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
-    std::thread::scope(|scope| {
-        for _ in 0..machine::cpus() {
-            scope.spawn(|| {
-                while let Some((source, object)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = compile_one(home, recipe, crate_dir, source, &dir.join(object)) {
-                        next.store(missing.len(), Ordering::Relaxed);
-                        *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+/// What compiles the sources of a program.
+struct Compilation<'a> {
+    home: &'a Home,
+    recipe: &'a Recipe,
+    crate_dir: &'a Path,
+    dir: &'a Path,
+    llvm: u32,
+}
+
+impl Compilation<'_> {
+    fn all(&self, missing: &[(&String, &String)]) -> Result<()> {
+        let name = self.recipe.name;
+        eprintln!("  {name}: {} files to compile …", missing.len());
+        let start = Instant::now();
+        let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
+        std::thread::scope(|scope| {
+            for _ in 0..machine::cpus() {
+                scope.spawn(|| {
+                    while let Some((source, object)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if let Err(error) = self.one(source, &self.dir.join(object)) {
+                            next.store(missing.len(), Ordering::Relaxed);
+                            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        }
                     }
-                }
-            });
-        }
-    });
-    eprintln!("  {}: compiled ({:.1} s)", recipe.name, start.elapsed().as_secs_f64());
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+                });
+            }
+        });
+        eprintln!("  {name}: compiled ({:.1} s)", start.elapsed().as_secs_f64());
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    fn one(&self, source: &str, object: &Path) -> Result<()> {
+        let fresh = object.with_extension("o.new");
+        let mut command = Command::new(compiler(self.recipe, self.llvm));
+        command.current_dir(self.crate_dir).args(["-O2", "-flto=thin", "-fPIC", "-w"]).args(self.recipe.flags);
+        command.args(["-c", source, "-o"]).arg(&fresh);
+        let name = object.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        run::quiet(&mut command, &self.home.log(&format!("{}-{name}", self.recipe.name)))?;
+        files::rename(&fresh, object)
+    }
 }
 
-fn compile_one(home: &Home, recipe: &Recipe, crate_dir: &Path, source: &str, object: &Path) -> Result<()> {
-    let fresh = object.with_extension("o.new");
-    let mut command = Command::new(compiler(recipe));
-    command.current_dir(crate_dir).args(["-O2", "-flto=thin", "-fPIC", "-w"]).args(recipe.flags);
-    command.args(["-c", source, "-o"]).arg(&fresh);
-    let name = object.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    run::quiet(&mut command, &home.log(&format!("{}-{name}", recipe.name)))?;
-    files::rename(&fresh, object)
-}
-
-pub(crate) fn compiler(recipe: &Recipe) -> String {
-    format!("{}-{LLVM}", if recipe.is_cxx { "clang++" } else { "clang" })
+fn compiler(recipe: &Recipe, llvm: u32) -> String {
+    format!("{}-{llvm}", if recipe.is_cxx { "clang++" } else { "clang" })
 }
 
 impl Program {
     /// `clang` on the link of this program to `output`.
     pub(crate) fn link(&self, linker: &Path, output: &str) -> Command {
-        let mut command = Command::new(compiler(self.recipe));
+        let mut command = Command::new(compiler(self.recipe, self.llvm));
         command.current_dir(&self.dir).args(["-O2", "-flto=thin", "-fuse-ld=lld"]);
         command.arg(format!("--ld-path={}", linker.display())).args(&self.objects).args(self.recipe.libraries);
         command.args(["-o", output]);

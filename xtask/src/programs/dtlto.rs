@@ -8,8 +8,11 @@ use crate::figures::checks::{Checks, require};
 use crate::figures::stats::{self, Link};
 use crate::host::{files, run};
 
-use super::Suite;
-use super::build::{LLVM, Program};
+use super::build::Program;
+use super::suite::{Suite, figures};
+
+/// The first LLVM whose lld has it.
+pub(super) const SINCE: u32 = 21;
 
 /// Links `program` in two directories and compares each output with `in-process` of the linker entrance's checks.
 pub(super) fn check(suite: &Suite, checks: &mut Checks, program: &Program) {
@@ -21,14 +24,14 @@ pub(super) fn check(suite: &Suite, checks: &mut Checks, program: &Program) {
 fn first(suite: &Suite, program: &Program) -> Result<String> {
     let link = link(suite, program, &program.dir, "first")?;
     every_backend(&link)?;
-    Ok(format!("{}, {}", super::figures(&link), equal(&in_process(program), &program.dir.join(OUTPUT))?))
+    Ok(format!("{}, {}", figures(&link), equal(&in_process(program), &program.dir.join(OUTPUT))?))
 }
 
 fn again(suite: &Suite, program: &Program) -> Result<String> {
     let dir = elsewhere(program)?;
     let link = link(suite, program, &dir, "again")?;
     no_backend(&link)?;
-    Ok(format!("{}, {}", super::figures(&link), equal(&in_process(program), &dir.join(OUTPUT))?))
+    Ok(format!("{}, {}", figures(&link), equal(&in_process(program), &dir.join(OUTPUT))?))
 }
 
 const OUTPUT: &str = "by-dtlto";
@@ -40,9 +43,9 @@ fn in_process(program: &Program) -> PathBuf {
 fn link(suite: &Suite, program: &Program, dir: &Path, step: &str) -> Result<Link> {
     let name = format!("{}-dtlto-{step}", program.recipe.name);
     let stats = suite.home.fresh_stats(&name)?;
-    let mut command = program.link(&lld(), OUTPUT);
+    let mut command = program.link(&suite.lld(), OUTPUT);
     suite.environment(&mut command);
-    command.current_dir(dir).env("THINDIST_CACHE_DIR", cache(suite)).env("THINDIST_STATS", &stats);
+    command.current_dir(dir).env("THINDIST_CACHE_DIR", suite.cache_of_dtlto()).env("THINDIST_STATS", &stats);
     command.arg(format!("-fthinlto-distributor={}", suite.thindist().display()));
     command.arg("-Xthinlto-distributor=distribute");
     run::quiet(&mut command, &suite.home.log(&name))?;
@@ -62,15 +65,6 @@ fn elsewhere(program: &Program) -> Result<PathBuf> {
         files::write(&dir.join(object), files::read_bytes(&program.dir.join(object))?)?;
     }
     Ok(dir)
-}
-
-/// The real one.
-pub(super) fn lld() -> PathBuf {
-    PathBuf::from(format!("/usr/bin/ld.lld-{LLVM}"))
-}
-
-pub(super) fn cache(suite: &Suite) -> PathBuf {
-    suite.home.dir.join("cache-dtlto")
 }
 
 fn every_backend(link: &Link) -> Result<()> {
@@ -95,15 +89,16 @@ fn equal(in_process: &Path, ours: &Path) -> Result<String> {
 
 /// What a linker's script runs beside the link of cargo's program: both ways into a directory that `BESIDE` names.
 pub(super) fn beside(suite: &Suite) -> String {
-    let (lld, thindist) = (lld(), suite.thindist());
+    let (lld, thindist) = (suite.lld(), suite.thindist());
     format!(
         "{lld} \"$@\" -o \"$BESIDE/in-process\" > \"$BESIDE/log\" 2>&1; \
          THINDIST_CACHE_DIR={cache} THINDIST_STATS=\"$BESIDE/stats\" THINDIST_FALLBACK=never {lld} \"$@\" \
          -o \"$BESIDE/{OUTPUT}\" --thinlto-distributor={thindist} --thinlto-distributor-arg=distribute \
-         --thinlto-remote-compiler=/usr/bin/clang-{LLVM} >> \"$BESIDE/log\" 2>&1",
+         --thinlto-remote-compiler=/usr/bin/clang-{llvm} >> \"$BESIDE/log\" 2>&1",
+        llvm = suite.llvm,
         lld = lld.display(),
         thindist = thindist.display(),
-        cache = cache(suite).display(),
+        cache = suite.cache_of_dtlto().display(),
     )
 }
 
@@ -133,5 +128,5 @@ pub(super) fn was_beside(dir: &Path, expected: Run) -> Result<String> {
     let link = only_link(&dir.join("stats")).map_err(|error| format!("{error}\n{}", log()))?;
     expected.check(&link)?;
     let bytes = equal(&dir.join("in-process"), &dir.join(OUTPUT)).map_err(|error| format!("{error}\n{}", log()))?;
-    Ok(format!("{}, {bytes}", super::figures(&link)))
+    Ok(format!("{}, {bytes}", figures(&link)))
 }

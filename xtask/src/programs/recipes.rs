@@ -37,6 +37,9 @@ pub(crate) enum Sources {
     },
 }
 
+/// Those that cargo builds, by their names as arguments.
+pub(super) const CARGO: [&str; 2] = ["ripgrep", "words"];
+
 pub(crate) const RECIPES: &[Recipe] = &[
     Recipe {
         name: "sqlite",

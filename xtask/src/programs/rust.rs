@@ -8,8 +8,8 @@ use crate::figures::checks::{Checks, require};
 use crate::figures::stats::{self, Link};
 use crate::host::{cargo, files, project, run};
 
-use super::build::LLVM;
-use super::{Suite, dtlto};
+use super::dtlto;
+use super::suite::{LLVM, Suite, all_is_identical, figures};
 
 const RIPGREP: &str = "15.1.0";
 const COUNTS: &str = "1 a\n2 and\n1 birds\n2 cat\n1 dog\n3 the\n";
@@ -22,9 +22,6 @@ struct Package {
     dir: PathBuf,
     with_c: bool,
 }
-
-/// By their names as arguments.
-pub(super) const NAMES: [&str; 2] = ["ripgrep", "words"];
 
 /// Those of `names`.
 pub(super) fn check(suite: &Suite, checks: &mut Checks, names: &[&str]) {
@@ -159,7 +156,7 @@ fn first(suite: &Suite, package: &Package) -> Result<String> {
     let link = package.build(suite, 1, "")?;
     let (run, modules) = (link.backends.run(), link.modules);
     require(run == modules && run > 1, || format!("{run} backends ran for {modules} modules"))?;
-    Ok(super::figures(&link))
+    Ok(figures(&link))
 }
 
 fn second(suite: &Suite, package: &Package) -> Result<String> {
@@ -169,7 +166,7 @@ fn second(suite: &Suite, package: &Package) -> Result<String> {
     let run = link.backends.run();
     require(run == 0, || format!("{run} backends ran"))?;
     let said = files::read(&verified)?;
-    Ok(format!("{}; {}", super::figures(&link), super::all_is_identical(&said)?))
+    Ok(format!("{}; {}", figures(&link), all_is_identical(&said)?))
 }
 
 fn own_tests(suite: &Suite, package: &Package) -> Result<String> {

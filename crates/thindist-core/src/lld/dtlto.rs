@@ -4,7 +4,7 @@
 //! not the CPU, not `-mllvm`, not whether an output without `-fpic` is an executable or of `-r` (then the module's own flags
 //! decide in-process, and lld 22's `ld -r` of a kernel does not compile). Who knows lld's line adds these.
 //!
-//! There is no version in it. Versions 21 to 23 write the same keys, so any other key means a newer lld, and is refused:
+//! There is no version in it. Versions 21 to 24 write the same keys, so any other key means a newer lld, and is refused:
 //! what it asks for would be left undone.
 //!
 //! It does not know files, lld's process, or whether what the file names is there.
@@ -54,7 +54,7 @@ pub struct DtltoJob {
 #[derive(Debug, thiserror::Error)]
 pub enum DtltoError {
     /// Not JSON, not text, a key too many or too few.
-    #[error("not a job file of lld 21 to 23: {0}")]
+    #[error("not a job file of lld 21 to 24: {0}")]
     Json(#[from] serde_json::Error),
     /// A part of it has another form than lld's.
     #[error("{place}: {what}")]
@@ -105,7 +105,7 @@ const LLDS_OWN: &[&str] = &[
 /// Reads a job file.
 ///
 /// # Errors
-/// It is not what lld 21 to 23 writes, or two of its jobs have one output.
+/// It is not what lld 21 to 24 writes, or two of its jobs have one output.
 pub fn parse(bytes: &[u8]) -> Result<DtltoJobs, DtltoError> {
     let File { common, jobs } = serde_json::from_slice(bytes)?;
     let mut outputs = BTreeSet::new();

@@ -55,7 +55,7 @@ fn a_sample_profile_is_the_links_and_not_an_option_of_the_user() {
 fn what_is_no_job_file_is_refused_by_its_fault() {
     for text in ["", "{", "[]", "{}", "elf", "null", "\u{feff}{}"] {
         let error = parse(text.as_bytes()).unwrap_err().to_string();
-        assert!(error.contains("not a job file of lld 21 to 23"), "{text}: {error}");
+        assert!(error.contains("not a job file of lld 21 to 24"), "{text}: {error}");
     }
     assert!(matches!(parse(&SAMPLE.as_bytes()[..200]), Err(DtltoError::Json(_))));
     assert!(matches!(parse(&SAMPLE.replace("b.o", "\u{1}").into_bytes()), Err(DtltoError::Json(_))));

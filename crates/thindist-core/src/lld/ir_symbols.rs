@@ -13,8 +13,9 @@ const STRTAB_BLOCK: u32 = 23;
 const SYMTAB_BLOCK: u32 = 25;
 /// Both blocks hold one blob, under this number.
 const BLOB: u64 = 1;
-/// The version of the table in LLVM 19 to 22.
-const VERSION: u32 = 3;
+/// The versions of the table in LLVM 14 to 22, and in 23. The newer one says of no symbol that code generation may refer to it;
+/// nothing of that is read here.
+const VERSIONS: [u32; 2] = [3, 4];
 
 /// Where the table's header has the list of COMDAT groups, and that of symbols.
 const COMDATS_AT: usize = 20;
@@ -62,7 +63,7 @@ pub struct IrSymbols {
 pub fn read(bytes: &[u8]) -> Option<IrSymbols> {
     let (table, strings) = blobs(bytes)?;
     let table = Table { table, strings };
-    if table.word(0)? != VERSION {
+    if !VERSIONS.contains(&table.word(0)?) {
         return None;
     }
     let groups = table.list(COMDATS_AT, COMDAT_WORDS)?;

@@ -9,9 +9,8 @@ pub struct Version {
     pub major: u32,
     /// What its lld can give a distributor.
     pub dtlto: Dtlto,
-    /// A final link of ours, of native objects by separate backends, gives what lld gives in-process.
-    pub is_proven_apart: bool,
-    /// lld names each LTO object after its module: so an object that it has compiled can be known for a module's.
+    /// lld names each LTO object after its module: so an object that it has compiled can be known for a module's, and take the place
+    /// of a separate backend's.
     pub names_lto_objects: bool,
     /// What `-cc1` needs so that relocations of x86 are as lld has them: relaxed ones, LLVM's own default since 16.
     pub relaxed_relocations: &'static [&'static str],
@@ -21,14 +20,6 @@ pub struct Version {
     pub shows_cached_objects: bool,
     /// What keeps clang's driver from reading configuration files of its own accord.
     pub without_configuration: &'static [&'static str],
-}
-
-impl Version {
-    /// Objects that lld has compiled may take the place of those of separate backends.
-    #[must_use]
-    pub fn can_be_harvested(&self) -> bool {
-        self.is_proven_apart && self.names_lto_objects
-    }
 }
 
 /// Distributed ThinLTO, in lld itself.
@@ -59,9 +50,8 @@ pub const VERSIONS: &[Version] = &[
     apart(19),
     Version { dtlto: Dtlto::Files, ..apart(21) },
     Version { dtlto: Dtlto::Archives, ..apart(22) },
-    // The order of its symbols is not known: native objects are right, a final link of ours is not.
-    Version { is_proven_apart: false, dtlto: Dtlto::Archives, passes: INTERCHANGE, ..apart(23) },
-    Version { is_proven_apart: false, passes: INTERCHANGE, ..apart(24) },
+    Version { dtlto: Dtlto::Archives, passes: INTERCHANGE, ..apart(23) },
+    Version { dtlto: Dtlto::Archives, passes: INTERCHANGE, ..apart(24) },
 ];
 
 const fn showing_cached_objects(major: u32) -> Version {
@@ -72,7 +62,6 @@ const fn apart(major: u32) -> Version {
     Version {
         major,
         dtlto: Dtlto::Unknown,
-        is_proven_apart: true,
         names_lto_objects: true,
         relaxed_relocations: &[],
         passes: &[],

@@ -92,7 +92,7 @@ fn read_jobs(job_file: &Path) -> Result<DtltoJobs> {
     let bytes = std::fs::read(job_file).map_err(|error| io("read", job_file, &error).hint(LLDS_FILE))?;
     dtlto::parse(&bytes).map_err(|error| {
         Failure::new(format_args!("{}: {error}", job_file.display()))
-            .hint("this thindist reads what lld 21, 22 and 23 write; a newer lld needs a newer thindist")
+            .hint("this thindist reads what lld 21 to 24 write; a newer lld needs a newer thindist")
     })
 }
 

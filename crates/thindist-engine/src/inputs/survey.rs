@@ -2,10 +2,11 @@
 
 use super::content::{ArchiveContent, Content, Place, Surveyed};
 use super::kind::read_kind;
-use super::scripts::{self, Reading as _};
+use super::scripts;
 use super::search::Search;
 use super::{archives, fat_objects};
 use crate::failure::{Failure, io};
+use crate::parallel;
 use crate::stop::Stop;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,6 +28,8 @@ pub(crate) struct Survey {
 struct Look<'a> {
     search: &'a Search<'a>,
     line: &'a LinkLine,
+    /// Native objects with bitcode in them are taken for bitcode.
+    fat: bool,
     /// An archive that stands twice on the line is read once.
     archives: BTreeMap<String, Arc<ArchiveContent>>,
     /// Scripts that are being read.
@@ -38,11 +41,26 @@ impl Survey {
     /// it is lld's to report.
     pub(crate) fn of(line: &LinkLine) -> (Self, std::result::Result<(), Stop>) {
         let search = Search::of(line);
-        let mut reading = Look { search: &search, line, archives: BTreeMap::new(), open_scripts: Vec::new() };
+        let fat = line.reads_fat_objects();
+        let mut reading = Look { search: &search, line, fat, archives: BTreeMap::new(), open_scripts: Vec::new() };
         let mut inputs = Vec::new();
         let mut outcome = Ok(());
-        for input in line.inputs() {
-            match find(&input, &search).and_then(|path| reading.look_at(input.clone(), path)) {
+        let found: Vec<(std::result::Result<String, Stop>, Input)> =
+            line.inputs().into_iter().map(|input| (find(&input, &search), input)).collect();
+        let first = |(path, input): &(std::result::Result<String, Stop>, Input)| {
+            Ok(path.as_ref().ok().map(|path| First::of(path, input)))
+        };
+        let first = match parallel::map(&found, first) {
+            Ok(first) => first,
+            Err(failure) => return (Self { inputs, read_files: Vec::new() }, Err(failure.into())),
+        };
+        for ((path, input), first) in found.into_iter().zip(first) {
+            let surveyed = path.and_then(|path| {
+                let first = first.unwrap_or_else(|| First::of(&path, &input))?;
+                let content = reading.content(&input, &path, first)?;
+                Ok(Surveyed { input: input.clone(), path, content })
+            });
+            match surveyed {
                 Ok(surveyed) => inputs.push(surveyed),
                 Err(stop) => {
                     // Keeps the positions of `inputs` those of the line.
@@ -138,13 +156,20 @@ impl scripts::Reading for Look<'_> {
     }
 
     fn look_at(&mut self, input: Input, path: String) -> std::result::Result<Surveyed, Stop> {
-        let content = self.content(&input, &path)?;
+        let content = self.content(&input, &path, First::of(&path, &input)?)?;
         Ok(Surveyed { input, path, content })
     }
 }
 
-impl Look<'_> {
-    fn content(&mut self, input: &Input, path: &str) -> std::result::Result<Content, Stop> {
+/// What the first bytes of a file tell.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    kind: FileKind,
+    size: u64,
+}
+
+impl First {
+    fn of(path: &str, input: &Input) -> std::result::Result<Self, Stop> {
         let cannot_open = |error| io("open", path, &error);
         let file = File::open(path).map_err(cannot_open)?;
         let metadata = file.metadata().map_err(cannot_open)?;
@@ -153,36 +178,36 @@ impl Look<'_> {
                 .hint("name an object, an archive or a linker script")
                 .into());
         }
+        // Whatever it looks like.
+        let kind = if input.binary { Ok(FileKind::Other) } else { read_kind(&file) };
+        Ok(Self { kind: kind.map_err(|error| io("read", path, &error))?, size: metadata.len() })
+    }
+}
+
+impl Look<'_> {
+    fn content(&mut self, input: &Input, path: &str, first: First) -> std::result::Result<Content, Stop> {
         if input.binary {
             return Ok(Content::Binary);
         }
-        let fat = self.line.reads_fat_objects();
         let place = || Place::File(PathBuf::from(path));
-        Ok(match read_kind(&file).map_err(|error| io("read", path, &error))? {
+        Ok(match first.kind {
             FileKind::Bitcode => Content::Bitcode(place()),
-            FileKind::ElfRelocatable => match fat_objects::bitcode_of(FileKind::ElfRelocatable, &place(), fat)? {
+            FileKind::ElfRelocatable => match fat_objects::bitcode_of(FileKind::ElfRelocatable, &place(), self.fat)? {
                 Some(bitcode) => Content::Bitcode(bitcode),
                 None => Content::Native,
             },
-            FileKind::Archive | FileKind::ThinArchive => {
-                Content::Archive(self.archive(path, &file, metadata.len(), fat)?)
-            }
+            FileKind::Archive | FileKind::ThinArchive => Content::Archive(self.archive(path, first.size)?),
             FileKind::Other => Content::Script(Arc::new(scripts::read(self, input, path)?)),
             FileKind::ElfShared | FileKind::ElfOther => Content::Shared,
         })
     }
 
-    fn archive(
-        &mut self,
-        path: &str,
-        file: &File,
-        size: u64,
-        fat: bool,
-    ) -> std::result::Result<Arc<ArchiveContent>, Stop> {
+    fn archive(&mut self, path: &str, size: u64) -> std::result::Result<Arc<ArchiveContent>, Stop> {
         if let Some(known) = self.archives.get(path) {
             return Ok(known.clone());
         }
-        let content = Arc::new(archives::read(path, file, size, fat)?);
+        let file = File::open(path).map_err(|error| io("open", path, &error))?;
+        let content = Arc::new(archives::read(path, &file, size, self.fat)?);
         self.archives.insert(path.to_owned(), content.clone());
         Ok(content)
     }

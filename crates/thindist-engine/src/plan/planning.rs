@@ -276,6 +276,7 @@ pub(crate) fn plan_jobs(
     let dso_local = DsoLocal::of(indexes.iter().map(|index| index.imports.own.as_ref()), common.regular.iter());
     let draft = |index: &ReadIndex| Ok(plan.draft(&index.imports, &index.bytes, &facts, &dso_local));
     let drafts = parallel::map(&indexes, draft)?;
+    let compiler = common.compiler.identity(&workspace.state)?;
     for draft in drafts {
         let mut draft = draft.map_err(stop)?;
         draft.named_files.extend_from_slice(common.named);
@@ -283,7 +284,7 @@ pub(crate) fn plan_jobs(
         let mut extra_inputs = named.resolve(&workspace.state, &own.identifier, &draft.named_files)?;
         extra_inputs.extend_from_slice(&declared);
         let arguments = common.flags.arguments(common.compiler.row(), &own.facts, own.recorded.as_ref());
-        let backend = plan.backend(draft, extra_inputs, common.compiler.identity, arguments).map_err(stop)?;
+        let backend = plan.backend(draft, extra_inputs, compiler, arguments).map_err(stop)?;
         let job = job(backend, modules, &named)?;
         on_job(&job.job);
         planned.jobs.push(job);

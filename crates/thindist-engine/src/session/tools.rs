@@ -2,12 +2,14 @@
 
 use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
+use crate::parallel::cores;
 use crate::settings::Settings;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use thindist_core::digest::{Digest, Hasher};
 use thindist_core::lld::versions::{self, VERSIONS, Version};
 use thindist_exec::{FileStamp, State};
@@ -80,8 +82,8 @@ pub struct Tool {
     pub path: PathBuf,
     /// The LLVM major version.
     pub major: u32,
-    /// The content of the file and of every library that it loads; of a compiler also that of the one behind a wrapper.
-    pub identity: Digest,
+    /// Once it is known.
+    identity: OnceLock<Digest>,
     /// A script, or a program that runs another: what it will do tomorrow its own content does not tell.
     pub(crate) is_wrapper: bool,
     /// What `--version` prints.
@@ -103,22 +105,44 @@ impl Tool {
         std::iter::once(&self.real).chain(&self.libraries).map(PathBuf::as_path)
     }
 
+    /// The content of the file and of every library that it loads; of a compiler also that of the one behind a wrapper.
+    /// LLVM's libraries are hashed once and then remembered: it takes a quarter of a second.
+    pub fn identity(&self, state: &State) -> Result<Digest> {
+        if let Some(known) = self.identity.get() {
+            return Ok(*known);
+        }
+        let digests = state.digest_files(&self.paths(), cores()).into_iter().map(|file| Ok(file?.0));
+        let identity = identity_of(digests.collect::<Result<_>>()?);
+        Ok(*self.identity.get_or_init(|| identity))
+    }
+
+    /// The same, if nothing has to be read for it. What nobody has hashed, nothing has been stored under.
+    pub(crate) fn known_identity(&self) -> Option<Digest> {
+        self.identity.get().copied()
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        self.files().map(Path::to_owned).collect()
+    }
+
     /// Examines the tool at `path`. What costs a process is remembered under the digest of the binary.
     pub fn examine(path: &Path, environment: &Environment, state: &State) -> Result<Self> {
         let real = path.canonicalize().map_err(|error| io("find", path, &error))?;
         let (binary, _) = state.digest_file(&real)?;
         let record = Asked { path, real: &real, environment }.record(&binary, state)?;
-        let mut hasher = Hasher::default();
-        hasher.update(binary.hash());
-        let libraries: Vec<PathBuf> = record.libraries.iter().map(PathBuf::from).collect();
-        let digests = state.digest_files(&libraries, 2).into_iter().map(|library| Ok(library?.0));
-        // By content, not by path: the same compiler elsewhere finds its libraries elsewhere.
-        for digest in digests.collect::<Result<BTreeSet<Digest>>>()? {
-            hasher.update(digest.hash());
+        let tool = Self {
+            path: path.to_owned(),
+            major: record.major(&real)?,
+            identity: OnceLock::new(),
+            is_wrapper: record.is_wrapper(&real)?,
+            libraries: record.libraries.iter().map(PathBuf::from).collect(),
+            version: record.version,
+            real,
+        };
+        if let Some(digests) = state.recall_files(&tool.paths()) {
+            tool.identity.get_or_init(|| identity_of(digests));
         }
-        let (path, identity) = (path.to_owned(), hasher.finish());
-        let is_wrapper = record.is_wrapper(&real)?;
-        Ok(Self { path, major: record.major(&real)?, identity, is_wrapper, version: record.version, real, libraries })
+        Ok(tool)
     }
 
     /// A wrapper around a compiler with that compiler in its identity. It is looked for at each link, because the
@@ -132,9 +156,9 @@ impl Tool {
             .hint("name the compiler itself with THINDIST_CLANG")
         })?;
         let mut hasher = Hasher::default();
-        hasher.update(self.identity.hash());
-        hasher.update(behind.identity.hash());
-        self.identity = hasher.finish();
+        hasher.update(self.identity(state)?.hash());
+        hasher.update(behind.identity(state)?.hash());
+        self.identity = OnceLock::from(hasher.finish());
         Ok(self)
     }
 
@@ -157,6 +181,16 @@ impl Tool {
             .filter_map(|path| Self::examine(&path, environment, state).ok())
             .find(|candidate| !candidate.is_wrapper && candidate.version_line() == self.version_line())
     }
+}
+
+/// Of the digests of a tool's files, itself first. Libraries by content, not by path: the same compiler elsewhere finds its libraries
+/// elsewhere.
+fn identity_of(digests: Vec<Digest>) -> Digest {
+    let mut hasher = Hasher::default();
+    let mut digests = digests.into_iter();
+    digests.next().iter().for_each(|binary| hasher.update(binary.hash()));
+    digests.collect::<BTreeSet<_>>().iter().for_each(|library| hasher.update(library.hash()));
+    hasher.finish()
 }
 
 /// The directory that the compiler was started from, as its `--version` says.
@@ -206,7 +240,13 @@ impl Asked<'_> {
         {
             return Ok(record);
         }
-        let record = Record { version: self.version(real)?, libraries: self.libraries()? };
+        // Each takes as long as the tool's start.
+        let (version, libraries) = std::thread::scope(|scope| {
+            let libraries = scope.spawn(|| self.libraries());
+            (self.version(real), libraries.join())
+        });
+        let panicked = |_| Failure::internal("the thread that asks for libraries has panicked");
+        let record = Record { version: version?, libraries: libraries.map_err(panicked)?? };
         if let (Ok(bytes), false) = (serde_json::to_vec(&record), record.is_wrapper(real)?) {
             state.remember_facts("tool-2", &[(key, bytes)]);
         }

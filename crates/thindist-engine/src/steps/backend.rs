@@ -173,7 +173,7 @@ fn compiler(workspace: &Workspace, reads: &[Read], paths: &[PathBuf]) -> Result<
             || tools::compiler(Path::new(&wanted.path), workspace.settings.environment(), &workspace.state),
             Ok,
         )?;
-        if tool.identity != wanted.identity {
+        if tool.identity(&workspace.state)? != wanted.identity {
             return Err(Failure::new(format_args!(
                 "{} is another compiler than {} was made for",
                 wanted.path,

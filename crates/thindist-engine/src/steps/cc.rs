@@ -220,7 +220,8 @@ fn job(
     let draft = plan.draft(&imports, bytes, &facts, &DsoLocal::default()).map_err(stop)?;
     let mut named = NamedFiles::default();
     let extra_inputs = named.resolve(&workspace.state, &line.module, &draft.named_files)?;
-    let backend = plan.backend(draft, extra_inputs, compiler.identity, line.arguments(compiler.row())).map_err(stop)?;
+    let identity = compiler.identity(&workspace.state)?;
+    let backend = plan.backend(draft, extra_inputs, identity, line.arguments(compiler.row())).map_err(stop)?;
     Ok(planning::job(backend, &modules, &named)?)
 }
 

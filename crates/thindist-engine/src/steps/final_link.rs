@@ -4,6 +4,7 @@
 //! at: the thin link has left what is needed of its symbols. The output is written only if it changes.
 
 use super::{FINAL_SUFFIX, with_suffix};
+use crate::entrance;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
 use crate::finish::final_link::{self, Linked};
@@ -27,7 +28,7 @@ const AGAIN: &str = "run `thindist thin-link` again with this line and list";
 /// The final link of the line `words`, whose thin link has left `list`.
 pub fn final_link(environment: &Environment, words: Vec<OsString>, list: &Path) -> Result<ExitCode> {
     let mut settings = Settings::load(environment)?;
-    let (session, survey) = super::open(&mut settings, words)?;
+    let (session, survey) = entrance::open(&mut settings, words)?;
     let outcome = finish(&session, &survey, list).map(|()| ExitCode::SUCCESS);
     session.finish(outcome)
 }
@@ -63,7 +64,7 @@ fn read(session: &Session, path: &Path) -> Result<FinalFile> {
         .map_err(|error| io("read", path, &error).hint("run `thindist thin-link` with this line and list first"))?;
     let file = FinalFile::parse(&bytes, session.line.words(), env!("CARGO_PKG_VERSION"))
         .map_err(|error| Failure::new(format_args!("{}: {error}", path.display())).hint(AGAIN))?;
-    if file.lld != session.lld.identity {
+    if file.lld != session.lld.identity(&session.workspace.state)? {
         return Err(Failure::new(format_args!(
             "{} is another lld than the one that {} is of",
             session.lld.path.display(),

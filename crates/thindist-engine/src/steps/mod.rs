@@ -18,28 +18,8 @@ pub use emit::{GraphFormat, emit};
 pub use final_link::final_link;
 pub use thin_link::{ThinLinkFiles, thin_link};
 
-use crate::entrance;
 use crate::failure::{Failure, Result};
-use crate::inputs::survey::Survey;
-use crate::session::workspace::Session;
-use crate::settings::Settings;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use thindist_core::lld::versions::Version;
-
-/// A link whose backends the build runs: nobody can leave it to lld, so it is an error where its bytes are not known to be lld's.
-fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
-    let (session, survey) = entrance::open(settings, words)?;
-    let Version { major, is_proven_apart, .. } = *session.lld.row();
-    if is_proven_apart {
-        return Ok((session, survey));
-    }
-    Err(Failure::new(format_args!(
-        "{}: a final link of native objects does not give what lld {major} gives in-process",
-        session.lld.path.display()
-    ))
-    .hint("link with ld.thindist, or use LLVM 22"))
-}
 
 /// What the list's name gets: what the final link needs of the thin link.
 const FINAL_SUFFIX: &str = ".final";

@@ -43,7 +43,8 @@ pub(crate) fn harvest(
     if history.was_too_large() {
         return Ok(Ahead { executed: 0, nothing: Some(TOO_LARGE.to_owned()) });
     }
-    let Some(filling) = Filling::open(session, inputs, &mut history, &now) else {
+    let changes = history.changes(&now);
+    let Some(filling) = Filling::open(session, inputs, &mut history, &now, &changes) else {
         return Ok(Ahead { executed: 0, nothing: Some("lld has no private cache".to_owned()) });
     };
     let ahead = fill(session, filling, &mut history, plan)?;
@@ -57,7 +58,7 @@ fn refusal(session: &Session, planned: &Planned) -> Result<Option<String>> {
     let is_ours = matches!(Way::forced(settings)?, None | Some(Way::InProcess));
     let beyond = settings.beyond_in_process()?;
     Ok(match () {
-        () if !session.lld.row().can_be_harvested() => {
+        () if !session.lld.row().names_lto_objects => {
             Some(format!("objects of lld {} are not taken for those of backends", session.lld.major))
         }
         () if !is_ours => Some("the setting says so".to_owned()),
@@ -96,7 +97,7 @@ fn fill(
     drop(permits);
     if !run.success() {
         let was_interrupted = session.workspace.interrupt.token().is_cancelled();
-        filling.abandon(was_interrupted && run.stderr.is_empty())?;
+        filling.abandon(history, was_interrupted && run.stderr.is_empty())?;
         // Its words are those of the link that comes, or of a backend.
         return Ok(Ahead { executed: 0, nothing: Some("lld does not link it in-process".to_owned()) });
     }

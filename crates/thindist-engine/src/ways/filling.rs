@@ -45,20 +45,26 @@ impl<'a> Filling<'a> {
         inputs: &'a InputDigests,
         history: &mut History,
         now: &'a Now,
+        changes: &Changes,
     ) -> Option<Self> {
         if private_cache::refusal(&session.line).is_some() || history.shows_cache || may_show_cache(session) {
             return None;
         }
-        Self::try_open(session, inputs, history, now)
+        Self::try_open(session, inputs, history, now, changes)
             .inspect_err(|failure| failure.warn(session.workspace.report()))
             .ok()
     }
 
-    fn try_open(session: &'a Session, inputs: &'a InputDigests, history: &mut History, now: &'a Now) -> Result<Self> {
-        let changes = history.changes(now);
+    fn try_open(
+        session: &'a Session,
+        inputs: &'a InputDigests,
+        history: &mut History,
+        now: &'a Now,
+        changes: &Changes,
+    ) -> Result<Self> {
         let mut cache = private_cache::open(session, history, now)?;
-        forget_what_spoke(&mut cache, history, &changes)?;
-        let before = cache.keys()?.into_iter().collect();
+        forget_what_spoke(&mut cache, history, changes)?;
+        let before = cache.known_keys().map(str::to_owned).collect();
         Ok(Self { session, inputs, now, cache, before })
     }
 
@@ -89,7 +95,7 @@ impl<'a> Filling<'a> {
         named_files: Option<&[PathBuf]>,
         run: &Run,
     ) -> Result<Kept> {
-        let new = self.new_keys()?;
+        let mut new = self.new_keys()?;
         let is_cold = self.before.is_empty();
         if is_cold {
             history.cold_cpu_ms = u64::try_from(run.usage.cpu.as_millis()).unwrap_or(u64::MAX);
@@ -123,20 +129,20 @@ impl<'a> Filling<'a> {
         };
         history.spoke = has_unknown_lines;
         if has_unknown_lines || named_files.is_none() {
-            self.cache.remove(new)?;
+            self.cache.remove(std::mem::take(&mut new))?;
         }
         history.named_files = named_files.unwrap_or_default().to_vec();
-        private_cache::close(self.session, history, self.cache)?;
+        private_cache::close(self.session, history, self.cache, &new)?;
         Ok(kept)
     }
 
     /// After a run that has not linked. What was compiled without a word may stay.
-    pub(crate) fn abandon(mut self, new_ones_stay: bool) -> Result<()> {
+    pub(crate) fn abandon(mut self, history: &History, new_ones_stay: bool) -> Result<()> {
+        let mut new = self.new_keys()?;
         if !new_ones_stay {
-            let new = self.new_keys()?;
-            self.cache.remove(new)?;
+            self.cache.remove(std::mem::take(&mut new))?;
         }
-        Ok(self.cache.note()?)
+        private_cache::close(self.session, history, self.cache, &new)
     }
 
     /// lld has read what the plan was made of, archives as well.

@@ -61,7 +61,7 @@ struct Module {
 #[derive(Debug)]
 pub(crate) struct Now {
     modules: BTreeMap<String, (String, u64)>,
-    /// The name of each identifier.
+    /// The name of each identifier that is not its own.
     names: BTreeMap<String, String>,
     /// Two modules have one name, or one content: lld's key would not tell them apart.
     is_ambiguous: bool,
@@ -114,13 +114,18 @@ impl Now {
     }
 }
 
-/// Files by their paths, members of one name in one archive by their order.
+/// Files by their paths, members of one name in one archive by their order. What is its own name is left out.
 fn names<'a>(places: impl Iterator<Item = (&'a str, &'a Place)>) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     let mut members: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
     for (identifier, place) in places {
         match place {
-            Place::File(path) => drop(names.insert(identifier.to_owned(), path.to_string_lossy().into_owned())),
+            Place::File(path) => {
+                let path = path.to_string_lossy();
+                if path != identifier {
+                    names.insert(identifier.to_owned(), path.into_owned());
+                }
+            }
             Place::Part { .. } => {
                 let (member, offset) = member_and_offset(identifier);
                 members.entry(member).or_default().push((offset, identifier));

@@ -92,7 +92,7 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     {
         return Ok(Ended::Diverted(Box::new(plan)));
     }
-    let filling = Filling::open(session, link.inputs, history, link.now);
+    let filling = Filling::open(session, link.inputs, history, link.now, &changes);
     let entries = filling.as_ref().map_or(0, Filling::entries);
     let dependencies = session.workspace.text_path("in-process.d")?;
     let output = PathBuf::from(session.line.output());
@@ -117,7 +117,7 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     drop(permits);
     if !run.success() {
         let failed = Failed { link, run: &run, is_given_up: token.is_cancelled(), temporaries };
-        return failed.conclude(filling, beside);
+        return failed.conclude(history, filling, beside);
     }
     run.pass_on(session)?;
     let before = Before { output, stamp, dependencies };
@@ -336,12 +336,17 @@ struct Failed<'a> {
 }
 
 impl Failed<'_> {
-    fn conclude(self, filling: Option<Filling<'_>>, beside: Beside) -> std::result::Result<Ended, Stop> {
+    fn conclude(
+        self,
+        history: &History,
+        filling: Option<Filling<'_>>,
+        beside: Beside,
+    ) -> std::result::Result<Ended, Stop> {
         let Self { link, run, is_given_up, temporaries } = self;
         let session = link.session;
         let was_interrupted = session.workspace.interrupt.token().is_cancelled();
         if let Some(filling) = filling {
-            filling.abandon((was_interrupted || is_given_up) && run.stderr.is_empty())?;
+            filling.abandon(history, (was_interrupted || is_given_up) && run.stderr.is_empty())?;
         }
         if was_interrupted {
             return Err(Failure::new("interrupted").into());

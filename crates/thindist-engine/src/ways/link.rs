@@ -71,9 +71,7 @@ fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situ
     let forced = Way::forced(settings)?;
     // An output that in-process cannot give is held against none.
     let is_held_to_list = Doubts::of(session)? == Doubts::Refused;
-    let unproven = (!session.lld.row().is_proven_apart)
-        .then(|| format!("the order of symbols of lld {} is not known", session.lld.major));
-    let index_only = || match unproven.or_else(|| not_listed(&session.line, survey)).filter(|_| is_held_to_list) {
+    let index_only = || match not_listed(&session.line, survey).filter(|_| is_held_to_list) {
         None => Ok(Way::IndexOnly),
         Some(reason) => Err(reason),
     };
@@ -143,7 +141,7 @@ impl<'a> Linking<'a> {
 
     fn of_lld(&self) -> in_process::Link<'a> {
         let Line { session, survey, inputs, words, uncarried, .. } = *self.line;
-        let is_carried = uncarried.is_none() && session.lld.row().can_be_harvested();
+        let is_carried = uncarried.is_none() && session.lld.row().names_lto_objects;
         in_process::Link {
             session,
             survey,

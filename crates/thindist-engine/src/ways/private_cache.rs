@@ -76,7 +76,8 @@ fn name(session: &Session, named_files: &[PathBuf]) -> Result<Digest> {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
-    add(session.lld.identity.hash());
+    // While it is not known nothing is there under the name that the cache will have.
+    add(session.lld.known_identity().as_ref().map_or(b"unknown", |identity| identity.hash()));
     add(history::key(session).hash());
     for argument in session.line.arguments() {
         if let ArgumentKind::Option(spec, _) = &argument.kind
@@ -101,8 +102,10 @@ fn name(session: &Session, named_files: &[PathBuf]) -> Result<Digest> {
     Ok(hasher.finish())
 }
 
-/// Leaves the cache for the next link, under the name that this one has given it: assembly may name other files now.
-pub(crate) fn close(session: &Session, history: &History, mut cache: LldCache) -> Result<()> {
-    cache.note()?;
+/// Leaves the cache, with what was `added`, for the next link, under the name that this one has given it: assembly may name other
+/// files now.
+pub(crate) fn close(session: &Session, history: &History, mut cache: LldCache, added: &[String]) -> Result<()> {
+    session.lld.identity(&session.workspace.state)?;
+    cache.note(added)?;
     Ok(cache.rename(session.workspace.cache_dir(), &name(session, &history.named_files)?)?)
 }

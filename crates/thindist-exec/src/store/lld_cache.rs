@@ -11,9 +11,10 @@
 
 use crate::store::cas::digest_path;
 use crate::store::file_stamp::FileStamp;
+use crate::store::state::parallel;
 use crate::store::store_error::{IoContext as _, StoreError, if_present};
 use crate::store::temporary::Temporary;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ const VERSION: &str = "thindist lld cache 1";
 pub struct LldCache {
     directory: PathBuf,
     known: BTreeMap<String, Known>,
+    /// Those whose digest the caller has found out since it was opened.
+    hashed: BTreeMap<String, Digest>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +49,7 @@ impl LldCache {
         let directory = directory(cache_root, name);
         fs::create_dir_all(&directory).on("create", &directory)?;
         let text = if_present(fs::read_to_string(directory.join(KNOWN))).on("read", &directory)?;
-        let mut cache = Self { known: parse(&text.unwrap_or_default()), directory };
+        let mut cache = Self { known: parse(&text.unwrap_or_default()), hashed: BTreeMap::new(), directory };
         cache.drop_untrusted()?;
         Ok(cache)
     }
@@ -61,6 +64,11 @@ impl LldCache {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Those of its entries that were there when it was opened or noted.
+    pub fn known_keys(&self) -> impl Iterator<Item = &str> {
+        self.known.keys().map(String::as_str)
     }
 
     /// Its entries, sorted.
@@ -81,11 +89,8 @@ impl LldCache {
     }
 
     /// Takes over the digest of an entry that the caller has hashed, so that [`Self::note`] does not have to.
-    pub fn know(&mut self, key: &str, digest: Digest) -> Result<(), StoreError> {
-        let path = self.file(key);
-        let stamp = FileStamp::of(&path).on("read", &path)?;
-        self.known.insert(key.to_owned(), Known { digest, stamp });
-        Ok(())
+    pub fn know(&mut self, key: &str, digest: Digest) {
+        self.hashed.insert(key.to_owned(), digest);
     }
 
     /// Removes entries, so that their modules are compiled the next time.
@@ -93,6 +98,7 @@ impl LldCache {
         for key in keys {
             crate::store::layout::remove(&self.file(&key))?;
             self.known.remove(&key);
+            self.hashed.remove(&key);
         }
         Ok(())
     }
@@ -107,39 +113,42 @@ impl LldCache {
         fs::rename(&self.directory, &directory).on("create", &directory)
     }
 
-    /// Notes what is there now, for the next link to hold it against. Without this it is held against itself.
-    pub fn note(&mut self) -> Result<(), StoreError> {
-        let mut known = BTreeMap::new();
-        for key in self.keys()? {
-            let path = self.file(&key);
+    /// Notes what is there now, for the next link to hold it against: what was `added` since it was opened, and what the caller has
+    /// hashed, and may have linked elsewhere. Whatever else has changed that link finds out.
+    pub fn note(&mut self, added: &[String]) -> Result<(), StoreError> {
+        let hashed = std::mem::take(&mut self.hashed);
+        for key in added.iter().chain(hashed.keys()).collect::<BTreeSet<_>>() {
+            let path = self.file(key);
             let stamp = FileStamp::of(&path).on("read", &path)?;
-            let digest = match self.known.get(&key) {
-                // Its hard links and its mode may have changed since; its content only with its times.
-                Some(before) if before.stamp.size == stamp.size && before.stamp.mtime_ns == stamp.mtime_ns => {
-                    before.digest
-                }
-                _ => digest_path(&path)?,
-            };
-            known.insert(key, Known { digest, stamp });
+            let digest = hashed.get(key).copied().map_or_else(|| digest_path(&path), Ok)?;
+            self.known.insert(key.clone(), Known { digest, stamp });
         }
-        self.known = known;
         let text = Temporary::with_bytes(&self.directory, format(&self.known).as_bytes())?;
         text.publish_unsynced(&self.directory.join(KNOWN))
     }
 
     fn drop_untrusted(&mut self) -> Result<(), StoreError> {
-        let untrusted = self.keys()?.into_iter().filter(|key| !self.is_good(key)).collect::<Vec<_>>();
-        self.remove(untrusted)
+        let keys = self.keys()?;
+        let mut known = BTreeMap::new();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let trusted = parallel(&keys, threads, |key| self.trusted(key));
+        for (key, trusted) in keys.into_iter().zip(trusted) {
+            match trusted {
+                Some(entry) => drop(known.insert(key, entry)),
+                None => self.remove([key])?,
+            }
+        }
+        self.known = known;
+        Ok(())
     }
 
-    fn is_good(&self, key: &str) -> bool {
+    /// An entry as it is now, if its content is what was noted.
+    fn trusted(&self, key: &str) -> Option<Known> {
+        let known = self.known.get(key)?;
         let path = self.file(key);
-        let Ok(stamp) = FileStamp::of(&path) else { return false };
-        match self.known.get(key) {
-            Some(known) if known.stamp == stamp => true,
-            Some(known) => digest_path(&path).is_ok_and(|digest| digest == known.digest),
-            None => false,
-        }
+        let stamp = FileStamp::of(&path).ok()?;
+        let is_same = known.stamp == stamp || digest_path(&path).is_ok_and(|digest| digest == known.digest);
+        is_same.then_some(Known { digest: known.digest, stamp })
     }
 }
 
@@ -238,7 +247,7 @@ mod tests {
         let (_root, open) = fixture();
         let mut cache = open();
         fs::write(cache.file(KEY), tiny_object(62)).unwrap();
-        cache.note().unwrap();
+        cache.note(&[KEY.to_owned()]).unwrap();
         assert_eq!(open().keys().unwrap(), [KEY]);
         // Another time, the same content: a hard link was made of it.
         fs::hard_link(cache.file(KEY), cache.directory().join("other")).unwrap();
@@ -251,7 +260,7 @@ mod tests {
         let (_root, open) = fixture();
         let mut cache = open();
         fs::write(cache.file(KEY), tiny_object(62)).unwrap();
-        cache.note().unwrap();
+        cache.note(&[KEY.to_owned()]).unwrap();
         let mut damaged = tiny_object(62);
         damaged[199] ^= 1;
         fs::write(cache.file(KEY), &damaged).unwrap();
@@ -272,7 +281,7 @@ mod tests {
         let (_root, open) = fixture();
         let mut cache = open();
         fs::write(cache.file(KEY), tiny_object(62)).unwrap();
-        cache.note().unwrap();
+        cache.note(&[KEY.to_owned()]).unwrap();
         assert_eq!(parse(&fs::read_to_string(cache.directory().join(KNOWN)).unwrap()).len(), 1);
         assert!(parse("thindist lld cache 0\nx").is_empty());
         fs::remove_file(cache.directory().join(KNOWN)).unwrap();

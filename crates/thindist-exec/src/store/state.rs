@@ -46,11 +46,21 @@ impl State {
 
     /// As [`Self::digest_file`] for many, in the same order, with `threads` threads.
     pub fn digest_files(&self, paths: &[PathBuf], threads: usize) -> Vec<Digested> {
-        let known = self.with(|database| database.files(&paths.iter().map(|path| key_of(path)).collect::<Vec<_>>()));
+        let known = self.with(|database| database.files(&keys_of(paths)));
         let all: Vec<_> = paths.iter().zip(known).collect();
         let results = parallel(&all, threads, |(path, row)| recall_or_hash(path, row.as_ref()));
         self.remember_files(paths, &results);
         results.into_iter().map(|result| result.map(|hashed| (hashed.digest, hashed.stamp))).collect()
+    }
+
+    /// The digests of files that have not changed since they were hashed; `None` if one of them would have to be read.
+    #[must_use]
+    pub fn recall_files(&self, paths: &[PathBuf]) -> Option<Vec<Digest>> {
+        let known = self.with(|database| database.files(&keys_of(paths)));
+        let recall = |(path, row): (&PathBuf, Option<FileRow>)| {
+            row.filter(|row| FileStamp::of(path).is_ok_and(|stamp| stamp == row.stamp)).map(|row| row.digest)
+        };
+        paths.iter().zip(known).map(recall).collect()
     }
 
     fn remember_files(&self, paths: &[PathBuf], results: &[Result<Hashed, StoreError>]) {
@@ -58,7 +68,7 @@ impl State {
             Ok(Hashed { digest, stamp, remember: true }) => Some(FileRow { digest: *digest, stamp: *stamp }),
             _ => None,
         };
-        let rows = paths.iter().zip(results).filter_map(|(path, result)| Some((key_of(path), worth(result)?)));
+        let rows = paths.iter().zip(results).filter_map(|(path, result)| worth(result).map(|row| (key_of(path), row)));
         let rows: Vec<_> = rows.collect();
         if !rows.is_empty() {
             self.with(|database| database.remember_files(&rows));
@@ -101,6 +111,12 @@ impl State {
 /// Files are remembered under absolute paths: links run in different directories.
 fn key_of(path: &Path) -> PathBuf {
     absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The same of many: the kernel is asked once where this process is.
+fn keys_of(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let here = std::env::current_dir().unwrap_or_default();
+    paths.iter().map(|path| key_of(&here.join(path))).collect()
 }
 
 struct Hashed {

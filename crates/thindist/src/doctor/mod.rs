@@ -31,9 +31,9 @@ pub(crate) fn run(environment: &Environment) -> Result<ExitCode> {
             let lld =
                 tools::find_lld(&settings, "ld.thindist").and_then(|path| Tool::examine(&path, environment, &state));
             if let Ok(lld) = &lld {
-                report("clang", tools::find_clang(&settings, lld, &state).map(|clang| describe(&clang)));
+                report("clang", tools::find_clang(&settings, lld, &state).and_then(|clang| describe(&clang, &state)));
             }
-            report("lld", lld.map(|lld| describe(&lld)));
+            report("lld", lld.and_then(|lld| describe(&lld, &state)));
         }
     }
     report(
@@ -60,8 +60,9 @@ pub(crate) fn run(environment: &Environment) -> Result<ExitCode> {
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn describe(tool: &Tool) -> String {
-    format!("{} (LLVM {}, {})", tool.path.display(), tool.major, tool.identity.hex().get(..12).unwrap_or_default())
+fn describe(tool: &Tool, state: &State) -> Result<String> {
+    let identity = tool.identity(state)?.hex();
+    Ok(format!("{} (LLVM {}, {})", tool.path.display(), tool.major, identity.get(..12).unwrap_or_default()))
 }
 
 /// A blob there and back.

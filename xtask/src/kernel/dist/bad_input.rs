@@ -11,7 +11,7 @@ use crate::host::{files, run};
 
 use super::super::build::{self, Linker};
 use super::super::checkout::Kernel;
-use super::targets;
+use super::option::targets;
 
 const OPTION: &str = "CONFIG_LTO_CLANG_THIN_DIST=y";
 

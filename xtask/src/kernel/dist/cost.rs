@@ -13,7 +13,7 @@ use crate::host::{files, run};
 
 use super::super::build::{self, Linker};
 use super::super::checkout::Kernel;
-use super::SUFFIX;
+use super::option::SUFFIX;
 
 /// Native objects that are removed, so that make has to get them.
 const REMOVED: usize = 100;

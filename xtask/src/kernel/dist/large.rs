@@ -13,8 +13,8 @@ use super::super::build::{self, Linker};
 use super::super::checkout::Kernel;
 use super::super::edits::Edited;
 use super::super::{config, link_line};
-use super::patches::EDITED;
-use super::{ALL, SUFFIX, in_one_link, patches, targets};
+use super::option::{ALL, SUFFIX, in_one_link, targets};
+use super::patches::{self, EDITED};
 
 /// Some of the kernel as modules; the others are still in vmlinux.
 const MODULES: &str = include_str!("../../../kernel/modules.config");

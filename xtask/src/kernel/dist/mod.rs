@@ -8,20 +8,13 @@ mod cost;
 mod interrupt;
 mod large;
 mod modules;
+mod option;
 pub(crate) mod patches;
 mod read_only;
 mod small;
 
-use crate::figures::stats::{self, Link};
-
 use super::checkout::Kernel;
 use super::suite::{self, Suite};
-
-/// What a user of the option builds.
-const ALL: &[&str] = &["vmlinux", "bzImage", "modules"];
-
-/// What takes the place of `.o` in the name of a native object.
-const SUFFIX: &str = ".thinlto-native.o";
 
 /// The issue's own measure of what has to load.
 const LEAST_LOADED: usize = 20;
@@ -58,11 +51,6 @@ fn large_kernel(suite: &mut Suite, built: &Kernel) {
     }
 }
 
-/// A word of the steps' line as it is in that of one link: the archive has the bitcode, not its objects.
-fn in_one_link(word: String) -> String {
-    if word == "vmlinux.thinlto.a" { "vmlinux.a".to_string() } else { word }
-}
-
 fn record(suite: &mut Suite, kernel: &Kernel, name: &str, outcome: crate::Result<String>) -> bool {
     suite.record(kernel, &format!("CONFIG_LTO_CLANG_THIN_DIST: {name}"), outcome)
 }
@@ -89,8 +77,4 @@ fn with_patches(suite: &mut Suite, kernel: &Kernel) {
     for (name, outcome) in bad_input::all(kernel, &suite.home, &suite.linker) {
         record(suite, kernel, name, outcome);
     }
-}
-
-fn targets(links: &[Link]) -> usize {
-    stats::targets(links, SUFFIX)
 }

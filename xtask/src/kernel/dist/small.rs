@@ -16,7 +16,8 @@ use super::super::build::{self, Linker};
 use super::super::checkout::Kernel;
 use super::super::edits::Edited;
 use super::super::{boot, config, link_line, modules};
-use super::{ALL, SUFFIX, in_one_link, interrupt, patches, read_only, targets};
+use super::option::{ALL, SUFFIX, in_one_link, targets};
+use super::{interrupt, patches, read_only};
 
 const CONFIG: &str = include_str!("../../../kernel/small.config");
 
@@ -168,7 +169,7 @@ fn verified(small: &mut Small) -> Result<String> {
 
 fn verbose(small: &mut Small) -> Result<String> {
     let leaf = Edited::leaf(&small.kernel);
-    leaf.append(super::suite::unseen())?;
+    leaf.append(super::super::suite::unseen())?;
     let ran = targets(&small.make("verbose", &[ALL, &["V=1"]].concat())?);
     let log = files::read(&small.log("verbose"))?;
     let target = leaf.target();

@@ -8,11 +8,19 @@ use crate::host::files;
 use crate::host::machine::Machine;
 use crate::host::project;
 
-use super::Figures;
+use super::steps::Row;
 use super::trees::{Made, Sizes};
 
 const TEXT: &str = include_str!("../../../kernel/in-process-or-distributed.md");
 const PAGE: &str = "docs/in-process-or-distributed.md";
+
+/// Everything that was measured.
+pub(super) struct Figures {
+    pub(super) rounds: Vec<Vec<Row>>,
+    pub(super) sizes: Vec<Sizes>,
+    /// What `thindist compare` printed of the link of vmlinux.o.
+    pub(super) compared: String,
+}
 
 /// Writes the page.
 pub(crate) fn publish(machine: &Machine, figures: &Figures) -> Result<()> {
@@ -96,7 +104,6 @@ fn sizes(ways: &[Sizes]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::steps::Row;
     use super::*;
     use crate::figures::measure::Usage;
 

@@ -22,8 +22,10 @@ impl Step {
     }
 }
 
+pub(crate) const FIRST: &str = "first link, all objects compiled, nothing stored";
+
 const STEPS: &[Step] = &[
-    Step::alone("first link, all objects compiled, nothing stored", "first", |way, _, _| way.forget_links()),
+    Step::alone(FIRST, "first", |way, _, _| way.forget_links()),
     Step::alone("nothing changed", "nothing", |_, _, _| Ok(())),
     Step::alone("one function added to fs/readdir.c, a leaf", "leaf", |way, _, _| Edited::leaf(&way.kernel).append(1)),
     Step::alone(
@@ -57,6 +59,12 @@ pub(crate) struct Row {
 pub(crate) fn all(ways: &[Way], home: &Home, shared: &str, number: u32) -> Result<Vec<Row>> {
     let first = usize::try_from(number).unwrap_or(0);
     STEPS.iter().enumerate().map(|(rank, step)| one(ways, home, shared, step, first + rank)).collect()
+}
+
+/// The first step alone.
+pub(crate) fn first(ways: &[Way], home: &Home, number: u32) -> Result<Row> {
+    let step = STEPS.first().ok_or("there is no step")?;
+    one(ways, home, "", step, usize::try_from(number).unwrap_or(0))
 }
 
 fn one(ways: &[Way], home: &Home, shared: &str, step: &Step, first: usize) -> Result<Row> {

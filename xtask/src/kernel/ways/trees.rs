@@ -14,7 +14,8 @@ use crate::kernel::checkout::Kernel;
 use crate::kernel::edits::{self, Edited};
 use crate::kernel::{config, dist, source};
 
-use super::LLVM;
+/// The newest that is tested.
+pub(super) const LLVM: u32 = 22;
 
 /// Says of which configuration the objects of a tree are.
 const COMPILED: &str = ".thindist-compiled";
@@ -52,8 +53,8 @@ pub(crate) struct Sizes {
     pub(crate) extra: u64,
 }
 
-/// Sources, configuration and objects of each way; every object is compiled, so that what is measured is the same work.
-pub(crate) fn prepare(home: &Home, thindist: &Linker) -> Result<Vec<Way>> {
+/// Sources, configuration and objects of each way, of `LD=ld.thindist` if asked for; every object is compiled, so that what is measured is the same work.
+pub(crate) fn prepare(home: &Home, thindist: &Linker, with_linker: bool) -> Result<Vec<Way>> {
     let built = Kernel::usual(home, LLVM);
     edits::prepare(&built, home)?;
     build::make(&built, home, thindist, "ways-built", build::ALL)?;
@@ -68,11 +69,11 @@ pub(crate) fn prepare(home: &Home, thindist: &Linker) -> Result<Vec<Way>> {
         let cache = home.dir.join(format!("{}-cache", kernel.name));
         Way { name, kernel, linker, setting, cache }
     };
-    let ways = vec![
-        way("in-process", copy("ways-in-process")?, Linker::InProcess, IN_PROCESS),
-        way("`LD=ld.thindist`", copy("ways-linker")?, thindist.clone(), IN_PROCESS),
-        way("`CONFIG_LTO_CLANG_THIN_DIST`", option, steps, OPTION),
-    ];
+    let mut ways = vec![way("in-process", copy("ways-in-process")?, Linker::InProcess, IN_PROCESS)];
+    if with_linker {
+        ways.push(way("`LD=ld.thindist`", copy("ways-linker")?, thindist.clone(), IN_PROCESS));
+    }
+    ways.push(way("`CONFIG_LTO_CLANG_THIN_DIST`", option, steps, OPTION));
     for way in &ways {
         way.undo_edits()?;
         way.configure(home, "")?;
