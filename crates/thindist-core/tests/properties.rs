@@ -6,6 +6,7 @@ use thindist_core::bitcode::bitstream::{Block, BlockInfo, Extent, Item, Record};
 use thindist_core::bitcode::bitstream_writer::BlockWriter;
 use thindist_core::lld::link_line::LinkLine;
 use thindist_core::lld::link_line::response_file::{join, tokenize, tokenize_windows};
+use thindist_core::lld::symbol_order::{Definition, File, Kind, Resolution, Symbol, Visibility};
 use thindist_core::object::{archive, archive_writer};
 
 /// Words as lines may have them, the marks of every quoting often among them.
@@ -19,7 +20,58 @@ fn name() -> impl Strategy<Value = String> {
     "[a-z.+_-]{1,40}(/[a-z.]{1,20})?"
 }
 
+fn symbol() -> impl Strategy<Value = Symbol> {
+    let definition = prop_oneof![Just(Definition::Undefined), Just(Definition::Defined), Just(Definition::Common)];
+    let visibility = prop_oneof![
+        Just(Visibility::Default),
+        Just(Visibility::Protected),
+        Just(Visibility::Hidden),
+        Just(Visibility::Internal)
+    ];
+    ("[a-d](@@?V[12])?", definition, any::<bool>(), visibility)
+        .prop_map(|(name, definition, weak, visibility)| Symbol { name, definition, weak, visibility })
+}
+
+fn files() -> impl Strategy<Value = Vec<File>> {
+    let kind = prop_oneof![3 => Just(Kind::Native), 3 => Just(Kind::Bitcode), 1 => Just(Kind::Shared)];
+    let file = (kind, any::<bool>(), vec(symbol(), 0..5)).prop_map(|(kind, lazy, symbols)| File {
+        name: String::new(),
+        kind,
+        lazy: lazy && kind != Kind::Shared,
+        symbols,
+        soname: None,
+    });
+    let named = |(number, file): (usize, File)| File { name: format!("f{number}"), ..file };
+    vec(file, 0..7).prop_map(move |files| files.into_iter().enumerate().map(named).collect())
+}
+
 proptest! {
+    #[test]
+    fn a_symbol_is_its_word(symbol in symbol(), rest in ".{0,8}") {
+        let symbol = Symbol { name: symbol.name + &rest, ..symbol };
+        prop_assert_eq!(Symbol::try_from(String::from(symbol.clone())), Ok(symbol));
+    }
+
+    /// Every name has one place and every file is loaded at most once: those of the line all and in its order, a member only if
+    /// somebody has met it.
+    #[test]
+    fn names_and_files_are_entered_once(files in files()) {
+        let mut resolution = Resolution::of(&files, &[]);
+        let mut names = resolution.names().to_vec();
+        names.sort_unstable();
+        names.dedup();
+        prop_assert_eq!(names.len(), resolution.names().len());
+        let mut loaded = resolution.loaded().to_vec();
+        let of_line: Vec<usize> = loaded.iter().copied().filter(|number| !files[*number].lazy).collect();
+        let expected: Vec<usize> = (0..files.len()).filter(|number| !files[*number].lazy).collect();
+        prop_assert_eq!(of_line, expected);
+        let trace: Vec<String> = loaded.iter().map(|number| files[*number].name.clone()).collect();
+        prop_assert!(resolution.agrees_with(&trace), "{trace:?}");
+        loaded.sort_unstable();
+        loaded.dedup();
+        prop_assert_eq!(loaded.len(), trace.len());
+    }
+
     #[test]
     fn a_response_file_has_the_words_that_were_joined(words in vec(word(), 0..8)) {
         prop_assert_eq!(tokenize(&join(&words)), words);

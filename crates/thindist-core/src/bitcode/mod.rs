@@ -38,7 +38,6 @@ mod code {
 
     pub(crate) const MODULE_TRIPLE: u64 = 2;
     pub(crate) const MODULE_ASM: u64 = 4;
-    pub(crate) const MODULE_SOURCE_FILENAME: u64 = 16;
     pub(crate) const MODULE_HASH: u64 = 17;
     /// Variable, function, old alias, alias, ifunc: each is a value.
     pub(crate) const MODULE_VALUES: [u64; 5] = [7, 8, 9, 14, 18];
@@ -53,14 +52,10 @@ mod code {
     pub(crate) const CST_INLINEASM_WITHOUT_TYPE: [u64; 3] = [18, 23, 28];
     /// The same after a function type.
     pub(crate) const CST_INLINEASM: u64 = 30;
-
-    pub(crate) const FS_FLAGS: u64 = 20;
 }
 
 /// The epoch of all bitcode so far; LLVM will raise it when old readers can no longer make sense of new files.
 const EPOCH: u64 = 0;
-const FLAG_SPLIT_LTO_UNIT: u64 = 1 << 3;
-const FLAG_UNIFIED_LTO: u64 = 1 << 9;
 
 /// How a module takes part in LTO, which its summary block decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,32 +77,18 @@ pub struct ModuleFacts {
     pub producer: String,
     /// LLVM's major version, where the producer names it.
     pub llvm_major: Option<u32>,
-    /// The epoch of the format.
-    pub epoch: u64,
     /// The target triple, normalised by the compiler that wrote it.
     pub triple: String,
-    /// The source file as the compiler was given it.
-    pub source_filename: String,
     /// LLVM's hash of the module, which indexes repeat; `None` if the compiler wrote none.
     pub hash: Option<[u32; 5]>,
     /// How it takes part in LTO.
     pub kind: LtoKind,
-    /// How many modules the file holds: two in a hybrid one.
-    pub modules: usize,
     /// A part of the file goes into regular LTO.
     pub has_regular_part: bool,
-    /// The summary says that type metadata is split off into a regular-LTO module.
-    pub split_lto_unit: bool,
-    /// The summary says that the linker chooses between ThinLTO and regular LTO.
-    pub unified_lto: bool,
     /// All module flags that are a number or a text.
     pub flags: BTreeMap<String, FlagValue>,
     /// Module flag "PIC Level".
     pub pic_level: Option<u32>,
-    /// Module flag "PIE Level".
-    pub pie_level: Option<u32>,
-    /// Module flag "Code Model": 0 tiny, 1 small, 2 kernel, 3 medium, 4 large.
-    pub code_model: Option<u32>,
     /// Module flag "target-abi".
     pub target_abi: Option<String>,
     /// Names of the symbols that the file defines so that another file's definition may be taken instead: weak, linkonce,
@@ -230,19 +211,17 @@ fn choose(modules: Vec<Unnamed>) -> Result<ModuleFacts, BitcodeError> {
         regular.dso_local.extend(&module.facts.regular.dso_local);
     }
     let mut modules: Vec<ModuleFacts> = modules.into_iter().map(|module| module.facts).collect();
-    let count = modules.len();
     let has_regular_part = modules.iter().any(|module| module.kind != LtoKind::Thin);
     let thin = modules.iter().position(|module| module.kind == LtoKind::Thin).unwrap_or(0);
     if modules.is_empty() {
         return Err(BitcodeError::NoModule);
     }
-    Ok(ModuleFacts { modules: count, has_regular_part, yielding, regular, ..modules.swap_remove(thin) })
+    Ok(ModuleFacts { has_regular_part, yielding, regular, ..modules.swap_remove(thin) })
 }
 
 #[derive(Clone)]
 struct Identification {
     producer: String,
-    epoch: u64,
 }
 
 impl Identification {
@@ -261,7 +240,7 @@ impl Identification {
             }
         }
         match epoch.ok_or(BitcodeError::Malformed("identification block: no epoch"))? {
-            EPOCH => Ok(Self { producer, epoch: EPOCH }),
+            EPOCH => Ok(Self { producer }),
             epoch => Err(BitcodeError::Epoch { producer, epoch }),
         }
     }
@@ -282,10 +261,8 @@ fn text(record: &Record<'_>, what: &'static str) -> Result<String, BitcodeError>
 #[derive(Default)]
 struct ModuleReader<'a> {
     triple: String,
-    source_filename: String,
     hash: Option<[u32; 5]>,
     kind: Option<LtoKind>,
-    summary_flags: u64,
     flags: FlagReader<'a>,
     /// Offset and length of each yielding symbol's name in the table that follows the modules.
     yielding: Vec<(u64, u64)>,
@@ -315,7 +292,6 @@ impl<'a> ModuleReader<'a> {
     fn record(&mut self, record: &Record<'a>) -> Result<(), BitcodeError> {
         match record.code {
             code::MODULE_TRIPLE => self.triple = text(record, "target triple")?,
-            code::MODULE_SOURCE_FILENAME => self.source_filename = text(record, "source file name")?,
             code::MODULE_HASH => self.hash = hash(record),
             code::MODULE_ASM => {
                 self.has_module_asm = true;
@@ -338,25 +314,15 @@ impl<'a> ModuleReader<'a> {
             code::METADATA_BLOCK => Ok(self.flags.metadata(module.enter(extent, info), info)?),
             code::CONSTANTS_BLOCK => self.module_constants(module.enter(extent, info), info),
             code::FUNCTION_BLOCK => self.function(module.enter(extent, info), info),
-            code::GLOBALVAL_SUMMARY_BLOCK => self.summary(LtoKind::Thin, module.enter(extent, info), info),
-            code::FULL_LTO_GLOBALVAL_SUMMARY_BLOCK => self.summary(LtoKind::Regular, module.enter(extent, info), info),
+            code::GLOBALVAL_SUMMARY_BLOCK => self.has_summary(LtoKind::Thin),
+            code::FULL_LTO_GLOBALVAL_SUMMARY_BLOCK => self.has_summary(LtoKind::Regular),
             _ => Ok(()),
         }
     }
 
-    /// The flags are in front of all summaries.
-    fn summary(&mut self, kind: LtoKind, mut block: Block<'a>, info: &mut BlockInfo) -> Result<(), BitcodeError> {
+    fn has_summary(&mut self, kind: LtoKind) -> Result<(), BitcodeError> {
         self.kind = Some(kind);
-        loop {
-            match block.next(info, &mut self.scratch)? {
-                Item::Record if self.scratch.code == code::FS_FLAGS => {
-                    self.summary_flags = self.scratch.value(0).ok_or(BitcodeError::Malformed("summary flags"))?;
-                    return Ok(());
-                }
-                Item::Record | Item::Block(_) => {}
-                Item::End => return Ok(()),
-            }
-        }
+        Ok(())
     }
 
     fn module_constants(&mut self, mut block: Block<'a>, info: &mut BlockInfo) -> Result<(), BitcodeError> {
@@ -430,18 +396,11 @@ impl<'a> ModuleReader<'a> {
         Ok(ModuleFacts {
             llvm_major: identification.llvm_major(),
             producer: identification.producer,
-            epoch: identification.epoch,
             triple: self.triple,
-            source_filename: self.source_filename,
             hash: self.hash,
             kind,
-            modules: 1,
             has_regular_part: kind != LtoKind::Thin,
-            split_lto_unit: self.summary_flags & FLAG_SPLIT_LTO_UNIT != 0,
-            unified_lto: self.summary_flags & FLAG_UNIFIED_LTO != 0,
             pic_level: number("PIC Level"),
-            pie_level: number("PIE Level"),
-            code_model: number("Code Model"),
             target_abi: flags.get("target-abi").and_then(FlagValue::text).map(str::to_owned),
             flags,
             yielding: Vec::new(),

@@ -379,7 +379,6 @@ pub(crate) fn report_failures(batch: &Batch<'_>, failed: &[Ended<'_>]) -> Failur
                 let failure = Failure::new(format_args!("the backend of {} could not be run: {message}", job.name));
                 Some(if full { failure.hint(lld_run::FREE_SPACE) } else { failure })
             }
-            Outcome::TimedOut => Some(Failure::new(format_args!("the backend of {} took too long", job.name))),
             Outcome::Success(_) | Outcome::Cancelled => None,
         }
     });

@@ -164,7 +164,7 @@ impl From {
                 Origin::RemoteCache => Self::RemoteCache,
                 Origin::RemoteExecuted => Self::RemoteExecuted,
             },
-            Outcome::CompileFailed { .. } | Outcome::InfraFailed { .. } | Outcome::TimedOut => Self::Failed,
+            Outcome::CompileFailed { .. } | Outcome::InfraFailed { .. } => Self::Failed,
             Outcome::Cancelled => Self::NotRun,
         }
     }

@@ -73,8 +73,6 @@ pub enum Outcome {
         /// What went wrong.
         message: String,
     },
-    /// It took longer than it was allowed to.
-    TimedOut,
     /// Something else ended the link.
     Cancelled,
 }
@@ -83,7 +81,7 @@ impl Outcome {
     /// Whether the link cannot succeed any more.
     #[must_use]
     pub fn ends_the_link(&self) -> bool {
-        matches!(self, Self::CompileFailed { .. } | Self::InfraFailed { .. } | Self::TimedOut)
+        matches!(self, Self::CompileFailed { .. } | Self::InfraFailed { .. })
     }
 }
 

@@ -111,7 +111,7 @@ impl Queue {
 pub(crate) fn follow(leader: &Outcome) -> Outcome {
     match leader {
         // The diagnostics were shown for the leader; warnings belong to each object's module.
-        Outcome::CompileFailed { .. } | Outcome::InfraFailed { .. } | Outcome::TimedOut => Outcome::Cancelled,
+        Outcome::CompileFailed { .. } | Outcome::InfraFailed { .. } => Outcome::Cancelled,
         other => other.clone(),
     }
 }

@@ -1,5 +1,7 @@
 use super::*;
 use crate::run::job::Source;
+use proptest::collection::vec;
+use proptest::prelude::*;
 use std::sync::Arc;
 use thindist_core::digest::Digest;
 use thindist_core::plan::action::Action;
@@ -120,4 +122,65 @@ fn what_was_started_in_vain_is_the_next_again() {
     queue.end(0);
     assert_eq!(queue.candidate(), Some(0));
     assert!(!queue.is_done());
+}
+
+/// A step of a run: something starts, or the running job at this place ends.
+#[derive(Debug, Clone)]
+enum Step {
+    Start,
+    End(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    vec(prop_oneof![3 => Just(Step::Start), 2 => any::<usize>().prop_map(Step::End)], 0..60)
+}
+
+proptest! {
+    /// Whatever starts and ends when: never more at once than allowed, never more memory than there is unless one runs alone, and in
+    /// the end each key has run once.
+    #[test]
+    fn bounds_hold_and_each_key_runs_once(
+        sizes in vec(1_u64..6, 1..12),
+        peaks in vec(1_u64..100, 12),
+        max_running in 1_usize..4,
+        memory in 1_u64..150,
+        steps in steps(),
+    ) {
+        let estimates: Vec<_> = peaks.iter().map(|peak| takes(1, *peak)).collect();
+        let mut queue = Queue::new(&jobs(&sizes), &estimates, max_running, MemoryBudget::FixedKib(memory));
+        let (mut running, mut ran) = (Vec::new(), Vec::new());
+        let finish = vec![Step::Start, Step::End(0)].into_iter().cycle().take(4 * sizes.len());
+        for step in steps.into_iter().chain(finish) {
+            match step {
+                Step::Start => {
+                    if let Some(index) = queue.candidate() {
+                        queue.start(index);
+                        running.push(index);
+                        ran.push(index);
+                    }
+                }
+                Step::End(which) if !running.is_empty() => queue.end(running.swap_remove(which % running.len())),
+                Step::End(_) => {}
+            }
+            let needed: u64 = running.iter().map(|index| peaks[*index]).sum();
+            prop_assert!(running.len() <= max_running);
+            prop_assert!(running.len() < 2 || needed <= memory, "{needed} KiB of {memory}");
+        }
+        let followed = ran.iter().flat_map(|index| queue.followers(*index)).copied();
+        let mut all: Vec<usize> = ran.iter().copied().chain(followed).collect();
+        all.sort_unstable();
+        prop_assert!(queue.is_done());
+        prop_assert_eq!(all, (0..sizes.len()).collect::<Vec<_>>());
+    }
+
+    /// Of jobs that fit, the longest is the next one.
+    #[test]
+    fn the_longest_is_next(durations in vec(1_u64..1000, 1..20)) {
+        let sizes: Vec<u64> = (1..).take(durations.len()).collect();
+        let estimates: Vec<_> = durations.iter().map(|duration| takes(*duration, 1)).collect();
+        let mut queue = Queue::new(&jobs(&sizes), &estimates, 100, MemoryBudget::FixedKib(u64::MAX));
+        let order = std::iter::from_fn(|| queue.candidate().inspect(|index| queue.start(*index)));
+        let order: Vec<u64> = order.map(|index| durations[index]).collect();
+        prop_assert!(order.is_sorted_by(|before, after| before >= after), "{order:?}");
+    }
 }

@@ -87,8 +87,6 @@ pub trait ProgressSink: Sync {
     fn started(&self, index: usize);
     /// This job has ended. Called once for every job, those that were never started included.
     fn finished(&self, index: usize, outcome: &Outcome);
-    /// A success could not be noted in the action cache; the link goes on.
-    fn not_cached(&self, _index: usize, _error: &StoreError) {}
 }
 
 /// Runs all jobs, longest first, within `limits`. Outcomes are in the order of the jobs.
@@ -228,7 +226,7 @@ impl<'a> Run<'a> {
             Event::Freed(index) => self.queue.end(index),
             Event::Ended { index, outcome, noted } => {
                 if let Err(error) = &noted {
-                    self.progress.not_cached(index, error);
+                    tracing::debug!(index, %error, "the action cache could not take a result");
                 }
                 self.conclude(index, outcome);
             }

@@ -36,6 +36,7 @@ mod versions;
 mod ways;
 mod what_changed;
 mod what_ran;
+mod words;
 
 use testkit::Sandbox;
 
