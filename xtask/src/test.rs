@@ -25,7 +25,7 @@ const FAST_TESTS: &[&[&str]] = &[
 const FUZZ_SECONDS: u32 = 5;
 
 /// The same of the two versions that change from day to day.
-const LINKS_OF_THE_DAY: u32 = 20;
+const LINKS_OF_THE_DAY: u32 = 10;
 
 /// Random links for each LLVM and each way: a quarter of a second each. `cargo xtask fuzz links` takes any number.
 const LINKS: u32 = 60;

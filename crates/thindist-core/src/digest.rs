@@ -69,6 +69,12 @@ impl Hasher {
         self.size += bytes.len() as u64;
     }
 
+    /// Adds the length of `bytes` and them: so many parts are never another list of parts.
+    pub fn part(&mut self, bytes: &[u8]) {
+        self.update(&(bytes.len() as u64).to_le_bytes());
+        self.update(bytes);
+    }
+
     /// The digest of all that was added.
     #[must_use]
     pub fn finish(self) -> Digest {

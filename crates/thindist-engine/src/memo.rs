@@ -69,14 +69,14 @@ impl Memo {
         }
         let state = &session.workspace.state;
         let mut hasher = Hasher::default();
-        text(&mut hasher, &format!("link memo {VERSION} {}", env!("CARGO_PKG_VERSION")));
+        hasher.part(format!("link memo {VERSION} {}", env!("CARGO_PKG_VERSION")).as_bytes());
         for setting in ["promoted_names", "backend_flags", "compile_commands"] {
-            text(&mut hasher, session.workspace.settings.get(setting).unwrap_or_default());
+            hasher.part(session.workspace.settings.get(setting).unwrap_or_default().as_bytes());
         }
         hasher.update(session.lld.identity(state)?.hash());
         hasher.update(session.clang.identity(state)?.hash());
         for word in session.line.arguments().iter().flat_map(|argument| &argument.words) {
-            text(&mut hasher, &without_random(word));
+            hasher.part(without_random(word).as_bytes());
         }
         add(&mut hasher, &self.inputs);
         Ok(*self.key.get_or_init(|| hasher.finish()))
@@ -186,17 +186,12 @@ fn second_key(session: &Session, first: &Digest, manifest: &Manifest) -> Option<
     Some(hasher.finish())
 }
 
-fn text(hasher: &mut Hasher, text: &str) {
-    hasher.update(&(text.len() as u64).to_le_bytes());
-    hasher.update(text.as_bytes());
-}
-
 fn add(hasher: &mut Hasher, files: &InputDigests) {
     hasher.update(&(files.len() as u64).to_le_bytes());
     let named = files.iter().map(|(path, (digest, _))| (without_random(&path.to_string_lossy()), digest));
     // Sorted by the names that are hashed.
     for (path, digest) in named.collect::<BTreeSet<_>>() {
-        text(hasher, &path);
+        hasher.part(path.as_bytes());
         hasher.update(digest.hash());
     }
 }

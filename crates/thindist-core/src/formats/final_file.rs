@@ -132,10 +132,7 @@ impl FinalFile {
 
 fn digest<'a>(words: impl Iterator<Item = &'a str>) -> Digest {
     let mut hasher = Hasher::default();
-    for word in words {
-        hasher.update(&(word.len() as u64).to_le_bytes());
-        hasher.update(word.as_bytes());
-    }
+    words.for_each(|word| hasher.part(word.as_bytes()));
     hasher.finish()
 }
 

@@ -41,10 +41,7 @@ pub fn stable_hashes<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<ModuleHash
 
 fn hash(path: &str, copy: u64) -> ModuleHash {
     let mut hasher = Hasher::default();
-    for text in [VERSION, path] {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
-    }
+    [VERSION, path].iter().for_each(|text| hasher.part(text.as_bytes()));
     hasher.update(&copy.to_le_bytes());
     of_digest(&hasher.finish())
 }

@@ -125,8 +125,7 @@ impl ActionVisitor for KeyHasher {
             }
             FieldValue::Text(text) => {
                 self.0.update(&[1]);
-                self.0.update(&(text.len() as u64).to_le_bytes());
-                self.0.update(text.as_bytes());
+                self.0.part(text.as_bytes());
             }
             FieldValue::Blob(digest) => {
                 self.0.update(&[2]);

@@ -257,12 +257,12 @@ impl Asked<'_> {
         let directories = self.environment.get("LD_LIBRARY_PATH").unwrap_or_default();
         let mut key = Hasher::default();
         key.update(binary.hash());
-        key.update(self.real.as_os_str().as_encoded_bytes());
-        key.update(directories.as_encoded_bytes());
+        key.part(self.real.as_os_str().as_encoded_bytes());
+        key.part(directories.as_encoded_bytes());
         // Where the loader looks may have other libraries tomorrow: what changed there changes the key.
         for place in std::env::split_paths(directories).chain([PathBuf::from("/etc/ld.so.cache")]) {
             let stamp = FileStamp::of(&place).map(|stamp| format!("{} {stamp:?}", place.display()));
-            key.update(stamp.unwrap_or_default().as_bytes());
+            key.part(stamp.unwrap_or_default().as_bytes());
         }
         key.finish()
     }

@@ -149,9 +149,8 @@ fn member_and_offset(identifier: &str) -> (&str, u64) {
 /// An output is its path: what is linked elsewhere is another link.
 pub(crate) fn key(session: &Session) -> Digest {
     let mut hasher = Hasher::default();
-    hasher.update(std::path::absolute(session.line.output()).unwrap_or_default().as_os_str().as_encoded_bytes());
-    hasher.update(&[0]);
-    hasher.update(std::env::current_dir().unwrap_or_default().as_os_str().as_encoded_bytes());
+    hasher.part(std::path::absolute(session.line.output()).unwrap_or_default().as_os_str().as_encoded_bytes());
+    hasher.part(std::env::current_dir().unwrap_or_default().as_os_str().as_encoded_bytes());
     hasher.finish()
 }
 

@@ -72,10 +72,7 @@ pub(crate) fn is_there(session: &Session, history: &History, now: &Now) -> bool 
 
 fn name(session: &Session, named_files: &[PathBuf]) -> Result<Digest> {
     let mut hasher = Hasher::default();
-    let mut add = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    };
+    let mut add = |bytes: &[u8]| hasher.part(bytes);
     // While it is not known nothing is there under the name that the cache will have.
     add(session.lld.known_identity().as_ref().map_or(b"unknown", |identity| identity.hash()));
     add(history::key(session).hash());

@@ -212,14 +212,26 @@ fn a_damaged_private_cache_is_as_none() {
     bed.link().ok(&[]);
     let private = bed.sandbox.files_below("cache/lld");
     assert!(!private.is_empty(), "{:?}", bed.sandbox.files_below("cache"));
-    for path in private.into_iter().filter(|path| path.is_file()) {
-        std::fs::write(path, "damaged").unwrap();
-    }
     // With the same inputs lld asks for these very files.
-    let bed = bed.set("MEMO", "0");
-    let ended = bed.link();
-    assert_eq!(ended.ok(&[]).modules, 2);
-    bed.expect_in_process_output();
+    let mut bed = bed.set("MEMO", "0");
+    let flipped = |mut bytes: Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        bytes
+    };
+    let damages: [&dyn Fn(Vec<u8>) -> Vec<u8>; 3] = [&|_| b"damaged".to_vec(), &flipped, &|_| Vec::new()];
+    for damage in damages {
+        for path in bed.sandbox.files_below("cache/lld").into_iter().filter(|path| path.is_file()) {
+            // Its name in the CAS shares the content.
+            let bytes = damage(std::fs::read(&path).unwrap());
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        let ended = bed.link();
+        assert_eq!(ended.ok(&[]).modules, 2);
+        bed.expect_in_process_output();
+        bed = bed.set("MEMO", "0");
+    }
 }
 
 #[test]
@@ -237,6 +249,9 @@ fn a_backend_that_fails_has_the_word_and_nothing_is_stored() {
         ],
     );
     assert!(ended.heard[1].contains("bad-clang exit status 7"), "{ended:?}");
+    // Once, with the name of the module.
+    let told: Vec<&String> = ended.heard.iter().filter(|line| line.contains("o: no")).collect();
+    assert!(told.len() == 1 && !told[0].contains("module.bc"), "{ended:?}");
     assert!(stored(&bed).is_empty() && !bed.output().exists());
 }
 
@@ -257,14 +272,31 @@ fn a_native_object_that_the_store_has_not_or_not_whole_is_made_again() {
 
 #[test]
 fn a_native_object_that_is_none_is_not_believed() {
-    for body in ["", ": > $out", "echo text > $out"] {
+    let bed = Bed::new();
+    bed.sandbox.clang("--target=aarch64-linux-gnu -O2 -c leaf.c -o foreign.o");
+    bed.sandbox.compile("-O2", "native.c", "int native;");
+    let [foreign, native] = ["foreign.o", "native.o"].map(|name| bed.sandbox.path(name).display().to_string());
+    for (body, what) in [
+        (String::new(), "missing"),
+        (": > $out".to_owned(), "empty"),
+        ("echo text > $out".to_owned(), "not an ELF object"),
+        ("/bin/cp module.bc $out".to_owned(), "not an ELF object"),
+        (format!("/bin/cp {foreign} $out"), "for machine 183"),
+        ("/bin/cp /bin/true $out".to_owned(), "not a relocatable object"),
+        (format!("/usr/bin/head -c 200 {native} > $out"), "damaged"),
+        (format!("/bin/ln -s {native} $out"), "missing"),
+    ] {
         let bed = Bed::new().set("WAY", "index-only");
-        let compiler = FakeCompiler::new(&bed.sandbox, "lying-clang", body);
+        let compiler = FakeCompiler::new(&bed.sandbox, "lying-clang", &body);
         let bed = bed.compiler(&compiler);
+        std::fs::write(bed.output(), "the last one").unwrap();
         let ended = bed.link();
         assert!(ended.code != std::process::ExitCode::SUCCESS, "{body}: {ended:?}");
-        assert!(ended.heard.iter().any(|line| line.contains("error: the backend of ")), "{body}: {ended:?}");
-        assert!(stored(&bed).is_empty() && !bed.output().exists(), "{body}");
+        let says = |line: &String| line.contains("error: the backend of ") && line.contains(what);
+        assert!(ended.heard.iter().any(says), "{body}: {ended:?}");
+        assert!(stored(&bed).is_empty(), "{body}");
+        assert_eq!(std::fs::read(bed.output()).unwrap(), b"the last one", "{body}");
+        assert!(bed.sandbox.temporaries().is_empty(), "{body}");
     }
 }
 

@@ -4,7 +4,7 @@ use crate::on_each_llvm;
 use crate::programs::pair;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use testkit::{FakeCompiler, Random, Run, Sandbox, SmallDisk, Tool};
 
 on_each_llvm!(
@@ -23,11 +23,9 @@ on_each_llvm!(
     a_full_disk_in_the_cache,
     a_full_disk_in_the_output_directory,
     a_full_scratch_directory_costs_a_second_try,
-    a_compiler_that_succeeds_without_an_object,
     a_wrapper_that_puts_words_in_front,
     a_compiler_killed_by_a_signal,
     a_compiler_on_a_full_disk,
-    a_compilers_own_error_is_shown_once_with_the_modules_name,
     tools_that_are_not_there,
     an_output_that_cannot_be_written,
     settings_that_make_no_sense,
@@ -340,36 +338,6 @@ fn a_wrapper_that_puts_words_in_front(sandbox: &Sandbox) {
     refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path), &["-cc1", "name clang itself"]);
 }
 
-fn a_compiler_that_succeeds_without_an_object(sandbox: &Sandbox) {
-    pair(sandbox);
-    sandbox.clang("--target=aarch64-linux-gnu -O2 -c b.c -o foreign.o");
-    sandbox.compile("-O2", "native.c", "int native;");
-    let (foreign, native) = (sandbox.path("foreign.o"), sandbox.path("native.o"));
-    let copy = |from: &Path| format!("/bin/cp {} $out", from.display());
-    let cases = [
-        (": > $out".to_owned(), "empty"),
-        ("exit 0".to_owned(), "missing"),
-        ("echo text > $out".to_owned(), "not an ELF object"),
-        ("/bin/cp module.bc $out".to_owned(), "not an ELF object"),
-        (copy(&foreign), "for machine 183"),
-        (copy(Path::new("/bin/true")), "not a relocatable object"),
-        (format!("/usr/bin/head -c 200 {} > $out", native.display()), "damaged"),
-        (format!("/bin/ln -s {} $out", native.display()), "missing"),
-    ];
-    for (body, what) in cases {
-        let clang =
-            FakeCompiler::new(sandbox, "hollow", &format!("grep -q hidden module.bc || exec $real \"$@\"\n{body}"));
-        // The other module's backend is sound, and may be stored; that of b.o must not be.
-        sandbox.write("out.o", "as it was");
-        let run = sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path).run().exits(1);
-        let run = run.says("the backend of b.o failed").says(what).says("thindist: hint: ");
-        assert_eq!(sandbox.read("out.o"), b"as it was", "{run}");
-        assert!(sandbox.action_results() <= 1, "{run}");
-        assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new(), "{run}");
-        sandbox.tool("thindist").args("cache clear").ok();
-    }
-}
-
 fn a_compiler_killed_by_a_signal(sandbox: &Sandbox) {
     pair(sandbox);
     for (signal, name) in [("KILL", "SIGKILL"), ("SEGV", "SIGSEGV"), ("ABRT", "SIGABRT")] {
@@ -386,17 +354,6 @@ fn a_compiler_on_a_full_disk(sandbox: &Sandbox) {
         let clang = FakeCompiler::new(sandbox, "full", &body);
         refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path), &["No space left", "free some space"]);
     }
-}
-
-fn a_compilers_own_error_is_shown_once_with_the_modules_name(sandbox: &Sandbox) {
-    pair(sandbox);
-    let clang = FakeCompiler::new(sandbox, "failing", "echo 'error: module.bc: no registers' >&2; exit 1");
-    let run = refused(sandbox, sandbox.ld(LINE).env("THINDIST_CLANG", &clang.path), &["exit status 1"]);
-    assert_eq!(run.lines_with("no registers"), 1, "{run}");
-    assert!(
-        run.stderr.contains("error: a.o: no registers") || run.stderr.contains("error: b.o: no registers"),
-        "{run}"
-    );
 }
 
 fn tools_that_are_not_there(sandbox: &Sandbox) {

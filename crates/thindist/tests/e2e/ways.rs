@@ -14,15 +14,12 @@ on_each_llvm!(
     an_edit_of_what_many_import_is_left_to_import_equivalence,
     content_under_another_name_is_compiled_again,
     files_that_assembly_names_are_in_no_key_of_llds,
-    a_damaged_private_cache_is_as_none,
     a_private_cache_that_cannot_be_made_costs_nothing_but_time,
     a_private_cache_on_a_full_disk_is_as_none,
     a_line_that_lld_refuses_is_refused_in_its_words_and_nothing_is_stored,
-    lld_killed_means_backends_apart_and_one_warning,
     warnings_of_backends_are_repeated,
     killed_while_lld_links,
     a_way_that_is_forced_and_cannot_do_the_line_says_so,
-    an_unknown_way_is_an_error,
     an_output_that_the_line_does_not_name_is_llds_to_place,
     under_make_lld_has_no_more_threads_than_make_allows,
     a_line_that_names_its_emulation_decides_the_os_abi,
@@ -176,26 +173,6 @@ fn private(sandbox: &Sandbox) -> Vec<PathBuf> {
     sandbox.files_below("cache/lld").into_iter().filter(is_entry).collect()
 }
 
-fn a_damaged_private_cache_is_as_none(sandbox: &Sandbox) {
-    chain(sandbox);
-    link(sandbox, LINE);
-    assert_eq!(private(sandbox).len(), 4);
-    for path in private(sandbox) {
-        // Its name in the CAS shares the content.
-        let mut bytes = std::fs::read(&path).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        let last = bytes.len() - 1;
-        bytes[last / 2] ^= 1;
-        std::fs::write(&path, bytes).unwrap();
-    }
-    let stats = link(sandbox, LINE);
-    assert_eq!(stats.executed() + stats.local_cache(), 4, "{stats:?}");
-    for path in private(sandbox) {
-        std::fs::write(&path, "").or_else(|_| std::fs::remove_file(&path)).unwrap();
-    }
-    link(sandbox, LINE);
-}
-
 fn a_private_cache_that_cannot_be_made_costs_nothing_but_time(sandbox: &Sandbox) {
     chain(sandbox);
     std::fs::write(sandbox.root("cache/lld"), "no directory").unwrap();
@@ -234,18 +211,6 @@ fn a_line_that_lld_refuses_is_refused_in_its_words_and_nothing_is_stored(sandbox
         assert!(!run.status.success(), "{line}");
     }
     assert_eq!((sandbox.action_results(), private(sandbox).len()), (0, 0));
-}
-
-/// A linker that is killed while it does the first link, and works otherwise.
-fn lld_killed_means_backends_apart_and_one_warning(sandbox: &Sandbox) {
-    chain(sandbox);
-    let lld = sandbox.lld_behind("fragile", "case \"$*\" in *--thinlto-cache-dir=*) kill -KILL $$;; esac");
-    let tool = sandbox.auto(&format!("{LINE} -o ours.o")).env("THINDIST_LLD", &lld);
-    let clang = format!("/usr/bin/clang-{}", sandbox.llvm());
-    let run = tool.env("THINDIST_CLANG", clang).ok();
-    assert_eq!(run.lines_with("thindist: warning: "), 1, "{run}");
-    run.says("killed by signal 9").says("running the backends separately");
-    same(sandbox, LINE);
 }
 
 fn warnings_of_backends_are_repeated(sandbox: &Sandbox) {
@@ -451,12 +416,6 @@ fn a_line_that_names_its_emulation_decides_the_os_abi(sandbox: &Sandbox) {
         same(sandbox, &line);
     }
     forced(&format!("{LINE} kept.o")).run().exits(1).says("an object has an OS/ABI");
-}
-
-fn an_unknown_way_is_an_error(sandbox: &Sandbox) {
-    chain(sandbox);
-    let run = sandbox.auto(&format!("{LINE} -o ours.o")).env("THINDIST_WAY", "fast").run().exits(1);
-    run.says("THINDIST_WAY=fast").says("in-process");
 }
 
 /// What lld is told, as a wrapper around it hears.
