@@ -7,6 +7,17 @@ pub const INDEX_NAME: &str = "index.thinlto.bc";
 /// The file name of the native object in the action root.
 pub const NATIVE_OBJECT_NAME: &str = "module.thinlto-native.o";
 
+/// What a backend of two runs of the compiler has between them: the module, optimised.
+pub const OPTIMISED_NAME: &str = "module.opt.bc";
+/// Stands in an action's arguments between those of two runs.
+pub const THEN: &str = "--thindist-then";
+/// [`SIDE_OUTPUTS`]: split debug information.
+pub const DWO_NAME: &str = "module.dwo";
+/// [`SIDE_OUTPUTS`]: optimisation remarks.
+pub const REMARKS_NAME: &str = "module.opt";
+/// What a backend writes beside its object if its arguments name it.
+pub const SIDE_OUTPUTS: [&str; 2] = [DWO_NAME, REMARKS_NAME];
+
 /// A file that the line names for every backend, under its name in the action root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkFile {

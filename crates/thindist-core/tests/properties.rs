@@ -7,6 +7,7 @@ use thindist_core::bitcode::bitstream_writer::BlockWriter;
 use thindist_core::lld::link_line::LinkLine;
 use thindist_core::lld::link_line::response_file::{join, tokenize, tokenize_windows};
 use thindist_core::lld::symbol_order::{Definition, File, Kind, Resolution, Symbol, Visibility};
+use thindist_core::lld::versions::nearest;
 use thindist_core::object::{archive, archive_writer};
 
 /// Words as lines may have them, the marks of every quoting often among them.
@@ -56,7 +57,7 @@ proptest! {
     /// somebody has met it.
     #[test]
     fn names_and_files_are_entered_once(files in files()) {
-        let mut resolution = Resolution::of(&files, &[]);
+        let mut resolution = Resolution::of(&files, &[], nearest(22));
         let mut names = resolution.names().to_vec();
         names.sort_unstable();
         names.dedup();

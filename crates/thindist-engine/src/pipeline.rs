@@ -9,6 +9,7 @@ use crate::finish::final_link::{self, Linked};
 use crate::finish::kept;
 use crate::finish::native_objects;
 use crate::finish::parts::Parts;
+use crate::finish::side_files;
 use crate::inputs::survey::Survey;
 use crate::plan::planning::{self, Planned};
 use crate::session::doubts::Doubts;
@@ -175,6 +176,7 @@ impl Separate<'_> {
             doubts,
         };
         let mut linked = final_link::run(session, survey, &parts)?;
+        side_files::put(&session.workspace, &LinkFlags::of(&session.line).map_err(Stop::Refused)?, &made)?;
         if session.line.warnings() != Warnings::Silent {
             linked.diagnostics.extend(execution::warnings(&made));
         }

@@ -22,7 +22,7 @@ pub struct Replay {
     /// Where it runs.
     pub directory: PathBuf,
     /// The compiler and its arguments.
-    pub words: Vec<String>,
+    pub commands: Vec<Vec<String>>,
 }
 
 /// Lays out the action `key` of `link` below `target`. The working directory has to be the link's.
@@ -48,7 +48,7 @@ fn materialize(session: &Session, survey: &Survey, key: &str, target: &Path) -> 
     std::fs::create_dir_all(target).map_err(|error| io("create", target, &error))?;
     let root = ActionRoot::materialize(job, target).map_err(Failure::of)?;
     let directory: PathBuf = root.keep()?;
-    let mut words = vec![session.clang.path.to_string_lossy().into_owned()];
-    words.extend(job.action.arguments.iter().cloned());
-    Ok(Replay { directory, words })
+    let clang = session.clang.path.to_string_lossy().into_owned();
+    let commands = job.action.runs().map(|run| [std::slice::from_ref(&clang), run].concat()).collect();
+    Ok(Replay { directory, commands })
 }

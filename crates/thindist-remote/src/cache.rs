@@ -159,7 +159,14 @@ impl RemoteCache {
         }
         let fetched = output.blobs().filter(|blob| matches!(blobs.get(blob), Some(Fetched::Good(_))));
         let times = Box::new(Times { bytes_down: fetched.map(|blob| blob.size()).sum(), ..Times::default() });
-        Ok(Some(NativeObject { digest: output.object, stderr, from: Origin::RemoteCache, estimate: None, times }))
+        Ok(Some(NativeObject {
+            digest: output.object,
+            side: Box::default(),
+            stderr,
+            from: Origin::RemoteCache,
+            estimate: None,
+            times,
+        }))
     }
 
     /// A blob that was fetched or was here already.

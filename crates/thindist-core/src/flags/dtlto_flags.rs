@@ -184,9 +184,10 @@ mod tests {
         assert_eq!(named, ["-mllvm -load=x.so", "--frobnicate"]);
         assert!(read.flags.summary().ends_with("-mllvm -good"));
         let levels = |line: &str| of_line(&jobs(1, false), &words(line)).unwrap();
-        assert_eq!(levels("--lto-O1 a.o").left_out.len(), 1);
-        assert_eq!(levels("--lto-O1 --lto-CGO2 a.o").left_out.len(), 1);
-        assert_eq!(levels("--lto-O1 --lto-CGO1 a.o").left_out, []);
+        for line in ["--lto-O1 a.o", "--lto-O1 --lto-CGO2 a.o", "--lto-O1 --lto-CGO1 a.o"] {
+            assert_eq!(levels(line).left_out, [], "{line}");
+        }
+        assert_eq!(levels("--lto-O1 --opt-remarks-filename r a.o").left_out.len(), 1);
     }
 
     #[test]

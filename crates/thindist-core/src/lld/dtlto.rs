@@ -50,6 +50,14 @@ pub struct DtltoJob {
     pub output: String,
 }
 
+impl DtltoJob {
+    /// The number of its object among lld's LTO objects: the last but two of the parts of its name, `STEM.NUMBER.ID.native.o`.
+    #[must_use]
+    pub fn number(&self) -> Option<usize> {
+        self.output.strip_suffix(".native.o")?.rsplit('.').nth(1)?.parse().ok()
+    }
+}
+
 /// Why a job file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DtltoError {

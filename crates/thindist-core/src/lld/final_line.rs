@@ -9,7 +9,7 @@
 //! An archive in its old place would be read before the LTO objects define what the bitcode did, and a member could be
 //! taken that in-process never looks at.
 
-use crate::lld::link_line::options::{Lto, OnInputs, Role};
+use crate::lld::link_line::options::{Carried, FileWritten, Lto, OnInputs, Role};
 use crate::lld::link_line::{Argument, ArgumentKind, LinkLine};
 
 /// A part of the thin link's output, and where it goes.
@@ -33,6 +33,8 @@ pub fn thin_link(line: &LinkLine, paths: &ThinLinkPaths<'_>) -> Vec<String> {
         .iter()
         .filter(|argument| !matches!(role(argument), Some(Role::Output | Role::Writes(_) | Role::Prints)))
         .filter(|argument| !is_lld_cache(argument))
+        // lld would write that of regular LTO although there is none.
+        .filter(|argument| role(argument) != Some(Role::Lto(Lto::Carried(Carried::DwoDir))))
         .flat_map(|argument| argument.words.clone())
         .collect();
     words.extend([
@@ -113,6 +115,7 @@ pub struct FinalLink<'a> {
 #[must_use]
 pub fn final_link(line: &LinkLine, parts: &FinalLink<'_>) -> Vec<String> {
     let mut words = head(line);
+    words.extend(line.time_trace_file().map(|file| format!("--time-trace={file}")));
     words.extend(parts.symbols.iter().map(|name| format!("--trace-symbol={name}")));
     words.extend(parts.loaded.iter().flat_map(Loaded::words));
     words.extend(tail(line, parts.libraries));
@@ -127,6 +130,8 @@ fn head(line: &LinkLine) -> Vec<String> {
         .filter(|argument| match role(argument) {
             None | Some(Role::Input | Role::Output | Role::SelectionReport) => false,
             Some(Role::State(what)) => holds_for_all(what),
+            // Named after the user's output, below.
+            Some(Role::Writes(FileWritten::TimeTrace)) => false,
             Some(_) => !is_lld_cache(argument),
         })
         .flat_map(|argument| argument.words.clone())

@@ -10,6 +10,7 @@
 //! somebody refers to a symbol of it. What is known of a symbol is only what loading depends on. The thin link's trace says
 //! whether the result is right: [`Resolution::agrees_with`].
 
+use crate::lld::versions::Version;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -143,6 +144,8 @@ enum State {
 #[derive(Debug)]
 pub struct Resolution<'a> {
     files: &'a [File],
+    /// What a bitcode file defines is entered before what it only names.
+    defined_first: bool,
     is_lazy: Vec<bool>,
     numbers: BTreeMap<&'a str, usize>,
     names: Vec<&'a str>,
@@ -153,11 +156,12 @@ pub struct Resolution<'a> {
 }
 
 impl<'a> Resolution<'a> {
-    /// Reads `files` in the order of the line, after the symbols that `-u` names.
+    /// Reads `files` in the order of the line, after the symbols that `-u` names, as an lld of this version does.
     #[must_use]
-    pub fn of(files: &'a [File], undefined: &[&'a str]) -> Self {
+    pub fn of(files: &'a [File], undefined: &[&'a str], lld: &Version) -> Self {
         let mut this = Self {
             files,
+            defined_first: lld.enters_definitions_first,
             is_lazy: files.iter().map(|file| file.lazy).collect(),
             numbers: BTreeMap::new(),
             names: Vec::new(),
@@ -284,14 +288,17 @@ impl<'a> Resolution<'a> {
     /// Names are entered one by one, so that a member's may come in between.
     fn bitcode(&mut self, symbols: &'a [Symbol]) {
         let is_open = |symbol: &&Symbol| symbol.definition == Definition::Undefined;
-        let (open, defined): (Vec<_>, Vec<_>) = symbols.iter().partition(is_open);
-        for symbol in defined {
-            let number = self.number(&symbol.name);
-            self.define(symbol, number);
+        let mut symbols: Vec<&Symbol> = symbols.iter().collect();
+        if self.defined_first {
+            symbols.sort_by_key(is_open);
         }
-        for symbol in open {
+        for symbol in symbols {
             let number = self.number(&symbol.name);
-            self.refer(symbol, number, true);
+            if is_open(&symbol) {
+                self.refer(symbol, number, true);
+            } else {
+                self.define(symbol, number);
+            }
         }
     }
 
@@ -380,6 +387,7 @@ impl<'a> Resolution<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lld::versions::nearest;
 
     /// `+f` defined, `~f` defined weakly, `=f` common, `f` undefined, `?f` undefined and weak.
     fn symbols(text: &str) -> Vec<Symbol> {
@@ -403,7 +411,7 @@ mod tests {
 
     #[track_caller]
     fn check(files: &[File], loaded: &str, names: &str) {
-        let resolution = Resolution::of(files, &[]);
+        let resolution = Resolution::of(files, &[], nearest(22));
         let order: Vec<&str> = resolution.loaded().iter().map(|number| files[*number].name.as_str()).collect();
         assert_eq!((order.join(" ").as_str(), resolution.names().join(" ").as_str()), (loaded, names));
     }
@@ -460,7 +468,7 @@ mod tests {
             file(Native, true, "l(m)", "+memcpy"),
             file(Native, true, "l(f)", "+f"),
         ];
-        let mut resolution = Resolution::of(&files, &[]);
+        let mut resolution = Resolution::of(&files, &[], nearest(22));
         assert!(resolution.agrees_with(&["a".to_owned()]));
         resolution.reopen_bitcode();
         let objects = [symbols("+main f"), symbols("+f memcpy")];
@@ -472,8 +480,8 @@ mod tests {
     fn the_trace_has_the_last_word() {
         let files = [file(Bitcode, false, "a", "main"), file(Bitcode, true, "l(memcpy)", "+memcpy")];
         let names = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert!(Resolution::of(&files, &[]).agrees_with(&names("a l(memcpy)")));
-        assert!(!Resolution::of(&files, &[]).agrees_with(&names("l(memcpy) a")));
-        assert!(!Resolution::of(&files, &[]).agrees_with(&names("a b")));
+        assert!(Resolution::of(&files, &[], nearest(22)).agrees_with(&names("a l(memcpy)")));
+        assert!(!Resolution::of(&files, &[], nearest(22)).agrees_with(&names("l(memcpy) a")));
+        assert!(!Resolution::of(&files, &[], nearest(22)).agrees_with(&names("a b")));
     }
 }

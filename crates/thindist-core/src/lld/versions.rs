@@ -12,6 +12,8 @@ pub struct Version {
     /// lld names each LTO object after its module: so an object that it has compiled can be known for a module's, and take the place
     /// of a separate backend's.
     pub names_lto_objects: bool,
+    /// What a bitcode file defines it enters into its table of symbols before what the file only names.
+    pub enters_definitions_first: bool,
     /// What `-cc1` needs so that relocations of x86 are as lld has them: relaxed ones, LLVM's own default since 16.
     pub relaxed_relocations: &'static [&'static str],
     /// What `-cc1` needs for passes that lld's pipeline has and clang's has not.
@@ -37,8 +39,12 @@ const INTERCHANGE: &[&str] = &["-floop-interchange"];
 const NO_CONFIGURATION: &[&str] = &["--no-default-config"];
 const RELAXED: &[&str] = &["--mrelax-relocations"];
 
-const OLDEST: Version =
-    Version { relaxed_relocations: RELAXED, without_configuration: &[], ..showing_cached_objects(14) };
+const OLDEST: Version = Version {
+    enters_definitions_first: false,
+    relaxed_relocations: RELAXED,
+    without_configuration: &[],
+    ..showing_cached_objects(14)
+};
 
 /// All that were tried, the oldest first. No package of 20 was at hand.
 pub const VERSIONS: &[Version] = &[
@@ -63,6 +69,7 @@ const fn apart(major: u32) -> Version {
         major,
         dtlto: Dtlto::Unknown,
         names_lto_objects: true,
+        enters_definitions_first: true,
         relaxed_relocations: &[],
         passes: &[],
         shows_cached_objects: false,

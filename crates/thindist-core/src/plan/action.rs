@@ -4,6 +4,7 @@
 //! from the one traversal in [`Action::visit`], which also feeds the explanation; so an explanation cannot omit what
 //! the key includes. docs/cache-key.md gives the format.
 
+use crate::action_files::{SIDE_OUTPUTS, THEN};
 use crate::digest::{Digest, Hasher};
 
 /// Raised whenever the meaning of a field or the way a backend is run changes, so that old results are never met.
@@ -93,6 +94,17 @@ impl Action {
         }
         visitor.field("working directory depth", FieldValue::Number(u64::from(*working_directory_depth)));
         visitor.field("ELF machine", FieldValue::Number(u64::from(*elf_machine)));
+    }
+
+    /// The arguments of each run of the compiler, one after the other: of one or, where optimisation and code generation have
+    /// different levels, of two.
+    pub fn runs(&self) -> impl Iterator<Item = &[String]> {
+        self.arguments.split(|argument| argument == THEN)
+    }
+
+    /// The files that it makes beside the native object.
+    pub fn side_outputs(&self) -> impl Iterator<Item = &'static str> {
+        SIDE_OUTPUTS.into_iter().filter(|name| self.arguments.iter().any(|argument| argument == name))
     }
 
     /// The action's key in the action cache.

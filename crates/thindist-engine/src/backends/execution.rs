@@ -62,6 +62,9 @@ impl<'a> Batch<'a> {
     }
 
     fn look_up_there(&self, found: &mut [Option<NativeObject>]) -> Result<()> {
+        if self.jobs.iter().any(|planned| stays_here(&planned.job)) {
+            return Ok(());
+        }
         self.workspace.remote.look_up(self.tools(), self.jobs.iter().map(|planned| &planned.job), found)
     }
 }
@@ -141,6 +144,11 @@ pub(crate) fn count(counts: &mut BackendCounts, from: Origin) -> &mut usize {
     }
 }
 
+/// What engines and shared caches are asked for is an object of one command, and nothing beside it.
+fn stays_here(job: &Job) -> bool {
+    job.action.side_outputs().next().is_some() || job.action.runs().count() > 1
+}
+
 /// Where backends may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -168,7 +176,8 @@ pub(crate) fn execute(batch: &Batch<'_>, jobs: &[Job], place: Place) -> Result<V
         cas: workspace.cas.clone(),
         warm: warm_compiler(batch, jobs.len())?,
     };
-    let remote = if place == Place::Here { None } else { workspace.remote.executor(batch.tools())? };
+    let stays = place == Place::Here || jobs.iter().any(stays_here);
+    let remote = if stays { None } else { workspace.remote.executor(batch.tools())? };
     let _span = tracing::debug_span!("backends", jobs = jobs.len(), engine = remote.is_some()).entered();
     let outcomes = match remote {
         Some(remote) => run_beside(batch, jobs, &estimates, &local, &remote)?,
@@ -225,7 +234,8 @@ pub(crate) fn stored(batch: &Batch<'_>) -> usize {
 
 /// Leaves what was made here for others, if they may have it.
 pub(crate) fn upload(batch: &Batch<'_>, made: &[Made<'_>]) {
-    batch.workspace.remote.upload(batch.tools(), made.iter().map(|made| (&made.planned.job, &made.native)));
+    let shared = made.iter().filter(|made| !stays_here(&made.planned.job));
+    batch.workspace.remote.upload(batch.tools(), shared.map(|made| (&made.planned.job, &made.native)));
 }
 
 fn run_here(

@@ -9,6 +9,8 @@ pub(crate) struct PlannedJob {
     pub job: Job,
     /// The path of its module: the same in every checkout, or the name that DTLTO has for it.
     pub path: String,
+    /// Of its LTO object among lld's, as far as lld tells.
+    pub number: Option<usize>,
     /// The modules that it imports from, by rank.
     pub imports: Vec<ImportName>,
 }

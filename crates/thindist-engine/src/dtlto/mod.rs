@@ -17,6 +17,7 @@ use crate::backends::execution::{self, Batch};
 use crate::backends::what_ran::Line;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
+use crate::finish::time_trace::Ran;
 use crate::plan::planning::{self, Common, PlannedJobs};
 use crate::report::Report;
 use crate::session::otherwise;
@@ -102,7 +103,7 @@ pub(crate) fn for_linker(
     job_file: &Path,
     known: &KnownFacts,
     counts: &mut BackendCounts,
-) -> std::result::Result<PlannedJobs, Stop> {
+) -> std::result::Result<(PlannedJobs, Vec<Ran>), Stop> {
     let jobs = read_jobs(job_file)?;
     outputs::check_places(job_file, &jobs.jobs)?;
     let linker = Linker::started(job_file, &session.lld.path, &session.line).ok_or_else(|| {
@@ -125,8 +126,8 @@ pub(crate) fn for_linker(
     this.check_target().map_err(Stop::Refused)?;
     this.modules.rename_to_in_process(&linker).map_err(Stop::Refused)?;
     let planned = this.plan(&session.workspace)?;
-    this.build(&session.workspace, &planned, counts)?;
-    Ok(planned)
+    let ran = this.build(&session.workspace, &planned, counts)?;
+    Ok((planned, ran))
 }
 
 fn distribute(
@@ -265,7 +266,8 @@ impl Distribution<'_> {
             .while_planning(tools, places, |planned| planning::plan_jobs(workspace, indexes, &common, planned))
     }
 
-    fn build(&self, workspace: &Workspace, planned: &PlannedJobs, counts: &mut BackendCounts) -> Result<()> {
+    /// Gives the backends that were run.
+    fn build(&self, workspace: &Workspace, planned: &PlannedJobs, counts: &mut BackendCounts) -> Result<Vec<Ran>> {
         let batch = Batch {
             workspace,
             compiler: &self.compiler.path,
@@ -275,8 +277,12 @@ impl Distribution<'_> {
             line: self.line,
         };
         let keep = self.linker.is_none_or(Linker::keeps_natives);
-        Outputs { batch: &batch, jobs: &self.jobs.jobs, copy: keep }.make(counts)?;
-        if workspace.settings.is_on("verify") { self.plain().verify(workspace, planned) } else { Ok(()) }
+        let outputs = Outputs { batch: &batch, jobs: &self.jobs.jobs, copy: keep, flags: &self.flags.flags };
+        let ran = outputs.make(counts)?;
+        if workspace.settings.is_on("verify") {
+            self.plain().verify(workspace, planned)?;
+        }
+        Ok(ran)
     }
 
     /// Compiles as any distributor would: for what an action cannot express.

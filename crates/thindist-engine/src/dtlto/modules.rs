@@ -97,7 +97,7 @@ impl Modules {
             let bytes = std::fs::read(&job.index).map_err(|error| io("read", &job.index, &error))?;
             // Names that are the plan's already the plan reads itself.
             let bytes = if self.renamed { self.rename(job, &bytes, &|name| name)? } else { bytes };
-            Ok(ThinIndex { module: self.id(&job.bitcode)?, bytes })
+            Ok(ThinIndex { module: self.id(&job.bitcode)?, number: job.number(), bytes })
         };
         parallel::map(jobs, index)
     }

@@ -6,10 +6,13 @@ use crate::backends::execution::{self, Batch};
 use crate::backends::jobs::Made;
 use crate::failure::{Failure, Result, io};
 use crate::finish::native_objects;
+use crate::finish::side_files;
+use crate::finish::time_trace::Ran;
 use crate::session::output_files;
 use crate::session::stats::BackendCounts;
 use std::collections::BTreeSet;
 use std::path::Path;
+use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::lld::dtlto::DtltoJob;
 use thindist_exec::NativeObject;
 
@@ -40,21 +43,22 @@ pub(super) struct Outputs<'a> {
     pub(super) jobs: &'a [DtltoJob],
     /// They are the user's own files; else lld reads and removes them.
     pub(super) copy: bool,
+    pub(super) flags: &'a LinkFlags,
 }
 
 impl Outputs<'_> {
     /// Makes all of them, or leaves none.
-    pub(super) fn make(self, counts: &mut BackendCounts) -> Result<()> {
+    pub(super) fn make(self, counts: &mut BackendCounts) -> Result<Vec<Ran>> {
         let workspace = self.batch.workspace;
         if !self.copy && self.jobs.iter().any(|job| workspace.is_in_memory(Path::new(&job.output))) {
             workspace.make_directory(PLACED)?;
         }
-        let outcome = self.place_all(counts).and_then(|()| {
+        let outcome = self.place_all(counts).and_then(|ran| {
             // lld has removed what was there when it ended; what came later would stay.
             if self.batch.workspace.interrupt.token().is_cancelled() {
                 Err(Failure::new("interrupted"))
             } else {
-                Ok(())
+                Ok(ran)
             }
         });
         if outcome.is_err() {
@@ -64,19 +68,23 @@ impl Outputs<'_> {
     }
 
     /// What the stores have is placed while the rest is compiled.
-    fn place_all(self, counts: &mut BackendCounts) -> Result<()> {
+    fn place_all(self, counts: &mut BackendCounts) -> Result<Vec<Ran>> {
         let mut placed = Ok(BTreeSet::new());
         let mut made = batch::build_while(self.batch, counts, |found| placed = self.place_found(found))?;
         let placed = placed?;
         let rest = made.iter_mut().enumerate().filter(|(index, _)| !placed.contains(index));
         let mut gone = self.place(rest)?;
-        if gone.is_empty() {
-            return Ok(());
+        if !gone.is_empty() {
+            let again = gone.iter_mut().map(|(_, made)| &mut **made).collect();
+            execution::build_again(self.batch, again, counts)?;
+            let gone = self.place(gone.into_iter())?;
+            if let Some((_, made)) = gone.first() {
+                return Err(native_objects::gone_again(&made.planned.path));
+            }
         }
-        let again = gone.iter_mut().map(|(_, made)| &mut **made).collect();
-        execution::build_again(self.batch, again, counts)?;
-        let gone = self.place(gone.into_iter())?;
-        gone.first().map_or(Ok(()), |(_, made)| Err(native_objects::gone_again(&made.planned.path)))
+        side_files::put(self.batch.workspace, self.flags, &made)?;
+        let ran = made.into_iter().filter(|made| made.native.times.execute_ms.is_some());
+        Ok(ran.map(|made| Ran { module: made.planned.job.name.clone(), times: *made.native.times }).collect())
     }
 
     fn place_found(self, found: &[Option<NativeObject>]) -> Result<BTreeSet<usize>> {

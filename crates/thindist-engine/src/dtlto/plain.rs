@@ -10,7 +10,7 @@ use crate::session::tools::Tool;
 use crate::session::workspace::Workspace;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use thindist_core::action_files::{INDEX_NAME, LinkFile, MODULE_NAME, NATIVE_OBJECT_NAME};
+use thindist_core::action_files::{INDEX_NAME, LinkFile, MODULE_NAME, NATIVE_OBJECT_NAME, OPTIMISED_NAME, THEN};
 use thindist_core::flags::backend_flags::LinkFlags;
 use thindist_core::lld::dtlto::{DtltoJob, DtltoJobs};
 use thindist_exec::process::{Invocation, Status, run};
@@ -22,6 +22,14 @@ pub(crate) struct Plain<'a> {
     pub(crate) flags: &'a LinkFlags,
     pub(crate) jobs: &'a DtltoJobs,
     pub(crate) modules: &'a Modules,
+}
+
+/// Files of one job.
+struct Files<'a> {
+    index: &'a Path,
+    /// Between two runs.
+    optimised: &'a Path,
+    output: &'a Path,
 }
 
 impl Plain<'_> {
@@ -56,9 +64,15 @@ impl Plain<'_> {
 
     fn compile(&self, workspace: &Workspace, number: usize, job: &DtltoJob, output: &Path) -> Result<()> {
         let index = self.modules.plain_index(job, &workspace.path(format!("plain/{number}")))?;
+        let optimised = workspace.make_directory("plain")?.join(format!("{number}.bc"));
+        let arguments = self.arguments(job, &Files { index: &index, optimised: &optimised, output })?;
+        arguments.split(|word| word == THEN).try_for_each(|words| self.run(workspace, job, words))
+    }
+
+    fn run(&self, workspace: &Workspace, job: &DtltoJob, words: &[OsString]) -> Result<()> {
         let invocation = Invocation {
             program: self.compiler.path.clone(),
-            arguments: self.arguments(job, &index, output)?,
+            arguments: words.to_vec(),
             environment: workspace.settings.environment().variables().to_vec(),
             directory: None,
         };
@@ -76,13 +90,14 @@ impl Plain<'_> {
     }
 
     /// The action's arguments with lld's files for its names, and what the user has the compiler told.
-    fn arguments(&self, job: &DtltoJob, index: &Path, output: &Path) -> Result<Vec<OsString>> {
+    fn arguments(&self, job: &DtltoJob, files: &Files<'_>) -> Result<Vec<OsString>> {
         let facts = &self.modules.module(&job.bitcode)?.facts;
         let index_option = format!("-fthinlto-index={INDEX_NAME}");
         let own = |word: String| match word.as_str() {
             MODULE_NAME => OsString::from(&job.bitcode),
-            NATIVE_OBJECT_NAME => output.as_os_str().to_owned(),
-            word if word == index_option => joined("-fthinlto-index=", index),
+            NATIVE_OBJECT_NAME => files.output.as_os_str().to_owned(),
+            OPTIMISED_NAME => files.optimised.as_os_str().to_owned(),
+            word if word == index_option => joined("-fthinlto-index=", files.index),
             _ => OsString::from(self.file_of(&word).unwrap_or(word)),
         };
         let extra = &self.jobs.extra;

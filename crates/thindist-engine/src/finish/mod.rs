@@ -9,4 +9,6 @@ pub(crate) mod overlap;
 pub(crate) mod parts;
 pub(crate) mod placing;
 pub(crate) mod script_patterns;
+pub(crate) mod side_files;
+pub(crate) mod time_trace;
 pub(crate) mod visibility;

@@ -64,7 +64,7 @@ pub(crate) fn find<'a>(
         return Ok(Order::unknown());
     };
     let undefined: Vec<&str> = session.line.values(&["u", "undefined"]).collect();
-    let mut resolution = Resolution::of(&files, &undefined);
+    let mut resolution = Resolution::of(&files, &undefined, session.lld.row());
     if !resolution.agrees_with(trace) {
         return Ok(Order::unknown());
     }

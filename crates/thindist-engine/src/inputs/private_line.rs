@@ -18,7 +18,10 @@ pub(crate) fn take_private_output(session: &mut Session, directory: &str) -> Res
 pub(crate) fn plain_words(line: &LinkLine) -> Vec<String> {
     let kept = line.arguments().iter().filter(|argument| match &argument.kind {
         ArgumentKind::Option(spec, _) => {
-            !matches!(spec.role, Role::Output | Role::Writes(_) | Role::SelectionReport | Role::Lto(Lto::LldCache))
+            let is_of_side_files = matches!(spec.role, Role::Lto(Lto::Carried(how)) if how.is_of_side_files());
+            let is_else =
+                matches!(spec.role, Role::Output | Role::Writes(_) | Role::SelectionReport | Role::Lto(Lto::LldCache));
+            !is_of_side_files && !is_else
         }
         ArgumentKind::File(_) | ArgumentKind::Unknown(_) => true,
     });

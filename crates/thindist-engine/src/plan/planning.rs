@@ -207,6 +207,10 @@ pub(crate) fn plan(
     let has_regular_part = linked().any(Candidate::has_regular_part);
     let regular: Vec<Definitions> = linked().map(|candidate| candidate.located.module.facts.regular.clone()).collect();
     let yielding = linked().flat_map(|candidate| candidate.located.module.facts.yielding.iter().cloned()).collect();
+    if has_regular_part && session.line.has_side_files() {
+        let reason = "what regular LTO writes beside its object is not separate".to_owned();
+        return Err(Stop::Refused(Refusal { option: "a part of the link is regular LTO".to_owned(), reason }));
+    }
     check_wrapped(session, &candidates, &trace)?;
     check_nothing_is_lost(thin, &candidates, &trace)?;
     let symbols =
@@ -277,20 +281,35 @@ pub(crate) fn plan_jobs(
     let draft = |index: &ReadIndex| Ok(plan.draft(&index.imports, &index.bytes, &facts, &dso_local));
     let drafts = parallel::map(&indexes, draft)?;
     let compiler = common.compiler.identity(&workspace.state)?;
-    for draft in drafts {
+    let numbers: Vec<Option<usize>> = indexes.iter().map(|index| index.number).collect();
+    for (number, draft) in numbers.into_iter().zip(drafts) {
         let mut draft = draft.map_err(stop)?;
         draft.named_files.extend_from_slice(common.named);
         let own = &modules[draft.module].module;
         let mut extra_inputs = named.resolve(&workspace.state, &own.identifier, &draft.named_files)?;
         extra_inputs.extend_from_slice(&declared);
-        let arguments = common.flags.arguments(common.compiler.row(), &own.facts, own.recorded.as_ref());
+        common.flags.check_levels(own.recorded.is_some()).map_err(Stop::Refused)?;
+        let mut arguments = common.flags.arguments(common.compiler.row(), &own.facts, own.recorded.as_ref());
+        arguments.extend(side_arguments(common.flags, number, &own.identifier)?);
         let backend = plan.backend(draft, extra_inputs, compiler, arguments).map_err(stop)?;
-        let job = job(backend, modules, &named)?;
+        let job = PlannedJob { number, ..job(backend, modules, &named)? };
         on_job(&job.job);
         planned.jobs.push(job);
     }
     planned.named_files = named.paths().collect();
     Ok(planned)
+}
+
+/// What a backend is told of the files that it writes beside its object.
+fn side_arguments(flags: &LinkFlags, number: Option<usize>, module: &str) -> std::result::Result<Vec<String>, Stop> {
+    match (flags.side_files(), number) {
+        (files, _) if files.is_empty() => Ok(Vec::new()),
+        (files, Some(number)) => Ok(files.arguments(number)),
+        (_, None) => {
+            let reason = "lld does not tell the number of its object, after which files beside it are named".to_owned();
+            Err(Stop::Refused(Refusal { option: module.to_owned(), reason }))
+        }
+    }
 }
 
 /// What lld has selected.
@@ -306,6 +325,8 @@ pub(crate) struct Selected {
 #[derive(Debug)]
 pub(crate) struct ThinIndex {
     pub(crate) module: ModuleId,
+    /// Of its LTO object, as far as lld tells.
+    pub(crate) number: Option<usize>,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -313,6 +334,7 @@ pub(crate) struct ThinIndex {
 #[derive(Debug)]
 pub(crate) struct ReadIndex {
     pub(crate) imports: Imports,
+    pub(crate) number: Option<usize>,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -329,11 +351,12 @@ pub(crate) fn select(candidates: Vec<Candidate>, thin: &ThinLink) -> std::result
     });
     let modules = ModuleMap::of_plan(selected.collect::<std::result::Result<_, Stop>>()?);
     let files = modules.with(thin.modules.iter().map(|selected| &selected.index).collect())?;
-    let read = |(module, file): (ModuleId, &&PathBuf)| {
+    let read = |(number, (module, file)): (usize, (ModuleId, &&PathBuf))| {
         let bytes = std::fs::read(file).map_err(|error| io("read", file, &error))?;
-        Ok(ThinIndex { module, bytes })
+        Ok(ThinIndex { module, number: Some(number), bytes })
     };
-    let indexes = files.iter().map(read).collect::<Result<_>>()?;
+    // 0 is regular LTO's.
+    let indexes = (1..).zip(files.iter()).map(read).collect::<Result<_>>()?;
     Ok(Selected { modules, indexes })
 }
 
@@ -346,7 +369,9 @@ pub(crate) fn read_indexes(
 ) -> std::result::Result<(Vec<ReadIndex>, BTreeMap<ModuleId, ImportFacts>), Stop> {
     let imports = parallel::map(&indexes, |index| Ok(plan.imports(index.module, &index.bytes)))?;
     let read = imports.into_iter().zip(indexes);
-    let read = read.map(|(imports, index)| Ok(ReadIndex { imports: imports.map_err(stop)?, bytes: index.bytes }));
+    let read = read.map(|(imports, index)| {
+        Ok(ReadIndex { imports: imports.map_err(stop)?, number: index.number, bytes: index.bytes })
+    });
     let indexes = read.collect::<std::result::Result<Vec<_>, Stop>>()?;
     let facts = imported::of_plan(state, indexes.iter().map(|index| &index.imports), modules)?;
     Ok((indexes, facts))
@@ -411,6 +436,7 @@ pub(crate) fn job(backend: Backend, modules: &ModuleMap<Located>, named: &NamedF
     };
     Ok(PlannedJob {
         path: module.path.clone(),
+        number: None,
         imports: imports().map(name).collect(),
         job: Job {
             name: module.identifier.clone(),

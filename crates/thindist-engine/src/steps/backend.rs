@@ -110,6 +110,7 @@ fn read(workspace: &Workspace, path: &Path) -> Result<Read> {
     let name = |import: &Import| ImportName { identifier: import.bitcode.clone(), path: import.bitcode.clone() };
     let job = PlannedJob {
         path: file.bitcode.clone(),
+        number: None,
         imports: file.imports.iter().map(name).collect(),
         job: Job { action, name: file.bitcode.clone(), module: own, index, imports, extra_inputs },
     };

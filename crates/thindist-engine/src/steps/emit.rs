@@ -8,7 +8,6 @@ use super::places::{ModuleFiles, Places};
 use super::thin_link::{self, ThinLinkFiles};
 use super::{FINAL_SUFFIX, text, with_suffix};
 use crate::backends::step_files::NATIVE_SUFFIX;
-use crate::entrance;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result};
 use crate::inputs::content::Content;
@@ -39,7 +38,7 @@ pub enum GraphFormat {
 pub fn emit(environment: &Environment, words: Vec<OsString>, format: GraphFormat, file: PathBuf) -> Result<ExitCode> {
     let mut settings = Settings::load(environment)?;
     let line = write_line(&mut settings.clone(), words.clone(), &file)?;
-    let (session, survey) = entrance::open(&mut settings, words)?;
+    let (session, survey) = super::open(&mut settings, words)?;
     if !survey.has_bitcode() {
         return session.finish(Err(Failure::new("no bitcode among the inputs: there are no backends to run")
             .hint("compile the sources first: emit reads which modules there are")));

@@ -4,7 +4,6 @@
 //! at: the thin link has left what is needed of its symbols. The output is written only if it changes.
 
 use super::{FINAL_SUFFIX, with_suffix};
-use crate::entrance;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
 use crate::finish::final_link::{self, Linked};
@@ -28,7 +27,7 @@ const AGAIN: &str = "run `thindist thin-link` again with this line and list";
 /// The final link of the line `words`, whose thin link has left `list`.
 pub fn final_link(environment: &Environment, words: Vec<OsString>, list: &Path) -> Result<ExitCode> {
     let mut settings = Settings::load(environment)?;
-    let (session, survey) = entrance::open(&mut settings, words)?;
+    let (session, survey) = super::open(&mut settings, words)?;
     let outcome = finish(&session, &survey, list).map(|()| ExitCode::SUCCESS);
     session.finish(outcome)
 }

@@ -18,8 +18,25 @@ pub use emit::{GraphFormat, emit};
 pub use final_link::final_link;
 pub use thin_link::{ThinLinkFiles, thin_link};
 
+use crate::entrance;
 use crate::failure::{Failure, Result};
+use crate::inputs::survey::Survey;
+use crate::session::workspace::Session;
+use crate::settings::Settings;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+/// A link whose backends the build runs. What they write beside their objects no rule of the build would know of.
+fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
+    let (session, survey) = entrance::open(settings, words)?;
+    if session.line.has_side_files() {
+        return Err(Failure::new(
+            "backends of this line write files beside their objects: split debug information, or remarks",
+        )
+        .hint("link it with ld.thindist, which puts them where lld does, or leave the option out"));
+    }
+    Ok((session, survey))
+}
 
 /// What the list's name gets: what the final link needs of the thin link.
 const FINAL_SUFFIX: &str = ".final";

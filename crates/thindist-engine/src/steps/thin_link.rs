@@ -9,7 +9,6 @@ use super::places::{self, ModuleFiles, Places};
 use super::{FINAL_SUFFIX, edges, text, with_suffix};
 use crate::backends::jobs::PlannedJob;
 use crate::backends::step_files::{INDEX_SUFFIX, JOB_SUFFIX};
-use crate::entrance;
 use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
 use crate::finish::native_side;
@@ -60,7 +59,7 @@ pub(super) struct Left {
 /// The thin link of the line `words`.
 pub fn thin_link(environment: &Environment, words: Vec<OsString>, options: &ThinLinkFiles) -> Result<ExitCode> {
     let mut settings = Settings::load(environment)?;
-    let (session, survey) = entrance::open(&mut settings, words)?;
+    let (session, survey) = super::open(&mut settings, words)?;
     let outcome = write(&session, &survey, options, Backends::Soon).map(|_| ExitCode::SUCCESS);
     session.finish(outcome)
 }

@@ -9,6 +9,7 @@ use crate::dtlto;
 use crate::dtlto::modules::KnownFacts;
 use crate::failure::{Failure, Result, io};
 use crate::finish::final_link::{install, is_special, read_dependencies, rename_in_reports};
+use crate::finish::time_trace;
 use crate::inputs::content::{Content, Place};
 use crate::inputs::imported;
 use crate::inputs::survey::Survey;
@@ -26,6 +27,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::SystemTime;
 use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::{LinkLine, OutputKind, Refusal};
 use thindist_core::lld::versions::{Dtlto, Version};
@@ -104,9 +106,12 @@ pub(crate) fn run(
             if let Some(refusal) = ahead.refusal(session) {
                 return Err(Stop::Refused(refusal));
             }
+            let begun = SystemTime::now();
             let answer = dtlto::for_linker(session, job_file, &ahead.known, counts);
             timer.phase("backends");
-            answer.and_then(|planned| check_names(session, &planned).map(|()| planned))
+            let (planned, ran) = answer?;
+            check_names(session, &planned)?;
+            Ok((planned, (begun, ran)))
         });
         if answered.is_err() {
             token.cancel();
@@ -124,7 +129,7 @@ pub(crate) fn run(
         return again;
     }
     // `None`: no backend was to be run, or lld has refused the line.
-    let planned = answered?.unwrap_or_default();
+    let (planned, ran) = answered?.map_or_else(Default::default, |(planned, ran)| (planned, Some(ran)));
     let names = names_in_process(session, &planned, file.as_deref());
     lld_run::write_stdout(session, &names.show_bytes(&run.stdout))?;
     let said: Vec<String> = lld_run::lines(&run.stderr).iter().map(|line| names.show(line)).collect();
@@ -134,6 +139,9 @@ pub(crate) fn run(
         return Err(run.failure(&session.lld.path).into());
     }
     rename_in_reports(session, &names)?;
+    if let (Some(file), Some((begun, ran))) = (session.line.time_trace_file(), ran) {
+        time_trace::add_backends(Path::new(&file), begun, &ran)?;
+    }
     timer.phase("final_link");
     let remembered = Remembered {
         output: file.clone().unwrap_or_else(|| PathBuf::from(session.line.output())),
@@ -274,6 +282,7 @@ fn words(session: &Session, socket: &Path, file: Option<&Path>, dependencies: &s
         format!("--thinlto-remote-compiler={}", session.clang.path.display()),
         format!("--dependency-file={dependencies}"),
     ]);
+    words.extend(session.line.time_trace_file().map(|file| format!("--time-trace={file}")));
     if let Some(file) = file {
         words.extend(["-o".to_owned(), file.to_string_lossy().into_owned()]);
     }

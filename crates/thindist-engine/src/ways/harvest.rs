@@ -289,5 +289,12 @@ fn as_compiler_says(said: &Said) -> Vec<u8> {
 }
 
 fn native(digest: Digest, stderr: Vec<u8>) -> NativeObject {
-    NativeObject { digest, stderr, from: Origin::Executed, estimate: None, times: Box::new(Times::default()) }
+    NativeObject {
+        digest,
+        side: Box::default(),
+        stderr,
+        from: Origin::Executed,
+        estimate: None,
+        times: Box::new(Times::default()),
+    }
 }

@@ -91,6 +91,7 @@ fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situ
         forced,
         needs_separate: Some(beyond).filter(|beyond| !beyond.is_empty()).or_else(|| keeps.map(str::to_owned)),
         has_engine: settings.get("remote_executor").is_some(),
+        has_side_files: session.line.has_side_files(),
         separate,
         last: known.map(|known| last(session, now, known)),
     })
@@ -141,7 +142,8 @@ impl<'a> Linking<'a> {
 
     fn of_lld(&self) -> in_process::Link<'a> {
         let Line { session, survey, inputs, words, uncarried, .. } = *self.line;
-        let is_carried = uncarried.is_none() && session.lld.row().names_lto_objects;
+        let can_be_harvested = session.lld.row().names_lto_objects && !session.line.has_side_files();
+        let is_carried = uncarried.is_none() && can_be_harvested;
         in_process::Link {
             session,
             survey,

@@ -49,6 +49,8 @@ pub(crate) struct Situation {
     pub(crate) needs_separate: Option<String>,
     /// Backends can run elsewhere.
     pub(crate) has_engine: bool,
+    /// Backends write files beside their objects, of which lld's cache keeps nothing.
+    pub(crate) has_side_files: bool,
     /// The way of separate backends that carries this line, or why there is none.
     pub(crate) separate: std::result::Result<Way, String>,
     /// What is known of the last link of this output.
@@ -84,7 +86,7 @@ const TOO_LARGE: &str = "in-process the last link took more memory than is free"
 
 /// The rule.
 pub(crate) fn choose(situation: &Situation) -> Chosen {
-    let Situation { forced, needs_separate, has_engine, separate, last } = situation;
+    let Situation { forced, needs_separate, has_engine, has_side_files, separate, last } = situation;
     let chosen = |way, why: &str| Chosen { way, why: why.to_owned(), falls_short: false };
     let separately = |why: &str| match separate {
         Ok(way) => chosen(*way, why),
@@ -100,6 +102,9 @@ pub(crate) fn choose(situation: &Situation) -> Chosen {
     }
     if *has_engine {
         return separately("there is an engine");
+    }
+    if *has_side_files {
+        return separately("backends write files beside their objects, of which lld's cache keeps nothing");
     }
     let Some(last) = last.as_ref().filter(|_| separate.is_ok()) else {
         let why = separate.as_ref().err().map_or("nothing is known of an earlier link", String::as_str);
@@ -131,7 +136,14 @@ mod tests {
         Last { lld_repeats_ms: 10, separate_ms: 500, is_warm: true, is_stored: true, spoke: false, too_large: false };
 
     fn situation(last: Option<Last>) -> Situation {
-        Situation { forced: None, needs_separate: None, has_engine: false, separate: Ok(Way::Distributor), last }
+        Situation {
+            forced: None,
+            needs_separate: None,
+            has_engine: false,
+            has_side_files: false,
+            separate: Ok(Way::Distributor),
+            last,
+        }
     }
 
     #[track_caller]
@@ -162,6 +174,12 @@ mod tests {
     #[test]
     fn an_engine_gets_the_backends() {
         check(&Situation { has_engine: true, ..situation(None) }, Way::Distributor);
+    }
+
+    #[test]
+    fn files_beside_objects_are_those_of_separate_backends() {
+        check(&Situation { has_side_files: true, ..situation(None) }, Way::Distributor);
+        check(&Situation { has_side_files: true, ..situation(Some(LAST)) }, Way::Distributor);
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(crate) fn refusal(line: &LinkLine) -> Option<String> {
             ArgumentKind::Option(spec, _) => match spec.role {
                 Role::Immediate | Role::Lto(Lto::LldCache) => true,
                 Role::Lto(Lto::Refused(_)) => !CACHEABLE.contains(&spec.name),
-                Role::Lto(Lto::Carried(_)) => is_of_this_machine(argument),
+                // lld keeps objects, and nothing beside them.
+                Role::Lto(Lto::Carried(how)) => how.is_of_side_files() || is_of_this_machine(argument),
                 _ => false,
             },
             ArgumentKind::File(_) => false,

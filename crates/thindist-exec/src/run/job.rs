@@ -90,6 +90,8 @@ impl Outcome {
 pub struct NativeObject {
     /// Its content.
     pub digest: Digest,
+    /// What the backend has written beside it, by its names in the action root: each is in the CAS as well.
+    pub side: Box<[(String, Digest)]>,
     /// The compiler's warnings.
     pub stderr: Vec<u8>,
     /// Where it comes from.

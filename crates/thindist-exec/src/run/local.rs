@@ -61,6 +61,7 @@ impl LocalExecutor {
         let digest = check_object(&object, job.action.elf_machine).map_err(|what| unusable(&what, &finished))?;
         expect_unchanged(job)?;
         let digest = self.cas.adopt_known(&object, digest).map_err(infra)?;
+        let side = self.side_outputs(job, &root, &finished)?;
         let estimate = estimate(finished.usage);
         let times = Times {
             fetch_ms: Some(millis(fetched - begun)),
@@ -69,7 +70,25 @@ impl LocalExecutor {
             ..Times::default()
         };
         let (stderr, estimate, times) = (diagnostics(&finished), Some(estimate), Box::new(times));
-        Ok(Outcome::Success(NativeObject { digest, stderr, from: Origin::Executed, estimate, times }))
+        Ok(Outcome::Success(NativeObject { digest, side, stderr, from: Origin::Executed, estimate, times }))
+    }
+
+    fn side_outputs(
+        &self,
+        job: &Job,
+        root: &ActionRoot,
+        finished: &Finished,
+    ) -> Result<Box<[(String, Digest)]>, Outcome> {
+        let keep = |name: &str| {
+            let path = root.working_directory().join(name);
+            let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+            if !is_file {
+                let status = format!("{}, but there is no {name} beside its native object", finished.status);
+                return Err(Outcome::CompileFailed { status, stderr: diagnostics(finished) });
+            }
+            Ok((name.to_owned(), self.cas.put_file(&path).map_err(infra)?))
+        };
+        job.action.side_outputs().map(keep).collect()
     }
 
     fn compile(
@@ -79,7 +98,24 @@ impl LocalExecutor {
         slot: Option<BorrowedFd<'_>>,
         cancel: &CancelToken,
     ) -> Result<Finished, RunError> {
-        let arguments = job.action.arguments.iter().map(OsString::from).collect();
+        let mut runs = job.action.runs();
+        let mut finished = self.compile_once(runs.next().unwrap_or_default(), root, slot, cancel)?;
+        for run in runs {
+            if finished.status == Status::Exited(0) {
+                finished = finished.then(self.compile_once(run, root, slot, cancel)?);
+            }
+        }
+        Ok(finished)
+    }
+
+    fn compile_once(
+        &self,
+        arguments: &[String],
+        root: &ActionRoot,
+        slot: Option<BorrowedFd<'_>>,
+        cancel: &CancelToken,
+    ) -> Result<Finished, RunError> {
+        let arguments = arguments.iter().map(OsString::from).collect();
         let directory = root.working_directory();
         if let Some(warm) = &self.warm {
             return warm.run(arguments, directory, slot, cancel);

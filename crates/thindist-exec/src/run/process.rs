@@ -63,6 +63,22 @@ pub struct Finished {
     pub usage: Usage,
 }
 
+impl Finished {
+    /// Both, one after the other.
+    pub(crate) fn then(self, next: Self) -> Self {
+        Self {
+            status: next.status,
+            stdout: [self.stdout, next.stdout].concat(),
+            stderr: [self.stderr, next.stderr].concat(),
+            usage: Usage {
+                elapsed: self.usage.elapsed + next.usage.elapsed,
+                cpu: self.usage.cpu + next.usage.cpu,
+                peak_rss_kib: self.usage.peak_rss_kib.max(next.usage.peak_rss_kib),
+            },
+        }
+    }
+}
+
 /// A child that could not be run.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run {program}: {source}", program = program.display())]

@@ -33,9 +33,13 @@ pub fn look_up(cas: &Cas, cache: &ActionCache, keys: &[Digest], threads: usize) 
 fn look_up_one(cas: &Cas, cache: &ActionCache, key: &Digest) -> Option<NativeObject> {
     let result = cache.get(key).ok().flatten()?;
     let digest = result.outputs.iter().find(|output| output.path == NATIVE_OBJECT_NAME)?.digest;
-    let good = digest.size() > 0 && cas.has_good(&digest).unwrap_or(false);
+    let is_good = |digest: &Digest| cas.has_good(digest).unwrap_or(false);
+    let beside = result.outputs.iter().filter(|output| output.path != NATIVE_OBJECT_NAME);
+    let side: Box<[(String, Digest)]> = beside.map(|output| (output.path.clone(), output.digest)).collect();
+    let good = digest.size() > 0 && is_good(&digest) && side.iter().all(|(_, digest)| is_good(digest));
     good.then_some(NativeObject {
         digest,
+        side,
         stderr: result.stderr,
         from: Origin::LocalCache,
         estimate: None,
@@ -295,8 +299,10 @@ fn note(cache: &ActionCache, job: &Job, outcome: &Outcome) -> Result<(), StoreEr
 }
 
 fn cached(object: &NativeObject) -> CachedResult {
-    let output = CachedOutput { path: NATIVE_OBJECT_NAME.to_owned(), digest: object.digest, executable: false };
-    CachedResult { outputs: vec![output], stdout: Vec::new(), stderr: object.stderr.clone() }
+    let output = |path: &str, digest| CachedOutput { path: path.to_owned(), digest, executable: false };
+    let beside = object.side.iter().map(|(name, digest)| output(name, *digest));
+    let outputs = std::iter::once(output(NATIVE_OBJECT_NAME, object.digest)).chain(beside).collect();
+    CachedResult { outputs, stdout: Vec::new(), stderr: object.stderr.clone() }
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ fn fake(work: impl Fn(&Job, &CancelToken) -> Outcome + Send + Sync + 'static) ->
 fn success(job: &Job) -> Outcome {
     let digest = Digest::of(job.name.as_bytes());
     Outcome::Success(NativeObject {
+        side: Box::default(),
         digest,
         stderr: b"warning".to_vec(),
         from: Origin::Executed,
@@ -131,6 +132,7 @@ impl Fixture {
     fn store(&self, key: &Digest, content: &[u8]) -> Digest {
         let digest = self.cas.put_bytes(content).unwrap();
         let object = NativeObject {
+            side: Box::default(),
             digest,
             stderr: b"warning".to_vec(),
             from: Origin::Executed,

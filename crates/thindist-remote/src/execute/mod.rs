@@ -190,7 +190,14 @@ impl<'a> RemoteExecutor<'a> {
         self.cas.put_fetched(&output.object, &object).map_err(|error| error.to_string())?;
         let from = if cached { Origin::RemoteCache } else { Origin::RemoteExecuted };
         let times = Box::new(Times { bytes_up: self.client.sent.take_bytes(&action.blobs), bytes_down, ..times });
-        Ok(Ended::Success(NativeObject { digest: output.object, stderr, from, estimate: None, times }))
+        Ok(Ended::Success(NativeObject {
+            digest: output.object,
+            side: Box::default(),
+            stderr,
+            from,
+            estimate: None,
+            times,
+        }))
     }
 }
 

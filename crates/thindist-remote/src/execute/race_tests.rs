@@ -28,7 +28,14 @@ fn job() -> Job {
 }
 
 fn object(from: Origin) -> NativeObject {
-    NativeObject { digest: Digest::of(b"object"), stderr: vec![], from, estimate: None, times: Box::default() }
+    NativeObject {
+        digest: Digest::of(b"object"),
+        side: Box::default(),
+        stderr: vec![],
+        from,
+        estimate: None,
+        times: Box::default(),
+    }
 }
 
 fn unavailable() -> Ended {

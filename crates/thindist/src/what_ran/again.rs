@@ -16,9 +16,10 @@ pub(super) fn run(environment: &Environment, rans: &[Ran], wanted: &str) -> Resu
     let (link, action) = find(rans, wanted)?;
     let target = std::path::absolute(DIRECTORY).map_err(|error| io("find", DIRECTORY, &error))?;
     std::env::set_current_dir(&link.directory).map_err(|error| io("enter", &link.directory, &error))?;
-    let Replay { directory, words } = replay::lay_out(environment, link, &action.key, &target)?;
+    let Replay { directory, commands } = replay::lay_out(environment, link, &action.key, &target)?;
     let directory = shell(&[directory.to_string_lossy().into_owned()]);
-    ui::print(&format!("cd {directory} && {}\n", shell(&words)));
+    let commands: Vec<String> = commands.iter().map(|words| shell(words)).collect();
+    ui::print(&format!("cd {directory} && {}\n", commands.join(" && ")));
     Ok(ExitCode::SUCCESS)
 }
 

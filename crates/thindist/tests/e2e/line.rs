@@ -177,7 +177,7 @@ fn own_flags_in_response_files(sandbox: &Sandbox) {
     // The last one counts, as on the line.
     assert_eq!(sandbox.link(&format!("@outer.rsp --thindist-cache-dir={} -o ours", one.display())).executed(), 2);
     assert!(one.join("ac").is_dir());
-    sandbox.ld("@outer.rsp -o ours --lto-CGO0").ok().says("--lto-CGO0");
+    sandbox.ld("@outer.rsp -o ours --save-temps").ok().says("--save-temps");
     sandbox.compile("-O2", "native.c", "int native;");
     let strange = "'--undefined=a b\"\\\\' ".repeat(20_000);
     sandbox.write("long.rsp", format!("--thindist-jobs=1 -r native.o {strange}"));

@@ -29,6 +29,7 @@ mod remote_racing;
 mod remote_random_faults;
 mod rust;
 mod rust_for_linux;
+mod side_files;
 mod steps;
 mod steps_ahead;
 mod verify;

@@ -115,7 +115,9 @@ fn as_lld_does(sandbox: &Sandbox, case: &Case) -> Completion {
     for (round, way) in [("cold", "auto"), ("again", "auto"), ("apart", "index-only"), ("apart again", "index-only")] {
         let ours = sandbox.auto(&line).env("THINDIST_MEMO", "0").env("THINDIST_WAY", way);
         let (run, output) = link(ours);
-        assert_eq!(run.status.code(), lld.status.code(), "{round}: {run}\nby lld: {lld}");
+        // An lld that has crashed is nobody's model but for the failure.
+        let is_same = lld.status.code().map_or(run.status.code() != Some(0), |code| run.status.code() == Some(code));
+        assert!(is_same, "{round}: {run}\nby lld: {lld}");
         assert!(output == expected, "{round}: other bytes than lld's: {run}");
     }
     Completion::Completed

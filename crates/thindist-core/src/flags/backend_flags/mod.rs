@@ -9,6 +9,7 @@
 //! `spelling` writes it down for one module.
 
 pub(crate) mod llvm_options;
+mod side_files;
 mod spelling;
 
 use crate::action_files::{BLOCK_SECTIONS_NAME, CS_PROFILE_NAME, LinkFile, SAMPLE_PROFILE_NAME};
@@ -18,12 +19,15 @@ use crate::lld::link_line::{LinkLine, OutputKind, Refusal};
 
 use llvm_options::{AsCc1, LLD_ONLY_MLLVM, Mllvm, OVERRIDDEN_MLLVM, as_cc1, name_of, switch};
 pub use llvm_options::{lld_only_mllvm, names_file};
+pub use side_files::SideFiles;
 
 /// What the link line says to every backend of the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkFlags {
     output_kind: OutputKind,
     opt_level: u8,
+    /// Of the code generator.
+    codegen_level: u8,
     cpu: String,
     features: Vec<String>,
     mllvm: Vec<String>,
@@ -34,6 +38,7 @@ pub struct LinkFlags {
     /// Words in front of all others.
     front: Vec<String>,
     files: Vec<LinkFile>,
+    side_files: SideFiles,
 }
 
 /// How clang's options begin that write a file beside the object, or another one than an object.
@@ -59,6 +64,7 @@ impl LinkFlags {
         let mut flags = Self {
             output_kind: line.output_kind(),
             opt_level: 2,
+            codegen_level: 2,
             cpu: String::new(),
             features: Vec::new(),
             mllvm: Vec::new(),
@@ -66,6 +72,7 @@ impl LinkFlags {
             driver_options: Vec::new(),
             front: Vec::new(),
             files: Vec::new(),
+            side_files: SideFiles::default(),
         };
         let mut codegen_level = None;
         for (spec, value) in in_llds_order(line) {
@@ -76,7 +83,9 @@ impl LinkFlags {
                 Carried::OptLevel => {
                     flags.opt_level = level(value).ok_or_else(|| refuse("it is not a level from 0 to 3"))?
                 }
-                Carried::CodegenLevel => codegen_level = Some((level(value), refuse("it differs from --lto-O"))),
+                Carried::CodegenLevel => {
+                    codegen_level = Some(level(value).ok_or_else(|| refuse("it is not a level from 0 to 3"))?);
+                }
                 Carried::Mllvm => flags.add_mllvm(value, value)?,
                 Carried::PluginMllvm => flags.add_mllvm(&format!("-{value}"), value)?,
                 Carried::Cpu => flags.set_cpu(value)?,
@@ -91,9 +100,20 @@ impl LinkFlags {
                 Carried::UniqueBasicBlockSectionNames => {
                     flags.switch("-funique-basic-block-section-names", !spec.negated);
                 }
+                Carried::DwoDir => flags.side_files.dwo_dir = some(value),
+                Carried::Remarks => flags.side_files.remarks = some(value),
+                Carried::RemarksFormat => value.clone_into(&mut flags.side_files.format),
+                Carried::RemarksPasses => flags.side_files.passes = some(value),
+                Carried::RemarksWithHotness => flags.side_files.with_hotness = true,
+                Carried::RemarksHotnessThreshold => flags.side_files.hotness_threshold = some(value),
             }
         }
-        flags.check_codegen_level(codegen_level)?;
+        flags.side_files.check()?;
+        // Of its own accord lld generates code at level 2 or 3.
+        flags.codegen_level = codegen_level.unwrap_or(flags.opt_level.max(2));
+        if flags.needs_two_runs() && flags.side_files.remarks.is_some() {
+            return Err(flags.two_levels("remarks would be those of one of two runs"));
+        }
         flags.check_discriminators()?;
         Ok(flags)
     }
@@ -170,20 +190,27 @@ impl LinkFlags {
         }
     }
 
-    /// lld keeps the level of code generation apart from that of optimisation; clang has one for both.
-    fn check_codegen_level(&self, explicit: Option<(Option<u8>, Refusal)>) -> Result<(), Refusal> {
-        match explicit {
-            Some((Some(level), _)) if level == self.opt_level => Ok(()),
-            Some((_, refusal)) => Err(refusal),
-            None if self.opt_level >= 2 => Ok(()),
-            None => Err(Refusal {
-                option: format!("--lto-O{}", self.opt_level),
-                reason: format!(
-                    "lld generates code at level 2 under it, clang cannot; add --lto-CGO{} to have both",
-                    self.opt_level
-                ),
-            }),
+    /// lld keeps the level of code generation apart from that of optimisation, and clang has one for both: so it optimises at the one
+    /// in a first run and generates code at the other in a second.
+    #[must_use]
+    pub fn needs_two_runs(&self) -> bool {
+        self.codegen_level != self.opt_level
+    }
+
+    /// # Errors
+    /// The backend of a module is called by clang's driver, of whose spelling two runs are not proven.
+    pub fn check_levels(&self, by_driver: bool) -> Result<(), Refusal> {
+        if self.needs_two_runs() && (by_driver || !self.driver_options.is_empty()) {
+            return Err(self.two_levels("clang's driver has one level for both"));
         }
+        Ok(())
+    }
+
+    fn two_levels(&self, why: &str) -> Refusal {
+        let Self { opt_level, codegen_level, .. } = self;
+        let reason =
+            format!("lld generates code at level {codegen_level} under it, and {why}; add --lto-CGO{opt_level}");
+        Refusal { option: format!("--lto-O{opt_level}"), reason }
     }
 
     /// Samples with the first encoding of flow-sensitive discriminators: lld 22 and clang 22 write other line tables (seen). The
@@ -281,6 +308,12 @@ impl LinkFlags {
         &self.files
     }
 
+    /// Files that backends write beside their objects.
+    #[must_use]
+    pub fn side_files(&self) -> &SideFiles {
+        &self.side_files
+    }
+
     /// The options that every backend of the link shares, for reports.
     #[must_use]
     pub fn summary(&self) -> String {
@@ -302,6 +335,10 @@ fn in_llds_order(line: &LinkLine) -> Vec<(&Spec, &str)> {
         _ => 0,
     });
     options
+}
+
+fn some(value: &str) -> Option<String> {
+    Some(value.to_owned()).filter(|value| !value.is_empty())
 }
 
 fn level(value: &str) -> Option<u8> {

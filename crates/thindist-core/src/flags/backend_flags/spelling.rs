@@ -8,7 +8,7 @@
 
 use super::LinkFlags;
 use super::llvm_options::name_of;
-use crate::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME};
+use crate::action_files::{INDEX_NAME, MODULE_NAME, NATIVE_OBJECT_NAME, OPTIMISED_NAME, THEN};
 use crate::bitcode::ModuleFacts;
 use crate::flags::recorded::RecordedFlags;
 use crate::lld::link_line::OutputKind;
@@ -29,7 +29,22 @@ impl LinkFlags {
             return self.driver_arguments(compiler, module, recorded);
         }
         let mut words = Words(self.front.clone());
-        self.past_the_driver(&mut words, compiler, module);
+        if self.needs_two_runs() {
+            words.add(&["-cc1", "-triple", &module.triple, "-emit-llvm-bc"]);
+            self.optimisation(&mut words, compiler);
+            self.code_generation(&mut words, compiler, module);
+            words.add(&["-x", "ir", MODULE_NAME, &format!("-fthinlto-index={INDEX_NAME}"), "-o", OPTIMISED_NAME, THEN]);
+            words.extend(&self.front);
+            words.add(&["-cc1", "-triple", &module.triple, "-emit-obj", &format!("-O{}", self.codegen_level)]);
+            words.add(&["-disable-llvm-passes"]);
+            self.code_generation(&mut words, compiler, module);
+            words.add(&["-x", "ir", OPTIMISED_NAME, "-o", NATIVE_OBJECT_NAME]);
+            return words.0;
+        }
+        words.add(&["-cc1", "-triple", &module.triple, "-emit-obj"]);
+        self.optimisation(&mut words, compiler);
+        self.code_generation(&mut words, compiler, module);
+        words.add(&["-x", "ir", MODULE_NAME, &format!("-fthinlto-index={INDEX_NAME}"), "-o", NATIVE_OBJECT_NAME]);
         words.0
     }
 
@@ -48,14 +63,18 @@ impl LinkFlags {
         words.0
     }
 
-    /// What lld's `createConfig` says, and what LLVM needs for clang's front door.
-    fn past_the_driver(&self, words: &mut Words, compiler: &Version, module: &ModuleFacts) {
-        words.add(&["-cc1", "-triple", &module.triple, "-emit-obj", &format!("-O{}", self.opt_level)]);
+    /// What lld's `createConfig` says of the pipeline.
+    fn optimisation(&self, words: &mut Words, compiler: &Version) {
+        words.add(&[&format!("-O{}", self.opt_level)]);
         if self.opt_level >= 2 {
             words.add(&["-vectorize-loops", "-vectorize-slp"]);
         }
         self.unroll(words);
         words.add(compiler.passes);
+    }
+
+    /// What it says of code generation, and what LLVM needs for clang's front door.
+    fn code_generation(&self, words: &mut Words, compiler: &Version, module: &ModuleFacts) {
         words.add(LLDS_OWN);
         words.add(compiler.relaxed_relocations);
         words.add(&["-mrelocation-model", if self.is_pic(module) { "pic" } else { "static" }]);
@@ -71,7 +90,6 @@ impl LinkFlags {
         words.extend(&self.code_generation);
         // Of how it is done: the driver asks for it as well. clang writes triples in their normal form, and says so where it does.
         words.add(&["-disable-free", "-discard-value-names", "-Wno-override-module"]);
-        words.add(&["-x", "ir", MODULE_NAME, &format!("-fthinlto-index={INDEX_NAME}"), "-o", NATIVE_OBJECT_NAME]);
     }
 
     /// clang's driver completes the line; each of its defaults that differs from lld's is stated.

@@ -233,7 +233,21 @@ impl LinkLine {
     #[must_use]
     pub fn has_one_output(&self) -> bool {
         let is_another = |role| matches!(role, Role::Writes(_) | Role::Prints | Role::SelectionReport);
-        !self.options().any(|(spec, _)| is_another(spec.role) || spec.name == "thinlto-cache-dir=")
+        !self.has_side_files()
+            && !self.options().any(|(spec, _)| is_another(spec.role) || spec.name == "thinlto-cache-dir=")
+    }
+
+    /// Where lld writes what took how long, if it is asked to: beside the output, if nothing is named.
+    #[must_use]
+    pub fn time_trace_file(&self) -> Option<String> {
+        let last = self.options().rev().find(|(spec, _)| spec.role == Role::Writes(FileWritten::TimeTrace));
+        last.map(|(_, file)| if file.is_empty() { format!("{}.time-trace", self.output()) } else { file.to_owned() })
+    }
+
+    /// Backends write files beside their objects.
+    #[must_use]
+    pub fn has_side_files(&self) -> bool {
+        self.options().any(|(spec, _)| matches!(spec.role, Role::Lto(Lto::Carried(how)) if how.is_of_side_files()))
     }
 
     /// The first option that shows names of objects, or may: maps, lists, traces.
@@ -390,7 +404,7 @@ mod tests {
         assert_eq!(refusal.option, "--lto-emit-asm");
         let refusal = line("a.o --lto-frobnicate=3").refusal().unwrap();
         assert_eq!(refusal.option, "--lto-frobnicate=3");
-        assert!(line("--opt-remarks-filename out.yml a.o").refusal().is_some());
+        assert!(line("--opt-remarks-filename out.yml a.o").refusal().is_none());
     }
 
     #[test]

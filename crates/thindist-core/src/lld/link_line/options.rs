@@ -104,6 +104,8 @@ pub enum FileRead {
 pub enum FileWritten {
     /// The list of the files that it has read: it names no object that LTO makes.
     Dependencies,
+    /// What took how long.
+    TimeTrace,
     /// Any other.
     Other,
 }
@@ -152,6 +154,26 @@ pub enum Carried {
     Partitions,
     /// `--lto=`
     Kind,
+    /// `-plugin-opt=dwo_dir=`
+    DwoDir,
+    /// `--opt-remarks-filename`
+    Remarks,
+    /// `--opt-remarks-format`
+    RemarksFormat,
+    /// `--opt-remarks-passes`
+    RemarksPasses,
+    /// `--opt-remarks-with-hotness`
+    RemarksWithHotness,
+    /// `--opt-remarks-hotness-threshold`
+    RemarksHotnessThreshold,
+}
+
+impl Carried {
+    /// Whether it has backends write files beside their objects.
+    #[must_use]
+    pub fn is_of_side_files(self) -> bool {
+        matches!(self, Self::DwoDir | Self::Remarks)
+    }
 }
 
 /// Options of one spelling and one role.
@@ -180,7 +202,6 @@ const fn carried(dashes: Dashes, shape: Shape, how: Carried, names: &'static [&'
 }
 
 const PROFILE: &str = "many backends cannot write one profile";
-const REMARKS: &str = "one remarks file cannot be written by many backends";
 const TEXT: &str = "the output would not be native objects";
 const DUMPS: &str = "it asks the in-process backends for files or text of their own";
 const INDEX_LAYOUT: &str = "it is for a build that runs the thin link itself";
@@ -346,22 +367,17 @@ pub const GROUPS: &[Group] = &[
     group(Two, Switch, Role::Lto(Lto::Inert("it says whether to warn of a profile that does not fit")), &[
         "lto-pgo-warn-mismatch",
     ]),
-    group(Two, Equals, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
-        "opt-remarks-hotness-threshold",
-    ]),
-    group(Two, Separate, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
-        "opt-remarks-passes", "opt-remarks-format",
-    ]),
-    group(Either, Joined, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
-        "plugin-opt=opt-remarks-passes=", "plugin-opt=opt-remarks-format=",
-        "plugin-opt=opt-remarks-hotness-threshold=",
-    ]),
-    group(Two, Flag, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
-        "opt-remarks-with-hotness",
-    ]),
-    group(Either, Flag, Role::Lto(Lto::Inert("it concerns --opt-remarks-filename, which is refused")), &[
-        "plugin-opt=opt-remarks-with-hotness",
-    ]),
+    carried(Two, Equals, Carried::RemarksHotnessThreshold, &["opt-remarks-hotness-threshold"]),
+    carried(Two, Separate, Carried::RemarksPasses, &["opt-remarks-passes"]),
+    carried(Two, Separate, Carried::RemarksFormat, &["opt-remarks-format"]),
+    carried(Two, Separate, Carried::Remarks, &["opt-remarks-filename"]),
+    carried(Two, Flag, Carried::RemarksWithHotness, &["opt-remarks-with-hotness"]),
+    carried(Either, Joined, Carried::RemarksHotnessThreshold, &["plugin-opt=opt-remarks-hotness-threshold="]),
+    carried(Either, Joined, Carried::RemarksPasses, &["plugin-opt=opt-remarks-passes="]),
+    carried(Either, Joined, Carried::RemarksFormat, &["plugin-opt=opt-remarks-format="]),
+    carried(Either, Joined, Carried::Remarks, &["plugin-opt=opt-remarks-filename="]),
+    carried(Either, Flag, Carried::RemarksWithHotness, &["plugin-opt=opt-remarks-with-hotness"]),
+    carried(Either, Joined, Carried::DwoDir, &["plugin-opt=dwo_dir="]),
     group(Either, Equals, Role::Lto(Lto::Inert("lld ignores it")), &["plugin"]),
     group(Either, Joined, Role::Lto(Lto::Inert("lld ignores it")), &[
         "plugin-opt=thinlto", "plugin-opt=-fresolution=", "plugin-opt=-pass-through=",
@@ -379,15 +395,16 @@ pub const GROUPS: &[Group] = &[
     refused(Either, Flag, PROFILE, &["plugin-opt=cs-profile-generate"]),
     refused(Two, Flag, TEXT, &["lto-emit-asm", "lto-emit-llvm"]),
     refused(Either, Flag, TEXT, &["plugin-opt=emit-asm", "plugin-opt=emit-llvm"]),
-    refused(Two, Flag, DUMPS, &["lto-debug-pass-manager", "time-trace"]),
+    refused(Two, Flag, DUMPS, &["lto-debug-pass-manager"]),
+    writes(Two, Flag, FileWritten::TimeTrace, &["time-trace"]),
+    writes(Two, Joined, FileWritten::TimeTrace, &["time-trace="]),
+    writes(Either, Joined, FileWritten::TimeTrace, &["plugin-opt=time-trace="]),
+    group(Two, Equals, Plain, &["time-trace-granularity"]),
     refused(Either, Flag, DUMPS, &["plugin-opt=debug-pass-manager", "save-temps", "plugin-opt=save-temps"]),
-    refused(Two, Joined, DUMPS, &["save-temps=", "lto-obj-path=", "time-trace="]),
-    refused(Two, Equals, DUMPS, &["time-trace-granularity"]),
+    refused(Two, Joined, DUMPS, &["save-temps=", "lto-obj-path="]),
     refused(Either, Joined, DUMPS, &[
-        "plugin-opt=obj-path=", "plugin-opt=stats-file=", "plugin-opt=time-trace=", "plugin-opt=dwo_dir=",
+        "plugin-opt=obj-path=", "plugin-opt=stats-file=",
     ]),
-    refused(Two, Separate, REMARKS, &["opt-remarks-filename"]),
-    refused(Either, Joined, REMARKS, &["plugin-opt=opt-remarks-filename="]),
     refused(Two, Equals, "pass plugins are not inputs of a backend action yet", &["load-pass-plugin"]),
     refused(Two, Flag, INDEX_LAYOUT, &["thinlto-emit-imports-files", "thinlto-emit-index-files", "thinlto-index-only"]),
     refused(Two, Joined, INDEX_LAYOUT, &[

@@ -19,7 +19,7 @@ fn what_dtlto_leaves_out_is_taken_from_llds_line() {
     let plain = same_as_in_process(&sandbox, &line(""));
     assert_eq!(plain, 4);
     sandbox.write("options.rsp", "-plugin-opt=mcpu=skylake-avx512 -mllvm -inline-threshold=0");
-    for more in ["@options.rsp", "--lto-O3", "-plugin-opt=-mattr=+bmi2", "--lto-O1 --lto-CGO1"] {
+    for more in ["@options.rsp", "--lto-O3", "-plugin-opt=-mattr=+bmi2", "--lto-O1 --lto-CGO1", "--lto-O1"] {
         assert_eq!(same_as_in_process(&sandbox, &line(more)), 4, "{more} reaches no backend");
     }
 }
@@ -29,14 +29,36 @@ fn what_cannot_be_carried_is_said() {
     let sandbox = sandbox();
     chain(&sandbox);
     for (more, named) in [
-        ("--lto-O1", "--lto-O1"),
+        ("--lto-O1 --opt-remarks-filename r", "--lto-O1"),
         ("-mllvm -stackrealign", "-mllvm -stackrealign"),
-        ("--opt-remarks-filename remarks", "--opt-remarks-filename"),
+        ("--lto-newpm-passes=default<O2>", "--lto-newpm-passes"),
     ] {
         let tool = || dtlto(&sandbox, &line(&format!("{more} -o out")));
         tool().run().exits(1).says(named).says("THINDIST_FALLBACK=warn");
         let run = tool().env("THINDIST_FALLBACK", "warn").ok();
         assert_eq!((run.lines_with(named), run.stderr.lines().count()), (1, 1), "{run}");
+    }
+}
+
+/// DTLTO by itself leaves them out.
+#[test]
+fn files_beside_objects_are_those_of_in_process() {
+    let sandbox = sandbox();
+    for (name, text) in
+        [("a.c", "int f(int); int g(int x) { return f(x) + 1; }"), ("b.c", "int f(int x) { return x * 3; }")]
+    {
+        sandbox.compile("-g -O2 -gsplit-dwarf -flto=thin -fPIC", name, text);
+    }
+    let files = ["dwo/1.dwo", "dwo/2.dwo", "r", "r.thin.1.yaml", "r.thin.2.yaml", "out"];
+    let line = "-r a.o b.o -o out -plugin-opt=dwo_dir=dwo --opt-remarks-filename r --opt-remarks-format yaml";
+    sandbox.lld(line);
+    let by_lld = files.map(|name| sandbox.read(name));
+    for executed in [2, 0] {
+        files.iter().for_each(|name| std::fs::remove_file(sandbox.path(name)).unwrap());
+        assert_eq!(sandbox.stats_of(dtlto(&sandbox, line)).executed(), executed);
+        for (name, expected) in files.iter().zip(&by_lld) {
+            assert!(sandbox.read(name) == *expected, "{name}");
+        }
     }
 }
 
