@@ -6,13 +6,16 @@ use super::history::{Changes, History, Now, Said};
 use super::private_cache;
 use crate::backends::execution;
 use crate::backends::jobs::PlannedJob;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, io};
+use crate::parallel;
 use crate::plan::planning::Planned;
 use crate::session::lld_run::{self, Run};
 use crate::session::workspace::{InputDigests, Session};
 use crate::thin::thin_link::ThinLink;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use thindist_core::lld::cache_markers::key_of_file;
 use thindist_exec::{FileStamp, LldCache, LocalLane, Permit};
 
 /// What is in the cache is ours to remove.
@@ -25,6 +28,9 @@ pub(crate) struct Filling<'a> {
     now: &'a Now,
     cache: LldCache,
     before: BTreeSet<String>,
+    /// Where lld puts its files, if that is in memory: many small files cost a quarter of a link on disk, as lld makes each under
+    /// another name first, renames it and opens it again.
+    staged: Option<PathBuf>,
 }
 
 /// What was kept.
@@ -64,8 +70,9 @@ impl<'a> Filling<'a> {
     ) -> Result<Self> {
         let mut cache = private_cache::open(session, history, now)?;
         forget_what_spoke(&mut cache, history, changes)?;
-        let before = cache.known_keys().map(str::to_owned).collect();
-        Ok(Self { session, inputs, now, cache, before })
+        let before: BTreeSet<String> = cache.known_keys().map(str::to_owned).collect();
+        let staged = if before.is_empty() && now.is_of_many_small() { stage(session, now)? } else { None };
+        Ok(Self { session, inputs, now, cache, before, staged })
     }
 
     /// Objects that lld may answer with.
@@ -78,13 +85,31 @@ impl<'a> Filling<'a> {
         if !self.session.lld.row().shows_cached_objects {
             return false;
         }
-        let directory = self.cache.directory().to_string_lossy();
+        let directory = self.directory().to_string_lossy();
         [&run.stdout, &run.stderr].iter().any(|said| String::from_utf8_lossy(said).contains(directory.as_ref()))
     }
 
     /// What lld is told beside the line.
     pub(crate) fn words(&self) -> [String; 2] {
-        [format!("--thinlto-cache-dir={}", self.cache.directory().display()), NEVER_PRUNE.to_owned()]
+        [format!("--thinlto-cache-dir={}", self.directory().display()), NEVER_PRUNE.to_owned()]
+    }
+
+    /// The cache's, as lld has it.
+    fn directory(&self) -> &Path {
+        self.staged.as_deref().unwrap_or(self.cache.directory())
+    }
+
+    /// Copies what lld has put into memory.
+    fn settle(&self) -> Result<()> {
+        let Some(staged) = &self.staged else { return Ok(()) };
+        let entries = std::fs::read_dir(staged).map_err(|error| io("list", staged, &error))?.flatten();
+        let names = entries.map(|entry| entry.file_name());
+        let names: Vec<OsString> = names.filter(|name| name.to_str().and_then(key_of_file).is_some()).collect();
+        let copy = |name: &OsString| {
+            let to = self.cache.directory().join(name);
+            std::fs::copy(staged.join(name), &to).map(drop).map_err(|error| io("write", &to, &error))
+        };
+        parallel::map(&names, copy).map(drop)
     }
 
     /// After a run that has linked: its objects go into the stores if there is a plan, and the history says what lld knows.
@@ -95,6 +120,7 @@ impl<'a> Filling<'a> {
         named_files: Option<&[PathBuf]>,
         run: &Run,
     ) -> Result<Kept> {
+        self.settle()?;
         let mut new = self.new_keys()?;
         let is_cold = self.before.is_empty();
         if is_cold {
@@ -138,6 +164,9 @@ impl<'a> Filling<'a> {
 
     /// After a run that has not linked. What was compiled without a word may stay.
     pub(crate) fn abandon(mut self, history: &History, new_ones_stay: bool) -> Result<()> {
+        if new_ones_stay {
+            self.settle()?;
+        }
         let mut new = self.new_keys()?;
         if !new_ones_stay {
             self.cache.remove(std::mem::take(&mut new))?;
@@ -153,6 +182,12 @@ impl<'a> Filling<'a> {
     fn new_keys(&self) -> Result<Vec<String>> {
         Ok(self.cache.keys()?.into_iter().filter(|key| !self.before.contains(key)).collect())
     }
+}
+
+/// A directory in memory, if that has room.
+fn stage(session: &Session, now: &Now) -> Result<Option<PathBuf>> {
+    let directory = session.workspace.make_scratch("lld-cache", || now.bytes())?;
+    Ok(Some(directory).filter(|directory| session.workspace.is_in_memory(directory)))
 }
 
 /// An object from the cache has another name in what the line asks for, or for the patterns of a script.

@@ -15,6 +15,12 @@ use thindist_exec::available_kib;
 /// Under which a history is remembered. Raised whenever its meaning changes.
 const KIND: &str = "link-history-1";
 
+/// Modules of fewer bytes than this on average compile in a few milliseconds: planning and storing them would take a tenth of that
+/// and more, and lld's own cache does as well.
+const WORTH_HARVESTING: u64 = 8 << 10;
+/// A link of no more modules than this is harvested whatever their size: it takes milliseconds.
+pub(super) const FEW: usize = 200;
+
 /// The last link of an output.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct History {
@@ -111,6 +117,11 @@ impl Now {
 
     pub(crate) fn len(&self) -> usize {
         self.modules.len()
+    }
+
+    /// What is done for each takes longer than compiling it.
+    pub(super) fn is_of_many_small(&self) -> bool {
+        self.len() > FEW && self.bytes() / (self.len().max(1) as u64) < WORTH_HARVESTING
     }
 }
 

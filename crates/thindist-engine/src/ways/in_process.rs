@@ -5,7 +5,7 @@
 
 use super::ahead::is_stored;
 use super::filling::{self, Filling, Kept};
-use super::history::{Changes, History, Now};
+use super::history::{self, Changes, History, Now};
 use super::private_cache;
 use crate::failure::{Failure, Result, io};
 use crate::finish::final_link::read_dependencies;
@@ -26,11 +26,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use thindist_core::lld::link_line::response_file;
 use thindist_exec::{CancelToken, FileStamp, Permit};
 
-/// Modules of fewer bytes than this on average compile in a few milliseconds: planning and storing them would take a tenth of that
-/// and more, and lld's own cache does as well.
-const WORTH_HARVESTING: u64 = 8 << 10;
-/// A link of no more modules than this is harvested whatever their size: it takes milliseconds.
-const FEW: usize = 200;
 /// Of a warm link no more than a share of the work is lld's: its new objects stay in its cache.
 const MOSTLY_COLD: usize = 4;
 
@@ -287,8 +282,7 @@ fn look_beside(link: &Link<'_>, history: &History, changes: &Changes, entries: u
         let all = named.map(|named| history.named_files.iter().cloned().chain(named).collect::<BTreeSet<_>>());
         return Beside { named_files: all.map(|all| all.into_iter().collect()), plan: None, why_none: None };
     }
-    let is_worth = link.now.len() <= FEW || link.now.bytes() / (link.now.len().max(1) as u64) >= WORTH_HARVESTING;
-    if link.is_carried && is_worth {
+    if link.is_carried && !link.now.is_of_many_small() {
         return look(link);
     }
     Beside { named_files: named_by(link, |_| true), plan: None, why_none: None }
@@ -298,7 +292,7 @@ fn look_beside(link: &Link<'_>, history: &History, changes: &Changes, entries: u
 fn looks_first(link: &Link<'_>, history: &History) -> bool {
     let Link { session, now, .. } = link;
     let may_be_stored = !session.workspace.action_cache.is_empty() || session.workspace.remote.is_named();
-    link.is_carried && link.may_divert && may_be_stored && history.is_new() && now.len() <= FEW
+    link.is_carried && link.may_divert && may_be_stored && history.is_new() && now.len() <= history::FEW
 }
 
 /// The plan, or as much of it as there can be.

@@ -430,3 +430,21 @@ fn under_make_lld_has_no_more_threads_than_make_allows(sandbox: &Sandbox) {
     assert!(heard.lines().any(|line| line.contains("--thinlto-jobs=1 ")), "{heard}");
     assert!(!heard.contains("--thinlto-jobs=2"), "{heard}");
 }
+
+/// To plan and store them would take longer than to compile them; lld's files are made in memory and then kept.
+#[test]
+fn many_small_modules_stay_in_llds_cache() {
+    let sandbox = crate::sandbox(22);
+    let objects = crate::programs::row(&sandbox, 201);
+    let line = format!("-r {objects} -o ours.o");
+    let stats = sandbox.stats_of(sandbox.auto(&line).env("THINDIST_MEMO", "0"));
+    assert_eq!((stats.way(), stats.executed(), sandbox.action_results()), ("in-process", 201, 0), "{stats:?}");
+    assert_eq!(private(&sandbox).len(), 201);
+    assert_eq!(sandbox.temporaries(), Vec::<PathBuf>::new());
+    sandbox.compile("-O2 -flto=thin", "m7.c", "int f8(int); int f7(int x) { return f8(x) * 3; }\n");
+    let stats = sandbox.stats_of(sandbox.auto(&line).env("THINDIST_MEMO", "0"));
+    assert!((1..=20).contains(&stats.executed()), "{stats:?}");
+    let ours = sandbox.read("ours.o");
+    sandbox.lld(&line);
+    assert!(sandbox.read("ours.o") == ours);
+}
