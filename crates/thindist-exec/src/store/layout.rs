@@ -63,9 +63,9 @@ impl Layout {
     /// Creates the directories that every use of the cache needs.
     pub(crate) fn create(root: &Path, store: Store) -> Result<Self, StoreError> {
         let layout = Self::new(root);
-        for directory in [layout.root.join(store.directory()), layout.tmp()] {
-            fs::create_dir_all(&directory).on("create", &directory)?;
-        }
+        let directory = layout.root.join(store.directory());
+        fs::create_dir_all(&directory).on("create", &directory)?;
+        create_top(&layout.tmp())?;
         Ok(layout)
     }
 
@@ -94,6 +94,23 @@ impl Layout {
         }
         Ok(found)
     }
+}
+
+/// Creates a directory, if it is not there, whose subdirectories have nothing to do with each other. ext4 then puts each of them where
+/// there is room: beside their parent, it would look at each new file among the inodes that were freed there in the last minutes,
+/// which links are full of (half a millisecond a file, and 0.04 ms elsewhere).
+pub(crate) fn create_top(directory: &Path) -> Result<(), StoreError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(directory).on("create", directory)?;
+    // Other file systems know no such thing.
+    let spread = |file: File| {
+        let flags = rustix::fs::ioctl_getflags(&file)?;
+        rustix::fs::ioctl_setflags(&file, flags | rustix::fs::IFlags::TOPDIR)
+    };
+    let _ = File::open(directory).map(spread);
+    Ok(())
 }
 
 /// The paths in a directory; none if it is not there.

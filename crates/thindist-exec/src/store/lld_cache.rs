@@ -47,6 +47,7 @@ impl LldCache {
     /// Opens the cache of the link that `name` stands for, without what cannot be trusted in it.
     pub fn open(cache_root: &Path, name: &Digest) -> Result<Self, StoreError> {
         let directory = directory(cache_root, name);
+        crate::store::layout::create_top(&cache_root.join(LLD_CACHES))?;
         fs::create_dir_all(&directory).on("create", &directory)?;
         let text = if_present(fs::read_to_string(directory.join(KNOWN))).on("read", &directory)?;
         let mut cache = Self { known: parse(&text.unwrap_or_default()), hashed: BTreeMap::new(), directory };
