@@ -166,6 +166,8 @@ impl Separate<'_> {
         let placed = native_objects::build(session, planned, &mut stats.backends)?;
         let (made, files): (Vec<_>, Vec<_>) = placed.into_iter().map(|placed| (placed.made, placed.file)).unzip();
         kept::keep(session, &made)?;
+        // In-process they are there as well when the link fails after that.
+        side_files::put(&session.workspace, &LinkFlags::of(&session.line).map_err(Stop::Refused)?, &made)?;
         timer.phase("backends");
         let parts = Parts {
             trace: &thin.trace,
@@ -176,7 +178,6 @@ impl Separate<'_> {
             doubts,
         };
         let mut linked = final_link::run(session, survey, &parts)?;
-        side_files::put(&session.workspace, &LinkFlags::of(&session.line).map_err(Stop::Refused)?, &made)?;
         if session.line.warnings() != Warnings::Silent {
             linked.diagnostics.extend(execution::warnings(&made));
         }

@@ -10,6 +10,7 @@ use testkit::{FakeEngine, Sandbox, Tool};
 on_each_llvm!(
     they_are_those_of_in_process_cold_and_warm,
     what_follows_from_stores_is_put_back,
+    they_are_there_when_the_link_fails,
     they_are_made_here_beside_an_engine,
     steps_refuse_them,
 );
@@ -93,6 +94,19 @@ fn what_follows_from_stores_is_put_back(sandbox: &Sandbox) {
     let stats = sandbox.stats_of(ours(sandbox, LINES[0]));
     assert_eq!(stats.executed(), 3, "{stats:?}");
     expect_lld(sandbox, LINES[0], 0);
+}
+
+/// lld looks for undefined symbols after LTO. (Random link 6000069.)
+fn they_are_there_when_the_link_fails(sandbox: &Sandbox) {
+    compile(sandbox);
+    sandbox.compile("-O2", "start.c", "int main(int, char **); int _start(void) { return main(0, 0); }");
+    for options in LINES {
+        let line = line(options).replace("-r main.o other.o", "start.o main.o");
+        sandbox.tool(format!("ld.lld-{}", sandbox.llvm())).args(&line).run().exits(1);
+        let by_lld = left(sandbox);
+        sandbox.auto(&line).env("THINDIST_FALLBACK", "never").run().exits(1).says("undefined symbol: other");
+        assert!(left(sandbox) == by_lld, "{options}: {:?}", by_lld.keys());
+    }
 }
 
 /// An engine is asked for objects and nothing beside them.
