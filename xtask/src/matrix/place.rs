@@ -94,7 +94,7 @@ pub(super) fn expect_that_roots_can_be_made() -> Result<()> {
         "--",
         "sh",
         "-c",
-        "mount -t tmpfs none /mnt && chroot / true",
+        "mount -t proc proc /mnt && mount --rbind /dev /mnt && chroot / true",
     ]);
     run::output(&mut command)
         .map(drop)
