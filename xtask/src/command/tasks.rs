@@ -34,7 +34,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         name: "matrix",
-        help: "every version of LLVM that there is a package of, tried; writes docs/llvm-versions.md [VERSION…] [--seeds N] [--from SEED] [--no-kernel]",
+        help: "every version of LLVM that there is a package of, tried; writes docs/llvm-versions.md [VERSION…] [--seeds N] [--from SEED] [--no-kernel]; --today: what `test` does of it",
         run: matrix::run,
     },
     Task {

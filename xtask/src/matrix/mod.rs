@@ -36,6 +36,10 @@ const USUAL_SEEDS: u32 = 40;
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
     let seeds = arguments::take_number(&mut arguments, "--seeds")?.unwrap_or(USUAL_SEEDS);
+    if arguments::take_flag(&mut arguments, "--today") {
+        arguments::reject_rest(&arguments)?;
+        return of_the_day(seeds);
+    }
     let from = arguments::take_number(&mut arguments, "--from")?.unwrap_or_else(today);
     let with_kernel = !arguments::take_flag(&mut arguments, "--no-kernel");
     let wanted = versions(&arguments)?;
