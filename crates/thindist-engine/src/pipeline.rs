@@ -4,7 +4,7 @@
 
 use super::stop::Stop;
 use crate::backends::execution;
-use crate::failure::{Failure, Result};
+use crate::failure::Failure;
 use crate::finish::final_link::{self, Linked};
 use crate::finish::kept;
 use crate::finish::native_objects;
@@ -87,27 +87,22 @@ fn plan_telling(
 
 /// Why separate backends cannot do a link, as an error.
 pub(crate) fn only_in_process(stop: Stop) -> Failure {
-    match stop {
-        Stop::Refused(refusal) => {
-            Failure::new(refusal).hint("such a link is done in-process: there are no backends of it")
-        }
-        Stop::Failed(failure) => failure,
-    }
+    stop.into_failure(Some("such a link is done in-process: there are no backends of it"))
 }
 
 /// The plan of a link that lld does meanwhile, or why there is none. Says nothing, and needs nobody.
-pub(crate) fn plan_beside(session: &Session, survey: &Survey, inputs: &InputDigests) -> Result<(ThinLink, Planned)> {
-    let refused = |stop: Stop| match stop {
-        Stop::Refused(refusal) => Failure::new(refusal),
-        Stop::Failed(failure) => failure,
-    };
-    let flags = LinkFlags::of(&session.line).map_err(Failure::of)?;
+pub(crate) fn plan_beside(
+    session: &Session,
+    survey: &Survey,
+    inputs: &InputDigests,
+) -> std::result::Result<(ThinLink, Planned), Stop> {
+    let flags = LinkFlags::of(&session.line).map_err(Stop::Refused)?;
     let candidates = planning::read_candidates(session, survey, inputs)?;
     if candidates.iter().any(planning::Candidate::has_regular_part) {
-        return Err(Failure::new("regular LTO would be done once more"));
+        return Err(Failure::new("regular LTO would be done once more").into());
     }
-    let thin = thin_link::run_silently(session, survey, inputs).map_err(refused)?;
-    let planned = planning::plan(session, &flags, candidates, &thin, &mut |_| {}).map_err(refused)?;
+    let thin = thin_link::run_silently(session, survey, inputs)?;
+    let planned = planning::plan(session, &flags, candidates, &thin, &mut |_| {})?;
     Ok((thin, planned))
 }
 
@@ -167,7 +162,7 @@ impl Separate<'_> {
         let (made, files): (Vec<_>, Vec<_>) = placed.into_iter().map(|placed| (placed.made, placed.file)).unzip();
         kept::keep(session, &made)?;
         // In-process they are there as well when the link fails after that.
-        side_files::put(&session.workspace, &LinkFlags::of(&session.line).map_err(Stop::Refused)?, &made)?;
+        side_files::put(&session.workspace, &planned.side_files, &made)?;
         timer.phase("backends");
         let parts = Parts {
             trace: &thin.trace,

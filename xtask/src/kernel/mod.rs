@@ -12,7 +12,6 @@ pub(crate) mod config;
 mod dist;
 mod dtlto;
 pub(crate) mod edits;
-mod initramfs;
 pub(crate) mod link_line;
 mod linked;
 mod modules;

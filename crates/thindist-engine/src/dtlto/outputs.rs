@@ -82,7 +82,7 @@ impl Outputs<'_> {
                 return Err(native_objects::gone_again(&made.planned.path));
             }
         }
-        side_files::put(self.batch.workspace, self.flags, &made)?;
+        side_files::put(self.batch.workspace, self.flags.side_files(), &made)?;
         let ran = made.into_iter().filter(|made| made.native.times.execute_ms.is_some());
         Ok(ran.map(|made| Ran { module: made.planned.job.name.clone(), times: *made.native.times }).collect())
     }

@@ -21,7 +21,7 @@ use thindist_core::bitcode::asm_inputs::AsmInput;
 use thindist_core::bitcode::definitions::Definitions;
 use thindist_core::bitcode::{self, LtoKind, ModuleFacts};
 use thindist_core::digest::Digest;
-use thindist_core::flags::backend_flags::LinkFlags;
+use thindist_core::flags::backend_flags::{LinkFlags, SideFiles};
 use thindist_core::flags::targets;
 use thindist_core::import_facts::ImportFacts;
 use thindist_core::index::promoted_names::PromotedNames;
@@ -53,6 +53,8 @@ pub(crate) struct Planned {
     pub bitcode: BitcodeSymbols,
     /// Files that assembly named.
     pub named_files: Vec<PathBuf>,
+    /// Where the line has files written beside objects.
+    pub(crate) side_files: SideFiles,
     /// What suffixes of promoted names in-process are here, where names are stable.
     pub(crate) new_suffixes: BTreeMap<String, String>,
 }
@@ -226,7 +228,8 @@ pub(crate) fn plan(
     let common = Common { plan: &plan, modules: &modules, compiler, flags, named: &[], regular: &regular };
     let PlannedJobs { jobs, mut named_files, new_suffixes } = plan_jobs(&session.workspace, indexes, &common, planned)?;
     named_files.extend(records);
-    Ok(Planned { jobs, has_regular_part, bitcode, named_files, new_suffixes })
+    let side_files = flags.side_files().clone();
+    Ok(Planned { jobs, has_regular_part, bitcode, named_files, side_files, new_suffixes })
 }
 
 /// The jobs of a plan.

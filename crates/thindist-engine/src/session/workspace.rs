@@ -13,7 +13,6 @@ use crate::settings::Settings;
 use crate::stop::Stop;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use tempfile::TempDir;
@@ -132,7 +131,7 @@ impl Session {
     }
 
     /// Ends the link; see [`Workspace::finish`].
-    pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
+    pub(crate) fn finish<T>(self, outcome: Result<T>) -> Result<T> {
         self.workspace.finish(outcome)
     }
 }
@@ -296,7 +295,7 @@ impl Workspace {
     }
 
     /// Ends the link: temporaries go, and a signal that ended it is passed on, so that make sees how it ended.
-    pub(crate) fn finish(self, outcome: Result<ExitCode>) -> Result<ExitCode> {
+    pub(crate) fn finish<T>(self, outcome: Result<T>) -> Result<T> {
         self.close();
         let Self { interrupt, directory, memory, passing, .. } = self;
         drop(directory);

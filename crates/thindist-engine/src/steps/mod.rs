@@ -30,10 +30,10 @@ use std::path::{Path, PathBuf};
 fn open(settings: &mut Settings, words: Vec<OsString>) -> Result<(Session, Survey)> {
     let (session, survey) = entrance::open(settings, words)?;
     if session.line.has_side_files() {
-        return Err(Failure::new(
-            "backends of this line write files beside their objects: split debug information, or remarks",
-        )
-        .hint("link it with ld.thindist, which puts them where lld does, or leave the option out"));
+        let failure =
+            Failure::new("backends of this line write files beside their objects: split debug information, or remarks")
+                .hint("link it with ld.thindist, which puts them where lld does, or leave the option out");
+        return session.finish(Err(failure));
     }
     Ok((session, survey))
 }

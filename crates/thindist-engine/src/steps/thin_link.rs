@@ -21,7 +21,6 @@ use crate::session::stats::{Stats, Timer};
 use crate::session::way::Way;
 use crate::session::workspace::{InputDigests, Session};
 use crate::settings::Settings;
-use crate::stop::Stop;
 use crate::thin::thin_link::ThinLink;
 use crate::ways::ahead::{self, Ahead};
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,11 +149,8 @@ fn write_list<'a>(list: &Path, objects: impl Iterator<Item = &'a PathBuf>) -> Re
 
 /// A build's own link has all natives in front of all LTO objects.
 fn check_order(survey: &Survey, thin: &ThinLink, planned: &Planned) -> Result<()> {
-    native_side::check_order(survey, &thin.trace, &planned.bitcode).map_err(|stop| match stop {
-        Stop::Refused(refusal) => Failure::new(refusal)
-            .hint("link with `thindist final-link`, and say so to the thin link: `thindist thin-link --final-link`"),
-        Stop::Failed(failure) => failure,
-    })
+    let remedy = "link with `thindist final-link`, and say so to the thin link: `thindist thin-link --final-link`";
+    native_side::check_order(survey, &thin.trace, &planned.bitcode).map_err(|stop| stop.into_failure(Some(remedy)))
 }
 
 fn told_of(planned: &Planned, modules: &[ModuleFiles]) -> Result<Vec<Module>> {

@@ -198,8 +198,8 @@ fn may_show_cache(session: &Session) -> bool {
 
 /// Modules that had warnings and may be compiled again are compiled again, so that lld says what is true now.
 fn forget_what_spoke(cache: &mut LldCache, history: &mut History, changes: &Changes) -> Result<()> {
-    let again = |name: &String| changes.changed.contains(name) || changes.repeated.contains(name);
-    let (again, rest) = std::mem::take(&mut history.said).into_iter().partition(|(name, _)| again(name));
+    let (again, rest) =
+        std::mem::take(&mut history.said).into_iter().partition(|(name, _): &(String, Said)| changes.has(name));
     history.said = rest;
     let again: BTreeMap<String, Said> = again;
     Ok(cache.remove(again.into_values().map(|said| said.key))?)

@@ -82,6 +82,13 @@ pub(crate) struct Changes {
     pub(crate) repeated: BTreeSet<String>,
 }
 
+impl Changes {
+    /// lld compiles this module.
+    pub(crate) fn has(&self, module: &str) -> bool {
+        self.changed.contains(module) || self.repeated.contains(module)
+    }
+}
+
 impl Now {
     /// Members of archives are read, which the digests of files do not cover.
     pub(crate) fn of(survey: &Survey, inputs: &InputDigests) -> crate::failure::Result<Self> {

@@ -37,6 +37,8 @@ pub(crate) struct Link<'a> {
     pub(crate) inputs: &'a InputDigests,
     pub(crate) words: &'a ForLld,
     pub(crate) now: &'a Now,
+    /// Since the last link.
+    pub(crate) changes: &'a Changes,
     /// Backends of it can be separate.
     pub(crate) is_carried: bool,
     /// Objects that are stored already may be linked by a separate way instead.
@@ -80,14 +82,13 @@ struct Beside {
 /// Links. `Stop::Failed` has lld's own words behind it.
 pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result<Ended, Stop> {
     let session = link.session;
-    let changes = history.changes(link.now);
     let mut looked = looks_first(link, history).then(|| look(link));
     if let Some(beside) = &mut looked
         && let Some(plan) = beside.plan.take_if(|(_, planned)| is_stored(session, planned))
     {
         return Ok(Ended::Diverted(Box::new(plan)));
     }
-    let filling = Filling::open(session, link.inputs, history, link.now, &changes);
+    let filling = Filling::open(session, link.inputs, history, link.now, link.changes);
     let entries = filling.as_ref().map_or(0, Filling::entries);
     let dependencies = session.workspace.text_path("in-process.d")?;
     let output = PathBuf::from(session.line.output());
@@ -97,7 +98,7 @@ pub(crate) fn run(link: &Link<'_>, history: &mut History) -> std::result::Result
     let invocation = invocation(link, extra_words(link, filling.as_ref(), &permits, &dependencies))?;
     let token = session.workspace.interrupt.token().dependent();
     let is_known = looked.is_some();
-    let look = || looked.unwrap_or_else(|| look_beside(link, history, &changes, entries));
+    let look = || looked.unwrap_or_else(|| look_beside(link, history, entries));
     let (run, beside) = run_beside(link, invocation, &token, is_known, look)?;
     if !run.success() && filling.is_some() && lld_run::says_full(&run.stderr) {
         session.workspace.report().warning("lld's private cache is on a full file system; linking without one");
@@ -275,7 +276,8 @@ fn writes_its_own(session: &Session) -> bool {
 }
 
 /// What there is to be found out of the line while lld links it. Whatever goes wrong here is no matter of the link's.
-fn look_beside(link: &Link<'_>, history: &History, changes: &Changes, entries: usize) -> Beside {
+fn look_beside(link: &Link<'_>, history: &History, entries: usize) -> Beside {
+    let changes = link.changes;
     let compiled = changes.changed.len() + changes.repeated.len();
     if entries > 0 && compiled * MOSTLY_COLD < link.now.len() {
         let named = named_by(link, |module| changes.changed.contains(module));
@@ -301,8 +303,9 @@ fn look(link: &Link<'_>) -> Beside {
         Ok((thin, planned)) => {
             Beside { named_files: Some(planned.named_files.clone()), plan: Some((thin, planned)), why_none: None }
         }
-        Err(failure) => {
-            Beside { named_files: named_by(link, |_| true), plan: None, why_none: Some(failure.to_string()) }
+        Err(stop) => {
+            let why = stop.into_failure(None).to_string();
+            Beside { named_files: named_by(link, |_| true), plan: None, why_none: Some(why) }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Does one link by the way that the rule has chosen, and records it.
 
 use super::distributor::{self, Distributed};
-use super::history::{History, Now};
+use super::history::{Changes, History, Now};
 use super::in_process::{self, Ended};
 use super::listed::not_listed;
 use super::{Chosen, Last, Situation, Way, choose, private_cache};
@@ -45,13 +45,22 @@ pub(crate) struct Line<'a> {
 pub(crate) fn link(line: &Line<'_>, stats: &mut Stats, timer: &mut Timer) -> std::result::Result<(), Stop> {
     let now = Now::of(line.survey, line.inputs)?;
     let known = History::load(line.session);
-    let situation = situation(line, &now, known.as_ref())?;
+    let is_known = known.is_some();
+    let mut history = known.unwrap_or_default();
+    let changes = history.changes(&now);
+    let situation = situation(line, is_known.then(|| last(line.session, &now, &history, &changes)))?;
     let chosen = choose(&situation);
     falls_short(line, &chosen)?;
-    let mut history = known.unwrap_or_default();
-    let is_asked_for = situation.asks_for_separate();
-    let mut this =
-        Linking { line, now: &now, history: &mut history, separate: situation.separate, is_asked_for, stats, timer };
+    let mut this = Linking {
+        line,
+        now: &now,
+        changes: &changes,
+        history: &mut history,
+        is_asked_for: situation.asks_for_separate(),
+        separate: situation.separate,
+        stats,
+        timer,
+    };
     match chosen.way {
         Way::InProcess => {
             this.go(Way::InProcess, chosen.why);
@@ -63,7 +72,7 @@ pub(crate) fn link(line: &Line<'_>, stats: &mut Stats, timer: &mut Timer) -> std
     Ok(())
 }
 
-fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situation> {
+fn situation(line: &Line<'_>, last: Option<Last>) -> Result<Situation> {
     let Line { session, survey, uncarried, .. } = line;
     let settings = &session.workspace.settings;
     let beyond = settings.beyond_in_process()?;
@@ -93,12 +102,11 @@ fn situation(line: &Line<'_>, now: &Now, known: Option<&History>) -> Result<Situ
         has_engine: settings.get("remote_executor").is_some(),
         has_side_files: session.line.has_side_files(),
         separate,
-        last: known.map(|known| last(session, now, known)),
+        last,
     })
 }
 
-fn last(session: &Session, now: &Now, known: &History) -> Last {
-    let changes = known.changes(now);
+fn last(session: &Session, now: &Now, known: &History, changes: &Changes) -> Last {
     let repeats = known.estimate_ms(now, changes.repeated.iter());
     Last {
         lld_repeats_ms: repeats / cores().max(1) as u64,
@@ -122,6 +130,8 @@ fn falls_short(line: &Line<'_>, chosen: &Chosen) -> Result<()> {
 struct Linking<'a> {
     line: &'a Line<'a>,
     now: &'a Now,
+    /// Since the last link.
+    changes: &'a Changes,
     history: &'a mut History,
     separate: std::result::Result<Way, String>,
     /// That backends are not separate is worth a warning.
@@ -150,6 +160,7 @@ impl<'a> Linking<'a> {
             inputs,
             words,
             now: self.now,
+            changes: self.changes,
             is_carried,
             may_divert: self.separate.is_ok(),
         }
@@ -160,9 +171,8 @@ impl<'a> Linking<'a> {
         if self.history.is_new() {
             return ByLld { is_first: true, ..ByLld::default() };
         }
-        let changes = self.history.changes(self.now);
-        let repeated = self.history.reasons(&changes);
-        ByLld { repeated, changed: changes.changed.into_iter().collect(), ..ByLld::default() }
+        let repeated = self.history.reasons(self.changes);
+        ByLld { repeated, changed: self.changes.changed.iter().cloned().collect(), ..ByLld::default() }
     }
 
     fn in_process(&mut self) -> std::result::Result<(), Stop> {
@@ -315,9 +325,7 @@ impl<'a> Linking<'a> {
 
     /// All objects are in the stores; lld's private cache has what it had.
     fn remember(&mut self, jobs: &[PlannedJob], named_files: &[std::path::PathBuf]) {
-        let changes = self.history.changes(self.now);
-        let is_cold = |name: &str| changes.changed.contains(name) || changes.repeated.contains(name);
-        self.history.set_modules(self.now, &is_cold);
+        self.history.set_modules(self.now, &|name| self.changes.has(name));
         self.history.set_imports(self.now, jobs.iter().map(PlannedJob::edges));
         self.history.named_files = named_files.to_vec();
         self.history.is_stored = true;

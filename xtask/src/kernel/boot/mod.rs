@@ -1,5 +1,7 @@
 //! Boots a built kernel in QEMU with an init of its own, and asks it for its configuration and to load modules.
 
+mod initramfs;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -11,8 +13,9 @@ use crate::host::{files, run};
 
 use super::checkout::Kernel;
 use super::config;
-use super::initramfs::{self, Entry};
 use super::modules::Module;
+
+use initramfs::Entry;
 
 /// Without KVM on a busy machine a boot takes some seconds; a kernel that hangs should not take the whole test.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
