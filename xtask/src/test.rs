@@ -13,7 +13,8 @@ const LINTS: &[&[&str]] = &[
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
 ];
 
-const TESTS: &[&[&str]] = &[&["test", "--workspace"]];
+/// With the program as users have it, which the tasks after them need as well.
+const TESTS: &[&[&str]] = &[&["test", "--workspace", "--release"]];
 
 /// For oneself, between two edits: the end-to-end tests with one LLVM, and without those that take minutes.
 const FAST_TESTS: &[&[&str]] = &[
@@ -27,8 +28,21 @@ const FUZZ_SECONDS: u32 = 5;
 /// The same of the two versions that change from day to day.
 const LINKS_OF_THE_DAY: u32 = 10;
 
-/// Random links for each LLVM and each way: a quarter of a second each. `cargo xtask fuzz links` takes any number.
-const LINKS: u32 = 60;
+/// Random links for each LLVM, others for each, by each way: a quarter of a second for each way. `cargo xtask fuzz links` takes any
+/// number.
+const LINKS: u32 = 100;
+
+type Task = fn() -> Result<()>;
+
+/// What comes after the tests: each says what it has found, whatever the one before it has.
+const TASKS: &[(&str, Task)] = &[
+    ("fuzzing", || fuzz::briefly(FUZZ_SECONDS)),
+    ("random links", || links::briefly(LINKS)),
+    ("versions of the day", || matrix::of_the_day(LINKS_OF_THE_DAY)),
+    ("an engine", engine::check_one),
+    ("programs", programs::check_small),
+    ("kernels", checks::run_all),
+];
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut arguments = arguments.to_vec();
@@ -37,8 +51,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     apt::ensure(&if fast { compilers() } else { apt::everything() })?;
     let start = Instant::now();
     for stage in LINTS.iter().chain(if fast { FAST_TESTS } else { TESTS }) {
-        println!("== cargo {}", stage.join(" "));
-        run::shown(&mut cargo::command(stage))?;
+        timed(&format!("cargo {}", stage.join(" ")), || run::shown(&mut cargo::command(stage)))?;
     }
     println!("== format, clippy and tests took {:.0} s", start.elapsed().as_secs_f64());
     if fast {
@@ -47,18 +60,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         );
         return Ok(());
     }
-    // Each says what it has found, whatever the one before it has.
-    let fuzzed = fuzz::briefly(FUZZ_SECONDS);
-    let linked = links::briefly(LINKS);
-    let versions = matrix::of_the_day(LINKS_OF_THE_DAY);
-    let engines = engine::check_one();
-    println!("== programs");
-    let programs = programs::check_small();
-    let kernel = checks::run_all();
-    eprintln!("== everything took {:.0} s", start.elapsed().as_secs_f64());
-    let failed: Vec<String> =
-        [fuzzed, linked, versions, engines, programs, kernel].into_iter().filter_map(Result::err).collect();
+    let failed: Vec<String> = TASKS.iter().filter_map(|(name, task)| timed(name, task).err()).collect();
+    println!("== everything took {:.0} s", start.elapsed().as_secs_f64());
     if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+}
+
+fn timed(name: &str, stage: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("== {name}");
+    let start = Instant::now();
+    let outcome = stage();
+    println!("== {name}: {:.0} s", start.elapsed().as_secs_f64());
+    outcome
 }
 
 /// What the tests need without the kernel: both compilers, and what builds and drives small programs.

@@ -22,11 +22,11 @@ impl SmallDisk {
     }
 }
 
-fn mount(arguments: &[&str], path: &Path) {
+pub(crate) fn mount(arguments: &[&str], path: &Path) {
     let output = Command::new("mount").args(arguments).arg(path).output();
     let output = output.unwrap_or_else(|error| panic!("this test needs mount (Debian: mount): {error}"));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "this test mounts a tmpfs, which needs root (or CAP_SYS_ADMIN): {said}");
+    assert!(output.status.success(), "this test mounts a file system, which needs root (or CAP_SYS_ADMIN): {said}");
 }
 
 impl Drop for SmallDisk {

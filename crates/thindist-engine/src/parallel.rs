@@ -15,16 +15,28 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> 
             .chunks(chunk)
             .map(|chunk| scope.spawn(move || chunk.iter().map(work).collect::<Result<Vec<_>>>()))
             .collect();
-        threads.into_iter().map(join).collect::<Result<Vec<_>>>()
+        threads.into_iter().map(|thread| join(thread)?).collect::<Result<Vec<_>>>()
     })?;
     Ok(chunks.into_iter().flatten().collect())
 }
 
-fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
-    thread.join().unwrap_or_else(|_| Err(Failure::internal("a thread that read the inputs has panicked")))
+/// Two things at a time, if so many may go on.
+pub(crate) fn both<A, B: Send>(first: impl FnOnce() -> A, second: impl FnOnce() -> B + Send) -> Result<(A, B)> {
+    if cores() == 1 {
+        return Ok((first(), second()));
+    }
+    std::thread::scope(|scope| {
+        let second = scope.spawn(second);
+        let first = first();
+        Ok((first, join(second)?))
+    })
 }
 
-/// The number of processors that this process may use.
+fn join<T>(thread: ScopedJoinHandle<'_, T>) -> Result<T> {
+    thread.join().map_err(|_| Failure::internal("a thread of a link has panicked"))
+}
+
+/// The number of processors that this process may use, as far as its descriptors go.
 pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    thindist_exec::at_a_time()
 }

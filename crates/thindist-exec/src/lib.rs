@@ -11,6 +11,7 @@ mod store;
 
 pub use cancel::CancelToken;
 pub use estimate::Estimate;
+pub use limits::descriptors::{allow_all, at_a_time, most_processes};
 pub use limits::make_jobserver::{MakeJobserver, jobs_told};
 pub use limits::memory::{MemoryBudget, available_kib};
 pub use limits::permit::{LocalLane, Permit};

@@ -24,23 +24,31 @@ pub(crate) fn options(kernel: &Kernel, program: &Path, task: &str) -> Vec<String
 
 /// `ld.lld` on the kernel's line with `more`, into `output`, with thindist's stores in `cache`.
 pub(crate) fn command(kernel: &Kernel, output: &Path, more: &[String], cache: &Path) -> Result<Command> {
-    let lld = format!("ld.lld-{}", kernel.llvm);
-    let mut command = link_line::command(kernel, Path::new(&lld), output, more)?;
+    command_of(Path::new(&format!("ld.lld-{}", kernel.llvm)), kernel, output, more, cache)
+}
+
+fn command_of(lld: &Path, kernel: &Kernel, output: &Path, more: &[String], cache: &Path) -> Result<Command> {
+    let mut command = link_line::command(kernel, lld, output, more)?;
     build::set_environment(&mut command, kernel.llvm, cache);
     Ok(command)
 }
 
-/// vmlinux.o through thindist against that of lld alone, byte for byte, symbols in their order. On the stores of a build
-/// through ld.thindist no backend may run; with `cold`, on stores of its own, all run and the next link runs none.
+/// vmlinux.o of lld with thindist as its distributor, byte for byte, symbols in their order. With `cold`, on stores of its own,
+/// against that of lld alone: all backends run, and the next link runs none. Else on the stores of a build through ld.thindist,
+/// against its vmlinux.o, which `verify` compares with that of lld alone: no backend may run.
 pub(crate) fn check(kernel: &Kernel, home: &Home, linker: &Linker, cold: bool) -> Result<String> {
     let output = home.dir.join(format!("{}-dtlto.o", kernel.name));
-    let mut in_process = command(kernel, &output, &[], &home.cache())?;
-    let name = kernel.log_name("dtlto-in-process");
-    run::logged(&name, &mut in_process, &home.log(&name))?;
+    let (of, mut expected) = if cold {
+        ("in-process", command(kernel, &output, &[], &home.cache())?)
+    } else {
+        ("ld.thindist", command_of(&linker.path(), kernel, &output, &[], &home.cache())?)
+    };
+    let name = kernel.log_name(&format!("dtlto-{of}"));
+    run::logged(&name, &mut expected, &home.log(&name))?;
     let expected = files::read_bytes(&output)?;
     let cache = if cold { fresh_cache(home)? } else { home.cache() };
     let first = link(kernel, home, linker, &output, &cache)?;
-    require(files::read_bytes(&output)? == expected, || "vmlinux.o is not the one of lld alone".to_string())?;
+    require(files::read_bytes(&output)? == expected, || format!("vmlinux.o is not the one of {of}"))?;
     let ran = first.backends.run();
     require(cold == (ran > 0), || format!("{ran} backends ran"))?;
     if cold {

@@ -40,19 +40,19 @@ fn promoted(kernel: &Kernel) -> Result<BTreeSet<String>> {
 /// Built with such names, booted, edited and verified; then with the usual ones; in the end it is as it was.
 pub(super) fn check(kernel: &Kernel, home: &Home, linker: &Linker, number: u64) -> Result<String> {
     let checked = with_stable_names(kernel, home, linker, number);
-    let usual = linked_as_usual(kernel, home, linker, "usual-edited");
+    let usual = linked_as_usual(kernel, home, linker, Goal { step: "usual-edited", targets: &["vmlinux_o"] });
     for edited in Edited::of_promoted(kernel) {
         edited.restore()?;
     }
-    linked_as_usual(kernel, home, linker, "usual")?;
+    linked_as_usual(kernel, home, linker, Goal { step: "usual", targets: &["vmlinux"] })?;
     let (checked, usual) = (checked?, usual?);
     require(usual > checked.run, || format!("with the usual names {usual} backends run, which is no more"))?;
     Ok(format!("{checked}; with the usual names {usual} run", checked = checked.said))
 }
 
-fn linked_as_usual(kernel: &Kernel, home: &Home, linker: &Linker, step: &str) -> Result<u64> {
+fn linked_as_usual(kernel: &Kernel, home: &Home, linker: &Linker, goal: Goal<'_>) -> Result<u64> {
     build::forget_link(kernel)?;
-    Ok(stats::run_in(&build::make(kernel, home, linker, step, build::ALL)?))
+    Ok(stats::run_in(&build::make_with(kernel, home, linker, goal, |_| ())?))
 }
 
 struct Checked {

@@ -55,9 +55,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     all(&llvms, &ways, &random)
 }
 
-/// The first seeds, as part of the tests, which are to give the same each time. Fresh ones are for the task.
+/// The first seeds, so many for each LLVM, as part of the tests, which are to give the same each time. Fresh ones are for the task.
 pub(crate) fn briefly(seeds: u32) -> Result<()> {
-    run(&["--from".to_owned(), "1".to_owned(), "--seeds".to_owned(), seeds.to_string()])
+    LLVMS.iter().zip(0..).try_for_each(|(llvm, before)| {
+        let words = [("--llvm", *llvm), ("--from", 1 + before * seeds), ("--seeds", seeds)];
+        run(&words.map(|(word, number)| [word.to_owned(), number.to_string()]).concat())
+    })
 }
 
 fn any_seed() -> u32 {

@@ -204,7 +204,8 @@ fn places(workspace: &Workspace, line: Option<usize>, jobserver: Option<&MakeJob
     let slots = settings.count("slots")?.unwrap_or_else(cores);
     let of_make = if jobserver.is_none() { jobs_told(settings.environment().makeflags()) } else { None };
     let unasked = || of_make.map_or_else(cores, |jobs| jobs.clamp(1, cores()));
-    Ok((slots, settings.count("jobs")?.or(line).unwrap_or_else(unasked)))
+    let jobs = settings.count("jobs")?.or(line).unwrap_or_else(unasked);
+    Ok((slots, jobs.min(thindist_exec::most_processes())))
 }
 
 /// Backends that run here at a time while an engine works, if it does; `line` is what the link's line says.

@@ -2,7 +2,7 @@
 
 use crate::environment::Environment;
 use crate::failure::{Failure, Result, io};
-use crate::parallel::cores;
+use crate::parallel::{self, cores};
 use crate::settings::Settings;
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -241,12 +241,8 @@ impl Asked<'_> {
             return Ok(record);
         }
         // Each takes as long as the tool's start.
-        let (version, libraries) = std::thread::scope(|scope| {
-            let libraries = scope.spawn(|| self.libraries());
-            (self.version(real), libraries.join())
-        });
-        let panicked = |_| Failure::internal("the thread that asks for libraries has panicked");
-        let record = Record { version: version?, libraries: libraries.map_err(panicked)?? };
+        let (version, libraries) = parallel::both(|| self.version(real), || self.libraries())?;
+        let record = Record { version: version?, libraries: libraries? };
         if let (Ok(bytes), false) = (serde_json::to_vec(&record), record.is_wrapper(real)?) {
             state.remember_facts("tool-2", &[(key, bytes)]);
         }
@@ -322,6 +318,19 @@ pub fn find_clang(settings: &Settings, lld: &Tool, state: &State) -> Result<Tool
     let clang = compiler(&path, settings.environment(), state)?;
     check_same_llvm(&clang, lld)?;
     Ok(clang)
+}
+
+/// Lets the compiler that probably goes with the lld at `lld` say what it is: two starts at once take as long as one. Which one goes
+/// with it is known when lld has said its version; if that is another, nothing is lost.
+pub(crate) fn ask_ahead(settings: &Settings, lld: &Path, state: &State) {
+    let beside = || Some(lld.canonicalize().ok()?.with_file_name("clang"));
+    let Some(path) = named_clang(settings).map_or_else(beside, Result::ok) else { return };
+    let Ok(real) = path.canonicalize() else { return };
+    // A script is asked at each link, and would be asked twice.
+    if let (Ok(true), Ok((binary, _))) = (is_elf(&real), state.digest_file(&real)) {
+        let asked = Asked { path: &path, real: &real, environment: settings.environment() }.record(&binary, state);
+        drop(asked.inspect_err(|failure| tracing::debug!("{failure}")));
+    }
 }
 
 /// Native objects equal in-process ones only if both are of one LLVM.

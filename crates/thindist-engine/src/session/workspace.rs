@@ -3,7 +3,7 @@
 
 use super::way::Way;
 use crate::failure::{Failure, Kind, Result, io};
-use crate::parallel::cores;
+use crate::parallel::{self, cores};
 use crate::report::Report;
 use crate::session::interrupt::Interrupt;
 use crate::session::remote::{self, Remote};
@@ -114,7 +114,11 @@ impl Session {
     /// [`Stop::Refused`]: what an lld of this version does is not known well enough even to take its objects.
     pub(crate) fn open(settings: Settings, line: LinkLine, lld: &Path) -> std::result::Result<Self, Stop> {
         let workspace = Workspace::open(settings)?;
-        let lld = Tool::examine(lld, workspace.settings.environment(), &workspace.state)?;
+        let ((), lld) = parallel::both(
+            || tools::ask_ahead(&workspace.settings, lld, &workspace.state),
+            || Tool::examine(lld, workspace.settings.environment(), &workspace.state),
+        )?;
+        let lld = lld?;
         if versions::version(lld.major).is_none() {
             let reason = format!("it is of LLVM {}, with which thindist was not tried", lld.major);
             return Err(Stop::Refused(Refusal { option: lld.path.display().to_string(), reason }));
@@ -143,6 +147,7 @@ impl Workspace {
         settings.check().map_err(wrong)?;
         settings.warn_of_unknown_variables();
         let options = remote::options(&settings).map_err(wrong)?;
+        thindist_exec::allow_all();
         let interrupt = Interrupt::watch()?;
         let Stores { cache_dir, cas, action_cache, directory, passing } = Stores::open(&settings)?;
         let state = State::open(&cache_dir);

@@ -88,7 +88,7 @@ pub(crate) fn run(
     timer: &mut Timer,
 ) -> std::result::Result<Distributed, Stop> {
     let session = link.session;
-    let socket = Socket::bind(&session.workspace.settings.environment().temporary_directory())?;
+    let (socket, listener) = Socket::bind(&session.workspace.settings.environment().temporary_directory())?;
     let file = private_output(link)?;
     let dependencies = session.workspace.text_path("distributor.d")?;
     let words = words(session, &socket.path, file.as_deref(), &dependencies)?;
@@ -101,7 +101,7 @@ pub(crate) fn run(
             run
         });
         let ahead = ReadAhead::of(link);
-        let answered = socket.answer(|job_file| {
+        let answered = socket.answer(listener, |job_file| {
             timer.phase("thin_link");
             if let Some(refusal) = ahead.refusal(session) {
                 return Err(Stop::Refused(refusal));
@@ -291,28 +291,30 @@ fn words(session: &Session, socket: &Path, file: Option<&Path>, dependencies: &s
 
 /// Where the messenger finds us. The link's own directory may have a longer path than a socket can.
 struct Socket {
-    listener: UnixListener,
     path: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl Socket {
-    fn bind(short: &Path) -> Result<Self> {
+    fn bind(short: &Path) -> Result<(Self, UnixListener)> {
         let directory = tempfile::Builder::new()
             .prefix("thindist-")
             .tempdir_in(short)
             .map_err(|error| io("create a directory in", short, &error))?;
         let path = directory.path().join("linker");
         let listener = UnixListener::bind(&path).map_err(|error| io("create", &path, &error))?;
-        Ok(Self { listener, path, _directory: directory })
+        Ok((Self { path, _directory: directory }, listener))
     }
 
     /// Waits for the messenger, does what it asks for, and answers it. `None`: lld has ended without calling.
     fn answer<T>(
         &self,
+        listener: UnixListener,
         work: impl FnOnce(&Path) -> std::result::Result<T, Stop>,
     ) -> std::result::Result<Option<T>, Stop> {
-        let (mut stream, _) = self.listener.accept().map_err(|error| io("listen at", &self.path, &error))?;
+        let (mut stream, _) = listener.accept().map_err(|error| io("listen at", &self.path, &error))?;
+        // It calls once, and a descriptor may be dear.
+        drop(listener);
         let mut job_file = String::new();
         let read = BufReader::new(&stream).read_line(&mut job_file);
         read.map_err(|error| io("read from", &self.path, &error))?;

@@ -1,5 +1,6 @@
-//! What bounds a machine: slots, make's jobserver, memory.
+//! What bounds a machine: slots, make's jobserver, memory, descriptors.
 
+pub(crate) mod descriptors;
 pub(crate) mod make_jobserver;
 pub(crate) mod memory;
 pub(crate) mod permit;

@@ -15,6 +15,7 @@ mod emit;
 mod environment;
 mod explain;
 mod line;
+mod machine;
 mod options;
 mod profiles;
 mod program;
