@@ -131,7 +131,7 @@ impl LldCache {
     fn drop_untrusted(&mut self) -> Result<(), StoreError> {
         let keys = self.keys()?;
         let mut known = BTreeMap::new();
-        let threads = crate::limits::descriptors::at_a_time();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let trusted = parallel(&keys, threads, |key| self.trusted(key));
         for (key, trusted) in keys.into_iter().zip(trusted) {
             match trusted {
