@@ -7,7 +7,7 @@ use crate::store::layout::{self, Layout, Store};
 use crate::store::store_error::{IoContext as _, StoreError, if_present};
 use crate::store::temporary::{self, Temporary};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thindist_core::digest::{Digest, Hasher};
@@ -44,17 +44,15 @@ impl Cas {
 
     /// Stores a copy of a file that the caller keeps.
     pub fn put_file(&self, path: &Path) -> Result<Digest, StoreError> {
-        let digest = digest_path(path)?;
-        if self.has_good(&digest)? {
-            return Ok(digest);
-        }
-        // The copy is hashed again: the caller's file may change between the two reads.
         let mut copy = Temporary::create(&self.layout.tmp())?;
         let mut source = File::open(path).on("read", path)?;
         // Between two files the standard library uses copy_file_range, which shares blocks where the file system can.
         io::copy(&mut source, copy.file()).on("write", copy.path())?;
+        // The copy is what is hashed: the caller's file may change meanwhile.
         let digest = digest_path(copy.path())?;
-        copy.publish(&self.path(&digest))?;
+        if !self.has_good(&digest)? {
+            copy.publish(&self.path(&digest))?;
+        }
         Ok(digest)
     }
 
@@ -144,11 +142,20 @@ impl Cas {
 
     /// Writes a private, writable copy of the verified blob to the new file `destination`. `false`: no such blob.
     pub fn copy_to(&self, digest: &Digest, destination: &Path) -> Result<bool, StoreError> {
-        let Some(bytes) = self.read(digest)? else { return Ok(false) };
+        let path = self.path(digest);
+        let Some(mut blob) = if_present(File::open(&path)).on("read", &path)? else { return Ok(false) };
         // Never through an existing name: it could be a link to a blob.
-        let mut file = OpenOptions::new().write(true).create_new(true).open(destination).on("create", destination)?;
-        file.write_all(&bytes).on("write", destination)?;
-        Ok(true)
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create_new(true).open(destination).on("create", destination)?;
+        // As in `put_file`, and the copy is what is verified: an output of hundreds of megabytes never passes through our memory.
+        io::copy(&mut blob, &mut file).on("write", destination)?;
+        file.rewind().on("read", destination)?;
+        let found = digest_reader(&mut file, digest.size()).on("read", destination)?;
+        let is_good = self.keep_if(found == *digest, &path, &blob)?;
+        if !is_good {
+            layout::remove(destination)?;
+        }
+        Ok(is_good)
     }
 
     /// Whether a blob of this name and size is there. Not verified; the answer may be old when it arrives.
