@@ -13,8 +13,7 @@ const LINTS: &[&[&str]] = &[
     &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
 ];
 
-/// With the program as users have it, which the tasks after them need as well.
-const TESTS: &[&[&str]] = &[&["test", "--workspace", "--release"]];
+const TESTS: &[&[&str]] = &[&["test", "--workspace"]];
 
 /// For oneself, between two edits: the end-to-end tests with one LLVM, and without those that take minutes.
 const FAST_TESTS: &[&[&str]] = &[
