@@ -5,6 +5,7 @@
 
 mod bench;
 mod command;
+mod corpus;
 mod demo;
 mod dist;
 mod docs;

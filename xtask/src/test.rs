@@ -27,8 +27,7 @@ const FUZZ_SECONDS: u32 = 5;
 /// The same of the two versions that change from day to day.
 const LINKS_OF_THE_DAY: u32 = 10;
 
-/// Random links for each LLVM, others for each, by each way: a quarter of a second for each way. `cargo xtask fuzz links` takes any
-/// number.
+/// Random links for each LLVM, others for each: a quarter of a second for each way. `cargo xtask fuzz links` takes any number.
 const LINKS: u32 = 100;
 
 type Task = fn() -> Result<()>;

@@ -3,7 +3,7 @@
 use crate::bench::{scale, serial_distributor, small};
 use crate::command::task::{Task, dispatch};
 use crate::host::apt;
-use crate::{Result, demo, dist, docs, engine, fuzz, kernel, lld_tests, matrix, programs, test};
+use crate::{Result, corpus, demo, dist, docs, engine, fuzz, kernel, lld_tests, matrix, programs, test};
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -36,6 +36,11 @@ pub(crate) const TASKS: &[Task] = &[
         name: "matrix",
         help: "every version of LLVM that there is a package of, tried; writes docs/llvm-versions.md [VERSION…] [--seeds N] [--from SEED] [--no-kernel]; --today: what `test` does of it",
         run: matrix::run,
+    },
+    Task {
+        name: "corpus",
+        help: "builds of other people: each link by lld and by thindist; writes docs/corpus.md [NAME…] [--llvm N]",
+        run: corpus::run,
     },
     Task {
         name: "lld-tests",

@@ -18,6 +18,9 @@ pub(crate) struct Link {
     /// How lld was driven; nothing where the link was remembered.
     #[serde(default)]
     pub(crate) way: Option<String>,
+    /// Why that way.
+    #[serde(default)]
+    pub(crate) why: String,
     pub(crate) modules: u64,
     pub(crate) backends: Backends,
     pub(crate) phases_s: Phases,

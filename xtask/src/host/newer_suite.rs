@@ -127,6 +127,22 @@ impl Apt {
             .ok_or_else(|| format!("the source of {package} has no upstream part"))
     }
 
+    /// Fetches a source package and unpacks it, patched as the release has it, as `to`.
+    pub(crate) fn unpack_source(&self, package: &str, to: &Path) -> Result<()> {
+        let place = self.home.join("sources").join(package);
+        let described =
+            |paths: &[PathBuf]| paths.iter().find(|path| path.extension().is_some_and(|it| it == "dsc")).cloned();
+        files::make_dir(&place)?;
+        if described(&files::list(&place)?).is_none() {
+            let mut download = self.command("apt-get");
+            download.args(["source", "--download-only", package]).current_dir(&place);
+            run::logged(&format!("fetch the source of {package}"), &mut download, &self.log)?;
+        }
+        let description = described(&files::list(&place)?).ok_or_else(|| format!("apt-get fetched no {package}"))?;
+        let mut unpack = Command::new("dpkg-source");
+        run::quiet(unpack.args(["--no-check", "-x"]).arg(description).arg(to), &self.log)
+    }
+
     /// Whether there is such a package.
     pub(crate) fn has(&self, package: &str) -> bool {
         self.find(&format!("^{package}$"), |_| true).is_ok()

@@ -49,18 +49,25 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     all(&llvms, &ways, &regressions)?;
     let from = from.unwrap_or_else(any_seed);
     println!("== random links: {seeds} seeds from {from}");
-    let random: Vec<(String, Scenario)> = (from..from.saturating_add(seeds))
-        .map(|seed| (format!("seed {seed}"), generate::scenario(seed.into())))
-        .collect();
-    all(&llvms, &ways, &random)
+    all(&llvms, &ways, &scenarios(from..from.saturating_add(seeds)))
 }
 
-/// The first seeds, so many for each LLVM, as part of the tests, which are to give the same each time. Fresh ones are for the task.
+/// The first seeds, so many for each LLVM, as part of the tests, which are to give the same each time. Each is linked by the rule and
+/// by one of the ways, in turn. Fresh ones, and each by all ways, are for the task.
 pub(crate) fn briefly(seeds: u32) -> Result<()> {
-    LLVMS.iter().zip(0..).try_for_each(|(llvm, before)| {
-        let words = [("--llvm", *llvm), ("--from", 1 + before * seeds), ("--seeds", seeds)];
-        run(&words.map(|(word, number)| [word.to_owned(), number.to_string()]).concat())
-    })
+    all(&LLVMS, &WAYS, &regressions()?)?;
+    let (rule, others) = WAYS.split_first().unwrap_or((&"auto", &[]));
+    for (llvm, number) in LLVMS.iter().zip(0..) {
+        for (way, turn) in others.iter().zip(0..) {
+            let own = (number * seeds + turn..(number + 1) * seeds).step_by(others.len());
+            all(&[*llvm], &[rule, way], &scenarios(own))?;
+        }
+    }
+    Ok(())
+}
+
+fn scenarios(seeds: impl Iterator<Item = u32>) -> Vec<(String, Scenario)> {
+    seeds.map(|seed| (format!("seed {seed}"), generate::scenario(seed.into()))).collect()
 }
 
 fn any_seed() -> u32 {

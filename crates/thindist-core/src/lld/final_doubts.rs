@@ -69,11 +69,11 @@ pub fn doubt<'a>(
             return Some(format!("only bitcode names `{name}` strongly"));
         }
     }
-    // In-process it has been defined, so the reference that is left is not weak.
-    let is_gone = |name: &&str| !defined.contains(name) && !strong.contains(name) && weak.contains(name);
+    // In-process it has been defined: a reference that is left is not weak, and no library is asked for it.
+    let is_gone = |name: &&str| !defined.contains(name) && (strong.contains(name) || weak.contains(name));
     let mut was_defined = bitcode.iter().filter(|symbol| !is_open(symbol)).map(|symbol| stem(&symbol.name));
     if let Some(name) = was_defined.find(is_gone) {
-        return Some(format!("bitcode defines `{name}`, its object does not, and a weak reference is left"));
+        return Some(format!("bitcode defines `{name}`, its object does not, and a reference is left"));
     }
     let libraries = of(|file| file.kind == Kind::Shared, true);
     // One that a library defines lld defines all the same, and exports.
@@ -169,9 +169,10 @@ mod tests {
     /// A variable that is called: LLVM drops it, and nobody defines what is left.
     #[test]
     fn a_definition_that_was_dropped_is_still_one_in_process() {
-        let gone = Some("bitcode defines `v`, its object does not, and a weak reference is left");
+        let gone = Some("bitcode defines `v`, its object does not, and a reference is left");
         check(&["B D:v", "B D:f Uw:v", "N U:f"], "D:f Uw:v", gone);
-        check(&["B D:v", "B D:f U:v", "N U:f"], "D:f U:v", None);
+        check(&["B D:v", "B D:f U:v", "N? D:v"], "D:f U:v", gone);
+        check(&["B D:v", "B D:f U:v", "N U:f"], "D:f", None);
         check(&["B D:v", "B D:f Uw:v", "N U:f"], "D:f D:v Uw:v", None);
     }
 }
