@@ -16,6 +16,9 @@ use super::record::{self, Recorded};
 /// At the end of a source, in C and in C++.
 const ADDED: &str = "\nint added_by_the_corpus(int x);\nint added_by_the_corpus(int x) { return x * 7; }\n";
 
+const FIRST: &str = "first";
+const AGAIN: &str = "again";
+
 /// Where projects are built, and by what.
 pub(super) struct Place {
     home: Home,
@@ -44,7 +47,18 @@ impl Place {
             run::logged("fetch CMake and Meson", pip.args(["install", "--quiet", "cmake>=4", "meson"]), &log)?;
         }
         let apt = Apt::of_sources(&home.dir.join("apt"), &home.log("apt"))?;
-        Ok(Self { home: home.clone(), llvm, thindist, linker: record::linker(&home.dir)?, newest, apt })
+        let place = Self { home: home.clone(), llvm, thindist, linker: record::linker(&home.dir)?, newest, apt };
+        ["clang", "clang++"].iter().try_for_each(|name| place.write_compiler(name))?;
+        Ok(place)
+    }
+
+    /// A compiler that names the linker by itself.
+    fn write_compiler(&self, name: &str) -> Result<()> {
+        let (tool, linker) = (self.tool(name), linker_flags(&self.linker));
+        let path = self.home.dir.join(&tool);
+        let words = format!("{linker} -Wno-unused-command-line-argument");
+        files::write(&path, format!("#!/bin/sh\nexec /usr/bin/{tool} {words} \"$@\"\n"))?;
+        files::make_executable(&path)
     }
 
     fn tool(&self, name: &str) -> String {
@@ -59,18 +73,20 @@ impl Place {
     /// The environment of a build: compilers, flags, and the linker that records into `to`.
     fn set_environment(&self, command: &mut Command, project: &Project, to: &Path) {
         let compile = format!("-flto=thin {}", project.flags);
-        let linker = format!("-fuse-ld=lld --ld-path={}", self.linker.display());
-        // libtool drops what it does not know from a link, but nothing of the compiler's name.
+        let link = format!("-flto=thin {} {}", project.flags, linker_flags(&self.linker));
+        // libtool drops what it does not know from a link.
         let has_libtool = matches!(project.system, System::Autotools { .. } | System::Debian { .. });
-        let beside = if has_libtool { format!(" {linker} -Wno-unused-command-line-argument") } else { String::new() };
-        let link = format!("-flto=thin {} {linker}", project.flags);
+        let compiler = |name: &str| match has_libtool {
+            true => self.home.dir.join(self.tool(name)).display().to_string(),
+            false => self.tool(name),
+        };
         // A package's rules take the flags of its distribution and add these.
         let prefix = |name: &str| match project.system {
             System::Debian { .. } => format!("DEB_{name}_APPEND"),
             _ => name.to_owned(),
         };
         for (name, tool) in [("CC", "clang"), ("CXX", "clang++")] {
-            command.env(name, self.tool(tool) + &beside);
+            command.env(name, compiler(tool));
         }
         for (name, tool) in [("AR", "llvm-ar"), ("NM", "llvm-nm"), ("RANLIB", "llvm-ranlib")] {
             command.env(name, self.tool(tool));
@@ -82,18 +98,39 @@ impl Place {
     }
 }
 
+fn linker_flags(linker: &Path) -> String {
+    format!("-fuse-ld=lld --ld-path={}", linker.display())
+}
+
+/// What an earlier run has kept of a project that was built to its end.
+pub(super) fn kept(home: &Home, project: &Project) -> Result<Option<Built>> {
+    let (first, again) = (links(home, project, FIRST), links(home, project, AGAIN));
+    if !again.exists() {
+        return Ok(None);
+    }
+    Ok(Some(Built { first: record::read(&first)?, again: record::read(&again)? }))
+}
+
+fn directory_name(project: &Project) -> String {
+    project.name.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' }).collect()
+}
+
+fn links(home: &Home, project: &Project, round: &str) -> PathBuf {
+    home.dir.join(directory_name(project)).join(format!("links-{round}"))
+}
+
 /// The first build, an edit, and the second.
 pub(super) fn twice(place: &Place, project: &Project) -> Result<Built> {
-    let name: String = project.name.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '-' }).collect();
+    let name = directory_name(project);
     let build = Build { place, project, dir: place.home.dir.join(&name), name };
     files::remove_dir(&build.dir)?;
     files::make_dir(&build.dir)?;
     build.unpack()?;
-    let first = build.recorded("first", build.whole())?;
+    let first = build.recorded(FIRST, build.whole())?;
     let edited = build.source().join(project.edited);
     let mut file = OpenOptions::new().append(true).open(&edited).map_err(|error| cannot_edit(&edited, &error))?;
     file.write_all(ADDED.as_bytes()).map_err(|error| cannot_edit(&edited, &error))?;
-    let again = build.recorded("again", build.again())?;
+    let again = build.recorded(AGAIN, build.again())?;
     Ok(Built { first, again })
 }
 
@@ -123,7 +160,7 @@ impl Build<'_> {
 
     /// Runs these, and reads the links that they made.
     fn recorded(&self, round: &str, commands: Vec<Command>) -> Result<Vec<Recorded>> {
-        let to = self.dir.join(format!("links-{round}"));
+        let to = links(&self.place.home, self.project, round);
         files::make_dir(&to)?;
         for (number, mut command) in commands.into_iter().enumerate() {
             self.place.set_environment(&mut command, self.project, &to);
@@ -161,7 +198,7 @@ impl Build<'_> {
                 let check = self.program("make", &["check"]);
                 all([vec![configure], self.again(), vec![check]])
             }
-            System::Debian { .. } => vec![self.program("dpkg-buildpackage", &["-us", "-uc", "-b", "-d"])],
+            System::Debian { .. } => vec![self.program("dpkg-buildpackage", &["-us", "-uc", "-B", "-d"])],
         }
     }
 
@@ -182,7 +219,7 @@ impl Build<'_> {
             System::Autotools { .. } => vec![self.program("make", &[&jobs])],
             System::Debian { .. } => vec![
                 self.program("rm", &["-f", "debian/debhelper-build-stamp"]),
-                self.program("dpkg-buildpackage", &["-us", "-uc", "-b", "-d", "-nc"]),
+                self.program("dpkg-buildpackage", &["-us", "-uc", "-B", "-d", "-nc"]),
             ],
         }
     }
