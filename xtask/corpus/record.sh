@@ -3,6 +3,7 @@
 # and what differs: the output, the exit code, what was said, the file of --dependency-file.
 #
 # RECORD_TO is where, RECORD_LLD and RECORD_THINDIST are the two.
+# mktemp has said why: a link that cannot be recorded is to end the build.
 link=$(mktemp "$RECORD_TO/link-XXXXXXXXXX") || exit 1
 for word; do printf '%s\n' "$word"; done > "$link.words"
 pwd > "$link.directory"

@@ -13,11 +13,11 @@ mod run;
 mod sandbox;
 mod stats;
 
-pub use disk::SmallDisk;
+pub use disk::{Overlay, SmallDisk};
 pub use engine::{BadWire, Certificates, Code, FakeEngine, Fault, Offer, Simulated, Simulation, Wire, object_of};
 pub use fake_compiler::{Announcements, FakeCompiler, most_at_a_time};
 pub use fake_lld::{FakeLld, Part, messenger};
-pub use machine::{MemoryGroup, Overlay};
+pub use machine::MemoryGroup;
 pub use random::Random;
 pub use run::{Run, Tool};
 pub use sandbox::{Sandbox, VERSIONS, versions_or};

@@ -1,7 +1,6 @@
 //! Machines that have less than others: what a tool is run behind, and what the kernel refuses it.
 
 use crate::Tool;
-use crate::disk::mount;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use std::fs;
 use std::os::unix::process::CommandExt as _;
@@ -86,34 +85,5 @@ impl MemoryGroup {
 impl Drop for MemoryGroup {
     fn drop(&mut self) {
         let _ = fs::remove_dir(&self.0);
-    }
-}
-
-/// A directory on an overlay, as containers have them, unmounted when dropped. Needs root.
-#[derive(Debug)]
-pub struct Overlay(PathBuf);
-
-impl Overlay {
-    /// Lays one over `directory`, where that is: what is in it is the lower layer. `layers` gets the upper one.
-    ///
-    /// # Panics
-    ///
-    /// If it cannot be mounted.
-    #[must_use]
-    pub fn over(directory: &Path, layers: &Path) -> Self {
-        let (upper, work) = (layers.join("upper"), layers.join("work"));
-        for layer in [&upper, &work] {
-            fs::create_dir_all(layer).unwrap_or_else(|error| panic!("{}: {error}", layer.display()));
-        }
-        let lower = directory.display();
-        let options = format!("lowerdir={lower},upperdir={},workdir={}", upper.display(), work.display());
-        mount(&["-t", "overlay", "-o", &options, "thindist-test"], directory);
-        Self(directory.to_owned())
-    }
-}
-
-impl Drop for Overlay {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }

@@ -19,6 +19,9 @@ const ADDED: &str = "\nint added_by_the_corpus(int x);\nint added_by_the_corpus(
 const FIRST: &str = "first";
 const AGAIN: &str = "again";
 
+/// Beside both builds' links, when both have ended.
+const ENDED: &str = "ended";
+
 /// Where projects are built, and by what.
 pub(super) struct Place {
     home: Home,
@@ -35,6 +38,14 @@ pub(super) struct Place {
 pub(super) struct Built {
     pub(super) first: Vec<Recorded>,
     pub(super) again: Vec<Recorded>,
+}
+
+impl Built {
+    /// Of the edit: backends that ran, and all in the links that it led to.
+    pub(super) fn ran_again(&self) -> (u64, u64) {
+        let again = self.again.iter().filter_map(Recorded::thin);
+        again.fold((0, 0), |(ran, all), link| (ran + link.backends.run(), all + link.modules))
+    }
 }
 
 impl Place {
@@ -104,11 +115,11 @@ fn linker_flags(linker: &Path) -> String {
 
 /// What an earlier run has kept of a project that was built to its end.
 pub(super) fn kept(home: &Home, project: &Project) -> Result<Option<Built>> {
-    let (first, again) = (links(home, project, FIRST), links(home, project, AGAIN));
-    if !again.exists() {
+    if !home.dir.join(directory_name(project)).join(ENDED).exists() {
         return Ok(None);
     }
-    Ok(Some(Built { first: record::read(&first)?, again: record::read(&again)? }))
+    let of = |round| record::read(&links(home, project, round));
+    Ok(Some(Built { first: of(FIRST)?, again: of(AGAIN)? }))
 }
 
 fn directory_name(project: &Project) -> String {
@@ -131,6 +142,7 @@ pub(super) fn twice(place: &Place, project: &Project) -> Result<Built> {
     let mut file = OpenOptions::new().append(true).open(&edited).map_err(|error| cannot_edit(&edited, &error))?;
     file.write_all(ADDED.as_bytes()).map_err(|error| cannot_edit(&edited, &error))?;
     let again = build.recorded(AGAIN, build.again())?;
+    files::write(&build.dir.join(ENDED), "")?;
     Ok(Built { first, again })
 }
 

@@ -77,9 +77,9 @@ fn check(checks: &mut Checks, project: &Project, built: &Built) {
     let differing: Vec<String> = all().filter_map(Recorded::difference).collect();
     let same = require(differing.is_empty(), || differing.join("; "));
     checks.record(&format!("{name}: each link is lld's"), same.map(|()| format!("{} links", all().count())));
-    let again: Vec<_> = built.again.iter().filter_map(Recorded::thin).collect();
-    let (ran, all) = again.iter().fold((0, 0), |(ran, all), link| (ran + link.backends.run(), all + link.modules));
-    let said = format!("{ran} backends ran of {all} in {} links", again.len());
+    let (ran, all) = built.ran_again();
+    let said =
+        format!("{ran} backends ran of {all} in {} links", built.again.iter().filter_map(Recorded::thin).count());
     // The edited module's own, and where lld's private cache is quicker than a plan, those that lld's keys name: its importers.
     let outcome = require(ran > 0 && ran < all, || said.clone());
     checks.record(&format!("{name}: a function added"), outcome.map(|()| said.clone()));

@@ -30,11 +30,9 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn of(name: &'static str, built: &Built) -> Self {
-        let mut row = Self { name, ways: BTreeMap::new(), alone: Vec::new(), again: (0, 0), options: BTreeMap::new() };
+        let again = built.ran_again();
+        let mut row = Self { name, ways: BTreeMap::new(), alone: Vec::new(), again, options: BTreeMap::new() };
         built.first.iter().chain(&built.again).for_each(|link| row.add(link));
-        for link in built.again.iter().filter_map(Recorded::thin) {
-            row.again = (row.again.0 + link.backends.run(), row.again.1 + link.modules);
-        }
         row
     }
 

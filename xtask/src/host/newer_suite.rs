@@ -116,10 +116,7 @@ impl Apt {
 
     /// Fetches the upstream part of a source package into `to`, and says which file that is.
     pub(crate) fn source(&self, package: &str, to: &Path) -> Result<PathBuf> {
-        files::make_dir(to)?;
-        let mut download = self.command("apt-get");
-        download.args(["source", "--download-only", package]).current_dir(to);
-        run::logged(&format!("fetch the source of {package}"), &mut download, &self.log)?;
+        self.download_source(package, to)?;
         let is_upstream = |path: &PathBuf| path.to_string_lossy().contains(".orig.tar.");
         files::list(to)?
             .into_iter()
@@ -134,13 +131,18 @@ impl Apt {
             |paths: &[PathBuf]| paths.iter().find(|path| path.extension().is_some_and(|it| it == "dsc")).cloned();
         files::make_dir(&place)?;
         if described(&files::list(&place)?).is_none() {
-            let mut download = self.command("apt-get");
-            download.args(["source", "--download-only", package]).current_dir(&place);
-            run::logged(&format!("fetch the source of {package}"), &mut download, &self.log)?;
+            self.download_source(package, &place)?;
         }
         let description = described(&files::list(&place)?).ok_or_else(|| format!("apt-get fetched no {package}"))?;
         let mut unpack = Command::new("dpkg-source");
         run::quiet(unpack.args(["--no-check", "-x"]).arg(description).arg(to), &self.log)
+    }
+
+    fn download_source(&self, package: &str, to: &Path) -> Result<()> {
+        files::make_dir(to)?;
+        let mut download = self.command("apt-get");
+        download.args(["source", "--download-only", package]).current_dir(to);
+        run::logged(&format!("fetch the source of {package}"), &mut download, &self.log).map(drop)
     }
 
     /// Whether there is such a package.
