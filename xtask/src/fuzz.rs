@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::command::arguments;
 use crate::host::project::{self, Home};
 use crate::host::{files, run};
-use crate::{Result, links};
+use crate::{Result, links, random_edits};
 
 /// As the issue of fuzzing asks for; `cargo xtask test` takes fewer.
 const USUAL_SECONDS: u32 = 600;
@@ -22,8 +22,10 @@ const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-covera
 
 /// The task `fuzz`: the targets that are named, or all.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    if let Some(("links", rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        return links::run(rest);
+    match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("links", rest)) => return links::run(rest),
+        Some(("edits", rest)) => return random_edits::run(rest),
+        _ => {}
     }
     let mut arguments = arguments.to_vec();
     let seconds = arguments::take_number(&mut arguments, "--seconds")?.unwrap_or(USUAL_SECONDS);

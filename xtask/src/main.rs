@@ -18,6 +18,7 @@ mod links;
 mod lld_tests;
 mod matrix;
 mod programs;
+mod random_edits;
 mod test;
 
 use std::process::ExitCode;

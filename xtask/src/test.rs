@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::command::arguments;
 use crate::host::{apt, cargo, run};
 use crate::kernel::checks;
-use crate::{Result, engine, fuzz, links, matrix, programs};
+use crate::{Result, engine, fuzz, links, matrix, programs, random_edits};
 
 const LINTS: &[&[&str]] = &[
     &["fmt", "--all", "--check"],
@@ -36,6 +36,7 @@ type Task = fn() -> Result<()>;
 const TASKS: &[(&str, Task)] = &[
     ("fuzzing", || fuzz::briefly(FUZZ_SECONDS)),
     ("random links", || links::briefly(LINKS)),
+    ("random edits", random_edits::briefly),
     ("versions of the day", || matrix::of_the_day(LINKS_OF_THE_DAY)),
     ("an engine", engine::check_one),
     ("programs", programs::check_small),

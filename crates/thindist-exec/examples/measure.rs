@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use thindist_core::digest::Digest;
-use thindist_exec::{ActionCache, CachedOutput, CachedResult, Cas, State, look_up};
+use thindist_core::plan::action::Action;
+use thindist_exec::{ActionCache, Cas, NativeObject, Origin, State, look_up, results};
 
 const BLOBS: u32 = 1000;
 
@@ -58,17 +59,35 @@ fn put_unsynced(root: &Path, blobs: &[Vec<u8>]) {
     }
 }
 
+fn action(module: &Digest) -> Action {
+    Action {
+        compiler: *module,
+        arguments: Vec::new(),
+        module: *module,
+        index: *module,
+        imports: Vec::new(),
+        extra_inputs: Vec::new(),
+        working_directory_depth: 0,
+        elf_machine: 62,
+    }
+}
+
+fn object(digest: &Digest) -> NativeObject {
+    let (side, stderr, from) = (Box::default(), Vec::new(), Origin::Executed);
+    NativeObject { digest: *digest, side, stderr, from, estimate: None, times: Box::default() }
+}
+
 fn action_cache(root: &Path, cas: &Cas, blobs: &[Vec<u8>]) {
     let cache = ActionCache::open(&root.join("cache")).expect("a store");
     let digests: Vec<_> = blobs.iter().map(|blob| Digest::of(blob)).collect();
+    let actions: Vec<_> = digests.iter().map(action).collect();
     timed("put 1,000 action results", || {
-        for digest in &digests {
-            let path = "module.thinlto-native.o".to_owned();
-            let outputs = vec![CachedOutput { path, digest: *digest, executable: false }];
-            cache.put(digest, &CachedResult { outputs, ..CachedResult::default() }).expect("room on the disk");
+        for (action, digest) in actions.iter().zip(&digests) {
+            results::keep(cas, &cache, action, &object(digest)).expect("room on the disk");
         }
     });
-    let found = timed("look 1,000 up, two threads, blobs verified", || look_up(cas, &cache, &digests, 2));
+    let actions: Vec<_> = actions.iter().collect();
+    let found = timed("look 1,000 up, two threads, blobs verified", || look_up(cas, &cache, &actions, 2));
     assert!(found.iter().all(Option::is_some));
     let out = root.join("cache/out");
     fs::create_dir(&out).expect("a directory");

@@ -21,7 +21,7 @@ pub use run::job::{Job, NativeObject, Origin, Outcome, Source, Times};
 pub use run::local::{Executor, LocalExecutor};
 pub use run::schedule::{Limits, ProgressSink, Work, execute, look_up, run_all};
 pub use run::warm::WarmCompiler;
-pub use run::{object_check, process, scratch};
+pub use run::{object_check, process, results, scratch};
 pub use store::action_cache::{ActionCache, CachedOutput, CachedResult};
 pub use store::cas::Cas;
 pub use store::file_stamp::FileStamp;

@@ -29,7 +29,7 @@ pub(crate) const TASKS: &[Task] = &[
     Task { name: "kernel", help: "one step of the kernel checks; alone, lists the steps", run: kernel::run },
     Task {
         name: "fuzz",
-        help: "fuzz the parsers: `fuzz [TARGET…] [--seconds N]`; random links against lld: `fuzz links [--seeds N] [--from SEED] [--llvm N] [--way WAY] [--case FILE]`",
+        help: "fuzz the parsers: `fuzz [TARGET…] [--seconds N]`; random links against lld: `fuzz links [--seeds N] [--from SEED] [--llvm N] [--way WAY] [--case FILE]`; random edits of C with debug information: `fuzz edits [--seeds N] [--from SEED] [--llvm N]`",
         run: fuzz::run,
     },
     Task {
@@ -87,6 +87,11 @@ const BENCHES: &[Task] = &[
         name: "small",
         help: "8,000 modules of about 2 ms each against in-process ThinLTO and lld's cache [--rounds N]",
         run: small::run,
+    },
+    Task {
+        name: "edits",
+        help: "which backends run and which objects change after each edit of a kernel [SOURCE…] [--no-debug] [--llvm N]",
+        run: kernel::bench::edited::run,
     },
     Task { name: "programs", help: "the links of real programs [--rounds N] [NAME…] [--all]", run: programs::bench },
     Task {

@@ -6,5 +6,6 @@ pub(crate) mod files;
 pub(crate) mod machine;
 pub(crate) mod newer_suite;
 pub(crate) mod project;
+pub(crate) mod random;
 pub(crate) mod run;
 pub(crate) mod watched;

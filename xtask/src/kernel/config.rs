@@ -18,6 +18,12 @@ pub(crate) fn apply(kernel: &Kernel, home: &Home, suffix: &str) -> Result<()> {
     set(kernel, home, &Linker::InProcess, &wanted)
 }
 
+/// Configures `kernel` as the subset, with `more`.
+pub(crate) fn apply_with(kernel: &Kernel, home: &Home, more: &str) -> Result<()> {
+    let usual = format!("{SUBSET}{PREREQUISITES}CONFIG_LOCALVERSION=\"\"\n");
+    set(kernel, home, &Linker::InProcess, &merge(&usual, more))
+}
+
 /// Configures `kernel` with one setting of the subset replaced, and with `more`.
 pub(crate) fn apply_instead(
     kernel: &Kernel,

@@ -2,34 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::host::random::Random;
+
 use super::scenario::{Form, Kind, Object, Scenario, Symbol, Visibility, Word};
-
-/// SplitMix64: a seed is a link for ever, so the numbers may not be a library's that changes.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end.max(1) as u64).unwrap_or(0)
-    }
-
-    fn one_in(&mut self, of: usize) -> bool {
-        self.below(of) == 0
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        let index = self.below(from.len());
-        from.get(index).cloned().unwrap_or_else(|| unreachable!("there is something to pick from"))
-    }
-}
 
 /// Few names, so that objects meet.
 const NAMES: usize = 9;
@@ -125,7 +100,7 @@ const OPTIONS: &[&str] = &[
 
 /// The link of a seed.
 pub(crate) fn scenario(seed: u64) -> Scenario {
-    let mut random = Random(seed);
+    let mut random = Random::of(seed);
     let mut line = Vec::new();
     let mut objects = 0;
     let output = random.pick(OUTPUTS);

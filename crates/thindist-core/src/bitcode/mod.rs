@@ -20,7 +20,7 @@ use bitstream::{BitstreamError, Block, BlockInfo, Extent, Item, Record};
 use definitions::Definitions;
 use guid::guid;
 use module_flags::{FlagError, FlagReader, FlagValue};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Block and record numbers of LLVM's `LLVMBitCodes.h`, which never change their meaning.
 mod code {
@@ -53,6 +53,9 @@ mod code {
     /// The same after a function type.
     pub(crate) const CST_INLINEASM: u64 = 30;
 }
+
+/// The module flag that says so.
+const DEBUG_INFORMATION: &str = "Debug Info Version";
 
 /// The epoch of all bitcode so far; LLVM will raise it when old readers can no longer make sense of new files.
 const EPOCH: u64 = 0;
@@ -97,6 +100,10 @@ pub struct ModuleFacts {
     /// GUIDs of the global values, declared or defined, that are not `dso_local`: code that was compiled as `-fno-pic` has
     /// next to none.
     pub not_dso_local: Vec<u64>,
+    /// GUIDs of the functions that it declares or defines, if it has debug information.
+    pub functions: BTreeSet<u64>,
+    /// GUIDs of the variables that it declares or defines, but for local ones.
+    pub variables: BTreeSet<u64>,
     /// What the file's parts for regular LTO define, as far as these have summaries: so it is in the link's combined index.
     pub regular: Definitions,
     /// Assembly text stands outside of all functions.
@@ -172,6 +179,10 @@ struct Unnamed {
     yielding: Vec<(u64, u64)>,
     /// The same of each value that is not `dso_local`.
     not_dso_local: Vec<(u64, u64)>,
+    /// The same of each function, if there is debug information.
+    functions: Vec<(u64, u64)>,
+    /// The same of each variable that is not local.
+    variables: Vec<(u64, u64)>,
     /// The same of each definition, and whether it is `dso_local`.
     definitions: Vec<((u64, u64), bool)>,
 }
@@ -186,6 +197,8 @@ impl Unnamed {
         let yielding = self.yielding.drain(..).filter_map(range);
         self.facts.yielding.extend(yielding.map(|name| String::from_utf8_lossy(name).into_owned()));
         self.facts.not_dso_local.extend(self.not_dso_local.drain(..).filter_map(range).map(guid));
+        self.facts.functions.extend(self.functions.drain(..).filter_map(range).map(guid));
+        self.facts.variables.extend(self.variables.drain(..).filter_map(range).map(guid));
         for (name, is_dso_local) in self.definitions.drain(..) {
             range(name).into_iter().for_each(|name| self.facts.regular.add(guid(name), is_dso_local));
         }
@@ -268,6 +281,10 @@ struct ModuleReader<'a> {
     yielding: Vec<(u64, u64)>,
     /// The same of each value that is not `dso_local`.
     not_dso_local: Vec<(u64, u64)>,
+    /// The same of each function.
+    functions: Vec<(u64, u64)>,
+    /// The same of each variable that is not local.
+    variables: Vec<(u64, u64)>,
     /// The same of each definition, and whether it is `dso_local`.
     definitions: Vec<((u64, u64), bool)>,
     has_module_asm: bool,
@@ -301,6 +318,8 @@ impl<'a> ModuleReader<'a> {
                 self.flags.global();
                 self.yielding.extend(values::yielding_name(record));
                 self.not_dso_local.extend(values::name_if_not_dso_local(record));
+                self.functions.extend(values::function_name(record));
+                self.variables.extend(values::variable_name(record));
                 self.definitions.extend(values::definition(record));
             }
             _ => {}
@@ -382,11 +401,15 @@ impl<'a> ModuleReader<'a> {
     fn module(mut self, identification: Identification) -> Result<Unnamed, BitcodeError> {
         let yielding = std::mem::take(&mut self.yielding);
         let not_dso_local = std::mem::take(&mut self.not_dso_local);
+        let (functions, variables) = (std::mem::take(&mut self.functions), std::mem::take(&mut self.variables));
         let mut definitions = std::mem::take(&mut self.definitions);
         if self.kind != Some(LtoKind::Regular) {
             definitions.clear();
         }
-        Ok(Unnamed { yielding, not_dso_local, definitions, facts: self.facts(identification)? })
+        let facts = self.facts(identification)?;
+        let has_debug_information = facts.flags.contains_key(DEBUG_INFORMATION);
+        let functions = functions.into_iter().filter(|_| has_debug_information).collect();
+        Ok(Unnamed { yielding, not_dso_local, functions, variables, definitions, facts })
     }
 
     fn facts(self, identification: Identification) -> Result<ModuleFacts, BitcodeError> {
@@ -405,6 +428,8 @@ impl<'a> ModuleReader<'a> {
             flags,
             yielding: Vec::new(),
             not_dso_local: Vec::new(),
+            functions: BTreeSet::new(),
+            variables: BTreeSet::new(),
             regular: Definitions::default(),
             has_module_asm: self.has_module_asm,
             asm_inputs: sorted(self.asm_inputs),

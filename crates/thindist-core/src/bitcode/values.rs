@@ -47,6 +47,17 @@ pub(crate) fn name_if_not_dso_local(record: &Record<'_>) -> Option<(u64, u64)> {
     (!is_dso_local(record)?).then_some((record.value(0)?, record.value(1)?))
 }
 
+/// Where the name of a function is, declared or defined.
+pub(crate) fn function_name(record: &Record<'_>) -> Option<(u64, u64)> {
+    (record.code == MODULE_FUNCTION).then_some((record.value(0)?, record.value(1)?))
+}
+
+/// Where the name of a variable is that others can name, declared or defined.
+pub(crate) fn variable_name(record: &Record<'_>) -> Option<(u64, u64)> {
+    let is_named = record.code == MODULE_VARIABLE && !LOCAL.contains(&record.value(5)?);
+    is_named.then_some((record.value(0)?, record.value(1)?))
+}
+
 /// Where the name of a definition is that others can name, and whether it is `dso_local`.
 pub(crate) fn definition(record: &Record<'_>) -> Option<((u64, u64), bool)> {
     let is_definition = is_defined(record)? && !LOCAL.contains(&record.value(5)?);

@@ -1,7 +1,7 @@
 //! A backend action as a file beside its module: `thindist thin-link` writes it for `thindist backend`.
 //!
 //! The file says what the native object depends on, and nothing that changes without it: of a module that is imported in
-//! part it has the digest of that part and not of the module. So a build system that writes it only when it changes, and
+//! part it has the digest of that part and not of the module, unless there is debug information in it. So a build system that writes it only when it changes, and
 //! compares times, runs the backends that a content key would run.
 //!
 //! lld's identifier of the module is not in it: an archive member's has an offset, which moves with every symbol that the
@@ -14,11 +14,12 @@
 
 use crate::bitcode::written_by::{self, OtherWriter};
 use crate::digest::Digest;
+use crate::import_facts::{Part, Traces};
 use crate::plan::action::{Action, ExtraInput, ImportedModule};
 use serde::{Deserialize, Serialize};
 
 /// Raised whenever a key changes its meaning.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// One backend action, by paths where it reads and by digests where it must not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,13 +70,42 @@ pub struct Import {
 }
 
 /// What an importer takes of a module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Taken {
     /// The digest of the part.
     Part(Digest),
+    /// The part and, for its debug information, the module.
+    PartWithDebug {
+        /// The digest of the part.
+        part: Digest,
+        /// The digest of the module.
+        whole: Digest,
+        /// How an object shows it.
+        traces: Traces,
+    },
     /// The digest of the module.
     Whole(Digest),
+}
+
+impl Taken {
+    fn of(import: &ImportedModule) -> Self {
+        let whole = import.bitcode;
+        match import.part.clone() {
+            None => Self::Whole(whole),
+            Some(Part { digest, debug: None }) => Self::Part(digest),
+            Some(Part { digest, debug: Some(traces) }) => Self::PartWithDebug { part: digest, whole, traces },
+        }
+    }
+
+    /// `None`: the whole module.
+    fn part(&self) -> Option<Part> {
+        match self.clone() {
+            Self::Part(digest) => Some(Part { digest, debug: None }),
+            Self::PartWithDebug { part, traces, .. } => Some(Part { digest: part, debug: Some(traces) }),
+            Self::Whole(_) => None,
+        }
+    }
 }
 
 /// One file that assembly or the line names.
@@ -121,10 +151,11 @@ impl JobFile {
     /// The file for an action, as this version of thindist writes it.
     #[must_use]
     pub fn new(action: &Action, places: &Places<'_>, version: &str) -> Self {
-        let imports = action.imports.iter().zip(places.imports).map(|(import, path)| Import {
-            bitcode: path.clone(),
-            taken: import.part.map_or(Taken::Whole(import.bitcode), Taken::Part),
-        });
+        let imports = action
+            .imports
+            .iter()
+            .zip(places.imports)
+            .map(|(import, path)| Import { bitcode: path.clone(), taken: Taken::of(import) });
         let places_of_extra = places.extra_inputs.iter().cloned().chain(std::iter::repeat(None));
         let extra = action.extra_inputs.iter().zip(places_of_extra);
         let extra = extra.map(|(extra, file)| Extra { path: extra.path.clone(), file, content: extra.digest });
@@ -163,13 +194,11 @@ impl JobFile {
     /// The action, with the digests of the files as they are now: own bitcode, index, imported modules by rank.
     #[must_use]
     pub fn action(&self, module: Digest, index: Digest, imports: &[Digest]) -> Action {
-        let imported = self.imports.iter().zip(imports).map(|(import, bitcode)| ImportedModule {
-            bitcode: *bitcode,
-            part: match import.taken {
-                Taken::Part(part) => Some(part),
-                Taken::Whole(_) => None,
-            },
-        });
+        let imported = self
+            .imports
+            .iter()
+            .zip(imports)
+            .map(|(import, bitcode)| ImportedModule { bitcode: *bitcode, part: import.taken.part() });
         let extra = self.extra_inputs.iter();
         Action {
             compiler: self.compiler.identity,
@@ -196,7 +225,10 @@ mod tests {
             index: Digest::of(b"index"),
             imports: vec![
                 ImportedModule { bitcode: Digest::of(b"whole"), part: None },
-                ImportedModule { bitcode: Digest::of(b"in part"), part: Some(Digest::of(b"part")) },
+                ImportedModule {
+                    bitcode: Digest::of(b"in part"),
+                    part: Some(Part { digest: Digest::of(b"part"), debug: None }),
+                },
             ],
             extra_inputs: vec![ExtraInput { path: "a b".into(), digest: Digest::of(b"extra") }],
             working_directory_depth: 1,
@@ -244,10 +276,10 @@ mod tests {
         let text = sample().1.to_text().unwrap();
         let error = JobFile::parse(text.as_bytes(), "1.2.4").unwrap_err().to_string();
         assert!(error.contains("1.2.3") && error.contains("1.2.4"), "{error}");
-        let newer = text.replace("\"schema\": 2", "\"schema\": 3");
+        let newer = text.replace("\"schema\": 3", "\"schema\": 4");
         assert!(matches!(
             JobFile::parse(newer.as_bytes(), "1.2.3"),
-            Err(JobFileError::Version(OtherWriter { schema: 3, .. }))
+            Err(JobFileError::Version(OtherWriter { schema: 4, .. }))
         ));
         assert!(matches!(JobFile::parse(b"{", "1.2.3"), Err(JobFileError::Json(_))));
         let more = text.replace("\"bitcode\": \"m.o\"", "\"bitcode\": \"m.o\", \"colour\": 1");

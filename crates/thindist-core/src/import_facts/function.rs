@@ -17,7 +17,9 @@ mod code {
     pub(super) const BR: u64 = 11;
     pub(super) const INVOKE: u64 = 13;
     pub(super) const PHI: u64 = 16;
+    pub(super) const DEBUG_LOC_AGAIN: u64 = 33;
     pub(super) const CALL: u64 = 34;
+    pub(super) const DEBUG_LOC: u64 = 35;
     pub(super) const CALLBR: u64 = 57;
 
     /// Of a value and of a block.
@@ -142,6 +144,11 @@ impl<'a> Body<'_, 'a> {
     }
 
     fn instruction(&mut self, record: &Record<'_>) -> Option<()> {
+        if self.tables.leaves_debug_out && matches!(record.code, code::DEBUG_LOC | code::DEBUG_LOC_AGAIN) {
+            // That the instruction before it is somewhere in the source, and not where.
+            self.sink.number(code::DEBUG_LOC);
+            return Some(());
+        }
         self.sink.number(record.code);
         let values = record.values.as_slice();
         self.sink.number(values.len() as u64);
@@ -179,7 +186,10 @@ pub(super) fn attachment(
     reached: &mut Reached,
 ) -> Option<()> {
     sink.number(kind);
-    if tables.source_location_kind == Some(kind) {
+    if tables.leaves_debug_out && tables.kinds.debug.contains(&kind) {
+        return Some(());
+    }
+    if tables.kinds.source_location == Some(kind) {
         // Any edit above it moves it, so not what is in it is described but which one it is.
         sink.number(reached.place_of(usize::try_from(number).ok()?));
         return Some(());
@@ -218,6 +228,8 @@ impl Fields<'_, '_, '_, '_> {
             'v' => tables.value(before(*next, value)?, sink, reached)?,
             's' => tables.value(before_signed(*next, value)?, sink, reached)?,
             'm' => tables.optional_metadata(value, sink, reached, tables::DEEPEST)?,
+            'd' if tables.leaves_debug_out => {}
+            'e' if tables.leaves_debug_out => tables.described_value(value, sink, reached)?,
             // A bundle's metadata operand: not a value, and its own number would follow.
             'V' if value == METADATA_OPERAND => return None,
             'V' => {

@@ -9,6 +9,8 @@
 //! | `s` | the same, signed: a phi may refer to what follows it |
 //! | `V` | the same as `v`; a value that follows has its type after it |
 //! | `m` | metadata, plus one; zero is none |
+//! | `d` | a node of debug information, which is left out |
+//! | `e` | what a variable is, in debug information: metadata that is a value or a list of them |
 //!
 //! A row's head stands once, its tail any number of times until the record ends. Codes without a row are those of old
 //! LLVM versions, of other platforms (funclets), and whatever comes after this was written: what holds one of them is
@@ -60,36 +62,41 @@ pub(super) const CONSTANTS: &[Layout] = &[
 
 /// Instructions and what stands between them, but for calls, invocations, phis and branches, which no fixed row can tell.
 pub(super) const INSTRUCTIONS: &[Layout] = &[
-    value(2, "Vv#", "#"),     // BINOP: operands, opcode, flags
-    value(3, "Vt#", "#"),     // CAST: operand, type, opcode, flags
-    value(6, "VV", ""),       // EXTRACTELT
-    value(7, "VvV", ""),      // INSERTELT
-    value(8, "Vvv", ""),      // SHUFFLEVEC: operands, mask
-    effect(10, "", "V"),      // RET
-    effect(12, "tv#", "c#"),  // SWITCH: type, condition, default block, case and block
-    effect(15, "", ""),       // UNREACHABLE
-    value(19, "ttc#", "#"),   // ALLOCA: type, type of the count, count, alignment and flags, address space
-    value(20, "Vt##", ""),    // LOAD: pointer, type, alignment, volatile
-    value(23, "tvt", ""),     // VAARG: type of the list, list, type
-    value(26, "V", "#"),      // EXTRACTVAL: aggregate, indices
-    value(27, "VV", "#"),     // INSERTVAL: aggregate, value, indices
-    value(28, "Vv#", "#"),    // CMP2: operands, predicate, flags
-    value(29, "VvV", "#"),    // VSELECT: true, false, condition, flags
-    effect(31, "tv", "#"),    // INDIRECTBR: type, address, blocks
-    effect(33, "", ""),       // DEBUG_LOC_AGAIN
-    effect(35, "##mm", "#"),  // DEBUG_LOC: line, column, scope, inlined at, implicit, atom
-    effect(36, "##", ""),     // FENCE: ordering, scope
-    effect(39, "V", ""),      // RESUME
-    value(41, "Vt####", ""),  // LOADATOMIC: as LOAD, ordering, scope
-    value(43, "#t", "V"),     // GEP: flags, element type, operands
-    effect(44, "VV##", ""),   // STORE: pointer, value, alignment, volatile
-    effect(45, "VV####", ""), // STOREATOMIC: as STORE, ordering, scope
-    value(46, "VVv", "#"),    // CMPXCHG: pointer, expected, new, volatile, orderings, scope, weak, alignment
-    value(47, "t##", "#V"),   // LANDINGPAD: type, cleanup, number of clauses, kind and clause
-    effect(55, "#", "V"),     // OPERAND_BUNDLE: tag, operands; of the call that follows
-    value(56, "V#", "#"),     // UNOP: operand, opcode, flags
-    value(58, "V", ""),       // FREEZE
-    value(59, "VV", "#"),     // ATOMICRMW: pointer, value, operation, volatile, ordering, scope, alignment
+    value(2, "Vv#", "#"),      // BINOP: operands, opcode, flags
+    value(3, "Vt#", "#"),      // CAST: operand, type, opcode, flags
+    value(6, "VV", ""),        // EXTRACTELT
+    value(7, "VvV", ""),       // INSERTELT
+    value(8, "Vvv", ""),       // SHUFFLEVEC: operands, mask
+    effect(10, "", "V"),       // RET
+    effect(12, "tv#", "c#"),   // SWITCH: type, condition, default block, case and block
+    effect(15, "", ""),        // UNREACHABLE
+    value(19, "ttc#", "#"),    // ALLOCA: type, type of the count, count, alignment and flags, address space
+    value(20, "Vt##", ""),     // LOAD: pointer, type, alignment, volatile
+    value(23, "tvt", ""),      // VAARG: type of the list, list, type
+    value(26, "V", "#"),       // EXTRACTVAL: aggregate, indices
+    value(27, "VV", "#"),      // INSERTVAL: aggregate, value, indices
+    value(28, "Vv#", "#"),     // CMP2: operands, predicate, flags
+    value(29, "VvV", "#"),     // VSELECT: true, false, condition, flags
+    effect(31, "tv", "#"),     // INDIRECTBR: type, address, blocks
+    effect(33, "", ""),        // DEBUG_LOC_AGAIN
+    effect(35, "##mm", "#"),   // DEBUG_LOC: line, column, scope, inlined at, implicit, atom
+    effect(36, "##", ""),      // FENCE: ordering, scope
+    effect(39, "V", ""),       // RESUME
+    value(41, "Vt####", ""),   // LOADATOMIC: as LOAD, ordering, scope
+    value(43, "#t", "V"),      // GEP: flags, element type, operands
+    effect(44, "VV##", ""),    // STORE: pointer, value, alignment, volatile
+    effect(45, "VV####", ""),  // STOREATOMIC: as STORE, ordering, scope
+    value(46, "VVv", "#"),     // CMPXCHG: pointer, expected, new, volatile, orderings, scope, weak, alignment
+    value(47, "t##", "#V"),    // LANDINGPAD: type, cleanup, number of clauses, kind and clause
+    effect(55, "#", "V"),      // OPERAND_BUNDLE: tag, operands; of the call that follows
+    value(56, "V#", "#"),      // UNOP: operand, opcode, flags
+    value(58, "V", ""),        // FREEZE
+    value(59, "VV", "#"),      // ATOMICRMW: pointer, value, operation, volatile, ordering, scope, alignment
+    effect(61, "ddde", ""),    // DEBUG_RECORD_VALUE: location, variable, expression, value
+    effect(62, "ddde", ""),    // DEBUG_RECORD_DECLARE: the same
+    effect(63, "dddedde", ""), // DEBUG_RECORD_ASSIGN: the same, identity, expression and value of the address
+    effect(64, "dddV", ""),    // DEBUG_RECORD_VALUE_SIMPLE: location, variable, expression, value
+    effect(65, "dd", ""),      // DEBUG_RECORD_LABEL: location, label
 ];
 
 /// The row of a record code.
@@ -107,7 +114,7 @@ mod tests {
             assert!(rows.windows(2).all(|pair| matches!(pair, [a, b] if a.code < b.code)), "rows are sorted");
             for row in rows {
                 let letters = row.head.chars().chain(row.tail.chars());
-                assert!(letters.into_iter().all(|letter| "#tcvsVm".contains(letter)), "{row:?}");
+                assert!(letters.into_iter().all(|letter| "#tcvsVmde".contains(letter)), "{row:?}");
             }
         }
     }

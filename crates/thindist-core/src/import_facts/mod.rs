@@ -11,9 +11,10 @@
 //! values that were reached, as an import declares these. Beside the definitions stands what an import takes from the
 //! module as such: target, module assembly, flags and other named metadata, the names of structures, tables of kinds.
 //!
+//! Debug information is left out ([`debug`]), and a part says so: whether it counts is seen in the object.
+//!
 //! **Where this gives up, the importer depends on the whole file**, as it would without this module. It gives up on
-//! every record that `layout` has no row for, and on debug information (whose lines move with every edit above them). A
-//! definition that reaches a local value is described, but does not suffice if the import would show the module's own hash:
+//! every record that `layout` has no row for. A definition that reaches a local value is described, but does not suffice if the import would show the module's own hash:
 //! LLVM promotes a local value to `name.llvm.HASH`, and HASH covers the whole file, unless the names are
 //! [stable](crate::index::promoted_names). What is described otherwise has no such name in it, so the plan can leave the hash out of
 //! the index.
@@ -21,9 +22,14 @@
 //! `!srcloc`, the place of inline assembly in the source, is for messages: which pieces of assembly have one place counts, as a
 //! pass that compares instructions compares it as well, and where that is does not.
 //!
+//! The order of all variables counts as well, as far as the backend meets them ([`Met`]): when LLVM has imported from a module,
+//! it puts each variable that this one names and the importer has behind all others, in the order of the imported module.
+//!
 //! It does not know what is imported from where: that is in the individual indexes.
 
 mod attributes;
+mod debug;
+mod debug_shown;
 mod facts;
 mod function;
 mod globals;
@@ -34,9 +40,11 @@ mod types;
 
 use crate::bitcode::bitstream::{self, Block, BlockInfo, Extent, Item, Record};
 use crate::bitcode::guid::{guid, local_guid};
-pub use facts::ImportFacts;
+pub use debug::Traces;
+pub use debug_shown::shown;
 use facts::{Content, OWN_NODE};
-use globals::{Kind, Names};
+pub use facts::{ImportFacts, Met, Part};
+use globals::{Global, Kind, Names};
 use sink::{Id, Sink};
 use std::collections::{BTreeMap, BTreeSet};
 use tables::{Reached, Tables};
@@ -74,6 +82,11 @@ mod code {
 /// The module version since which names are in a table of their own.
 const NAMES_APART: u64 = 2;
 const SOURCE_LOCATION: &[u8] = b"srcloc";
+/// Kinds of metadata that lead to debug information and to nothing else.
+const DEBUG_KINDS: [&[u8]; 2] = [b"dbg", b"DIAssignID"];
+/// The list of a module's compile units.
+const UNITS: &[u8] = b"llvm.dbg.cu";
+
 /// Reads what importers get of a module; `None` if nothing can be said of any import.
 ///
 /// `bytes` have been read before, by [`crate::bitcode::read_module`], which names what is damaged; here damage is one
@@ -229,8 +242,12 @@ impl<'a> ModuleReader<'a> {
         loop {
             match block.next(info, &mut record).ok()? {
                 Item::Record => {
-                    if record.bytes_from(1)? == SOURCE_LOCATION {
-                        self.tables.source_location_kind = record.value(0);
+                    let name = record.bytes_from(1)?;
+                    if name == SOURCE_LOCATION {
+                        self.tables.kinds.source_location = record.value(0);
+                    }
+                    if DEBUG_KINDS.contains(&name.as_slice()) {
+                        self.tables.kinds.debug.extend(record.value(0));
                     }
                     self.common.tag(b'k');
                     self.common.numbers(&record.values);
@@ -242,7 +259,10 @@ impl<'a> ModuleReader<'a> {
     }
 
     fn facts(mut self, info: &BlockInfo) -> Option<ImportFacts> {
+        let unit = self.unit()?;
         let common = self.common()?;
+        let variables = self.tables.globals.iter().filter(|global| global.kind == Kind::Variable);
+        let variables = variables.map(|global| self.guid(global)).collect();
         let mut bodies = std::mem::take(&mut self.bodies).into_iter();
         let mut definitions = Vec::new();
         for place in 0..self.tables.globals.len() {
@@ -250,13 +270,32 @@ impl<'a> ModuleReader<'a> {
             if !global.is_defined {
                 continue;
             }
-            let guid = if global.is_local { local_guid(&self.source_file, &global.name) } else { guid(&global.name) };
+            let guid = self.guid(global);
             let body = if global.kind == Kind::Function { Some(bodies.next()?) } else { None };
             // An import of a value that others share under one name is all that is described.
             let content = if global.ties { None } else { self.definition(place, body, info) };
             definitions.push((guid, content));
         }
-        unambiguous(&definitions).then_some(ImportFacts { common, definitions })
+        unambiguous(&definitions).then_some(ImportFacts { common, unit, variables, definitions })
+    }
+
+    fn guid(&self, global: &Global) -> u64 {
+        if global.is_local { local_guid(&self.source_file, &global.name) } else { guid(&global.name) }
+    }
+
+    /// Takes the compile unit out of the named metadata, with the name of its file; there may be none. `None` if more than its
+    /// unit shows what an object holds of the module's debug information.
+    #[expect(clippy::option_option, reason = "there may be none, or it may not be known")]
+    fn unit(&mut self) -> Option<Option<String>> {
+        let Some(place) = self.tables.named_nodes.iter().position(|node| node.name == UNITS) else { return Some(None) };
+        let node = self.tables.named_nodes.remove(place);
+        let [unit] = node.operands[..] else { return None };
+        let debug::Node::Unit(record) = self.tables.debug_node(unit)? else { return None };
+        let file = debug::unit(record, |number| self.tables.string(number), &mut self.common)?;
+        let debug::Node::File(name) = self.tables.debug_node(file)? else { return None };
+        let name = std::str::from_utf8(self.tables.string(*name)?).ok()?.to_owned();
+        self.tables.leaves_debug_out = true;
+        (!name.is_empty() && !self.tables.has_unified_types).then_some(Some(name))
     }
 
     /// What every import takes from the module as such.
@@ -283,14 +322,20 @@ impl<'a> ModuleReader<'a> {
 
     fn definition(&mut self, place: usize, body: Option<Block<'a>>, info: &BlockInfo) -> Option<Content> {
         let (mut sink, mut reached) = match body {
-            Some(block) => function::describe(&mut self.tables, place, block, &mut info.clone())?,
+            Some(block) => {
+                let described = function::describe(&mut self.tables, place, block, &mut info.clone());
+                // A function has types of its own, of which only it knows.
+                let has_unified_types = std::mem::take(&mut self.tables.has_unified_types);
+                described.filter(|_| !(has_unified_types && self.tables.leaves_debug_out))?
+            }
             None => self.variable(place)?,
         };
         reached.globals.insert((place, false));
-        let Headers { distinct, reaches_local, not_dso_local } = self.headers(reached, Some(place), &mut sink)?;
+        let Headers { distinct, reaches_local, not_dso_local, declared, variables } =
+            self.headers(reached, Some(place), &mut sink)?;
         let number = |node| if self.tables.is_own(node) { Some(OWN_NODE) } else { u32::try_from(node).ok() };
         let distinct = distinct.into_iter().map(number).collect::<Option<_>>()?;
-        Some(Content { id: sink.finish(), reaches_local, distinct, not_dso_local })
+        Some(Content { id: sink.finish(), reaches_local, distinct, not_dso_local, declared, variables })
     }
 
     fn variable(&mut self, place: usize) -> Option<(Sink, Reached)> {
@@ -305,7 +350,7 @@ impl<'a> ModuleReader<'a> {
     /// unrelated definition may change that of the module.
     fn headers(&mut self, mut reached: Reached, own: Option<usize>, sink: &mut Sink) -> Option<Headers> {
         let mut reaches_local = false;
-        let mut not_dso_local = Vec::new();
+        let (mut not_dso_local, mut declared, mut variables) = (Vec::new(), Vec::new(), Vec::new());
         let mut headers: BTreeMap<Vec<u8>, Id> = BTreeMap::new();
         while let Some((place, names_blocks)) = reached.globals.pop_first() {
             let global = self.tables.globals.get(place)?;
@@ -319,6 +364,12 @@ impl<'a> ModuleReader<'a> {
             if !global.is_local && !global.is_dso_local {
                 not_dso_local.push(guid(&global.name));
             }
+            if global.kind == Kind::Variable {
+                variables.push(self.guid(global));
+            }
+            if self.tables.is_described_declaration(global) {
+                declared.push(guid(&global.name));
+            }
             let name = global.name.clone();
             let mut header = Sink::of(b'H');
             header.id(&global.header);
@@ -331,7 +382,7 @@ impl<'a> ModuleReader<'a> {
         for header in headers.values() {
             sink.id(header);
         }
-        Some(Headers { distinct: reached.distinct, reaches_local, not_dso_local })
+        Some(Headers { distinct: reached.distinct, reaches_local, not_dso_local, declared, variables })
     }
 }
 
@@ -343,6 +394,10 @@ struct Headers {
     reaches_local: bool,
     /// The GUIDs of those that are not `dso_local`.
     not_dso_local: Vec<u64>,
+    /// The GUIDs of functions that are only declared, with a description for debug information.
+    declared: Vec<u64>,
+    /// The GUIDs of variables.
+    variables: Vec<u64>,
 }
 
 fn unambiguous(definitions: &[(u64, Option<Content>)]) -> bool {

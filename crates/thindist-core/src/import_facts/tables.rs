@@ -5,7 +5,8 @@
 //! headers, and whatever those reach, can be added once at the end.
 
 use super::attributes::Attributes;
-use super::globals::Global;
+use super::debug;
+use super::globals::{Global, Kind};
 use super::layout::{self, CONSTANTS};
 use super::sink::{Id, Sink};
 use super::types::Types;
@@ -35,6 +36,8 @@ pub(super) mod metadata {
     pub(in super::super) const GLOBAL_DECL_ATTACHMENT: u64 = 36;
     pub(in super::super) const INDEX_OFFSET: u64 = 38;
     pub(in super::super) const INDEX: u64 = 39;
+    /// Values that one variable is made of.
+    pub(in super::super) const ARGUMENTS: u64 = 46;
 }
 
 /// Deeper nesting than compilers make; what is deeper is not described, so that a made-up file cannot exhaust the stack.
@@ -98,7 +101,9 @@ enum Entry<'a> {
         is_distinct: bool,
         operands: Vec<u64>,
     },
-    /// Debug information, most often.
+    /// What a variable is, in debug information.
+    Arguments(Vec<u64>),
+    Debug(debug::Node),
     Unknown,
 }
 
@@ -117,14 +122,26 @@ pub(super) struct NamedNode {
     pub(super) operands: Vec<u64>,
 }
 
+/// The numbers of kinds of metadata that are described in a way of their own.
+#[derive(Debug, Default)]
+pub(super) struct Kinds {
+    /// `srcloc`: where inline assembly stands in the source, for messages only.
+    pub(super) source_location: Option<u64>,
+    /// `dbg` and `DIAssignID`: debug information.
+    pub(super) debug: Vec<u64>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Tables<'a> {
     pub(super) types: Types,
     pub(super) attributes: Attributes,
     pub(super) globals: Vec<Global>,
     pub(super) named_nodes: Vec<NamedNode>,
-    /// The number of the metadata kind `srcloc`: where inline assembly stands in the source, for messages only.
-    pub(super) source_location_kind: Option<u64>,
+    pub(super) kinds: Kinds,
+    /// Debug information is left out: set once it is known that it can be.
+    pub(super) leaves_debug_out: bool,
+    /// Types of debug information have identifiers.
+    pub(super) has_unified_types: bool,
     values: Vec<(Value, Memo)>,
     entries: Vec<(Entry<'a>, Memo)>,
     /// How many values and metadata the module has; all further ones are the function's.
@@ -218,7 +235,11 @@ impl<'a> Tables<'a> {
             metadata::NODE | metadata::DISTINCT_NODE => {
                 Entry::Node { is_distinct: record.code == metadata::DISTINCT_NODE, operands: record.values.clone() }
             }
-            _ => Entry::Unknown,
+            metadata::ARGUMENTS => Entry::Arguments(record.values.clone()),
+            code => {
+                self.has_unified_types |= debug::is_unified(code, &record.values);
+                debug::Node::read(code, &record.values).map_or(Entry::Unknown, Entry::Debug)
+            }
         };
         self.entries.push((entry, Memo::Unasked));
         Some(())
@@ -318,6 +339,40 @@ impl<'a> Tables<'a> {
         Some(())
     }
 
+    /// A string by its number plus one; zero is the empty one.
+    pub(super) fn string(&self, number: u64) -> Option<&'a [u8]> {
+        let Some(place) = number.checked_sub(1) else { return Some(&[]) };
+        match self.entries.get(usize::try_from(place).ok()?)? {
+            (Entry::String(bytes), _) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// A node of debug information by its number.
+    pub(super) fn debug_node(&self, number: u64) -> Option<&debug::Node> {
+        match self.entries.get(usize::try_from(number).ok()?)? {
+            (Entry::Debug(node), _) => Some(node),
+            _ => None,
+        }
+    }
+
+    /// A function of which the module has no more than a declaration, and what debug information says of that.
+    pub(super) fn is_described_declaration(&self, global: &Global) -> bool {
+        let is_declared = global.kind == Kind::Function && !global.is_defined;
+        is_declared && global.attachments.iter().any(|(kind, _)| self.kinds.debug.contains(kind))
+    }
+
+    /// Writes what a debug record says of a value: the value alone.
+    pub(super) fn described_value(&mut self, number: u64, sink: &mut Sink, reached: &mut Reached) -> Option<()> {
+        let Entry::Arguments(values) = &self.entries.get(usize::try_from(number).ok()?)?.0 else {
+            return self.metadata(number, sink, reached);
+        };
+        let values = values.clone();
+        sink.tag(b'A');
+        sink.number(values.len() as u64);
+        values.into_iter().try_for_each(|value| self.metadata(value, sink, reached))
+    }
+
     /// Writes what the metadata of this number is.
     pub(super) fn metadata(&mut self, number: u64, sink: &mut Sink, reached: &mut Reached) -> Option<()> {
         self.metadata_within(number, sink, reached, DEEPEST)
@@ -327,6 +382,11 @@ impl<'a> Tables<'a> {
         let depth = depth.checked_sub(1)?;
         let place = usize::try_from(number).ok()?;
         let (entry, memo) = self.entries.get_mut(place)?;
+        // Of a loop: where it is in the source.
+        if self.leaves_debug_out && matches!(entry, Entry::Debug(debug::Node::Location)) {
+            sink.tag(b'L');
+            return Some(());
+        }
         if matches!(entry, Entry::Node { is_distinct: true, .. }) {
             sink.tag(b'D');
             sink.number(reached.place_of(place));
@@ -372,7 +432,7 @@ impl<'a> Tables<'a> {
                     }
                 }
             }
-            Entry::Unknown => return None,
+            Entry::Arguments(_) | Entry::Debug(_) | Entry::Unknown => return None,
         }
         Some(Described { id: sink.finish(), reached })
     }

@@ -82,6 +82,11 @@ pub fn doubt<'a>(
         return Some(format!("a shared library has `{}`, which lld defines", stem(&symbol.name)));
     }
     let shared = names(libraries.into_iter().filter(|symbol| !is_open(symbol)).collect());
+    // In-process the library comes first, and its size goes with the bitcode's symbol that the object's replaces.
+    let mut common = objects.clone().flatten().filter(|symbol| symbol.definition == Definition::Common);
+    if let Some(symbol) = common.find(|symbol| shared.contains(stem(&symbol.name))) {
+        return Some(format!("a shared library has `{}`, a common symbol of bitcode", stem(&symbol.name)));
+    }
     let lazy =
         names(of(|file| file.kind != Kind::Shared, false).into_iter().filter(|symbol| !is_open(symbol)).collect());
     let mut open = strong.iter().chain(&weak).filter(|name| !defined.contains(*name));
@@ -155,6 +160,14 @@ mod tests {
         check(&["B D:main", "S D:f U:etext"], "D:main", has);
         check(&["S D:f D:etext", "B D:main"], "D:main", has);
         check(&["B D:main", "N D:etext", "S D:f U:etext"], "D:main", None);
+    }
+
+    /// lld gives it the size that the library has, unless LTO comes between.
+    #[test]
+    fn a_common_symbol_that_a_shared_library_has() {
+        check(&["B C:s", "S D:s"], "C:s", Some("a shared library has `s`, a common symbol of bitcode"));
+        check(&["B C:s", "S D:f"], "C:s", None);
+        check(&["B D:s", "S D:s"], "D:s", None);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub struct Version {
     pub passes: &'static [&'static str],
     /// An object that lld takes from its cache has the cache's name for it in maps and messages, and no temporary's.
     pub shows_cached_objects: bool,
+    /// Objects show debug information of an import only together with its compile unit, or with what it declares:
+    /// [`crate::import_facts::Traces`].
+    pub shows_units: bool,
     /// What keeps clang's driver from reading configuration files of its own accord.
     pub without_configuration: &'static [&'static str],
 }
@@ -53,9 +56,9 @@ pub const VERSIONS: &[Version] = &[
     showing_cached_objects(16),
     showing_cached_objects(17),
     Version { names_lto_objects: true, ..showing_cached_objects(18) },
-    apart(19),
+    Version { shows_units: true, ..apart(19) },
     Version { dtlto: Dtlto::Files, ..apart(21) },
-    Version { dtlto: Dtlto::Archives, ..apart(22) },
+    Version { dtlto: Dtlto::Archives, shows_units: true, ..apart(22) },
     Version { dtlto: Dtlto::Archives, passes: INTERCHANGE, ..apart(23) },
     Version { dtlto: Dtlto::Archives, passes: INTERCHANGE, ..apart(24) },
 ];
@@ -73,6 +76,7 @@ const fn apart(major: u32) -> Version {
         relaxed_relocations: &[],
         passes: &[],
         shows_cached_objects: false,
+        shows_units: false,
         without_configuration: NO_CONFIGURATION,
     }
 }

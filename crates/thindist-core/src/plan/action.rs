@@ -4,20 +4,44 @@
 //! from the one traversal in [`Action::visit`], which also feeds the explanation; so an explanation cannot omit what
 //! the key includes. docs/cache-key.md gives the format.
 
-use crate::action_files::{SIDE_OUTPUTS, THEN};
+use crate::action_files::{LINK_FILE_NAMES, SIDE_OUTPUTS, THEN};
 use crate::digest::{Digest, Hasher};
+use crate::import_facts::Part;
+use std::collections::BTreeSet;
 
 /// Raised whenever the meaning of a field or the way a backend is run changes, so that old results are never met.
 const KEY_VERSION: u32 = 2;
+
+/// What is in the key of an import: the module; what is taken of it; that and the module, for its debug information; or without.
+const WHOLE: u64 = 0;
+const PART: u64 = 1;
+const PART_AND_DEBUG: u64 = 2;
+const PART_WITHOUT_DEBUG: u64 = 3;
+
+/// Options that make debug information count otherwise, by how they begin: without optimisation what is imported stays to the
+/// end, with its description; profiles are matched by lines; remarks tell them; and what cc1 is told can be anything.
+const UNLIKE_USUAL: [&str; 8] =
+    ["-O0", "-fprofile", "-fpseudo-probe", "-fauto-profile", "-fsave-optimization", "-Rpass", "-g", "-Xclang"];
+
+/// Options of LLVM that make nothing of debug information, by how they begin. There are some hundred, and any other may.
+const HARMLESS_LLVM_OPTIONS: [&str; 3] =
+    ["import-instr-limit=", "use-source-filename-for-promoted-locals", "always-rename-promoted-locals"];
 
 /// A module that a backend reads besides its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportedModule {
     /// The digest of the module's bitcode, which is what the action root holds.
     pub bitcode: Digest,
-    /// The digest of what the backend takes out of it, where that is known ([`crate::import_facts`]); then this is in the
-    /// key, and two modules that give the same are the same import.
-    pub part: Option<Digest>,
+    /// What the backend takes out of it, where that is known ([`crate::import_facts`]); then this is in the key, and two modules
+    /// that give the same are the same import. So is the module's digest, if there is debug information of which the object may
+    /// show something.
+    pub part: Option<Part>,
+}
+
+impl ImportedModule {
+    fn brings_debug_information(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.debug.is_some())
+    }
 }
 
 /// A file that the code itself names, as `.incbin` does, or a [`LinkFile`](crate::action_files::LinkFile): found, hashed and shipped.
@@ -71,6 +95,11 @@ pub enum FieldValue<'a> {
 impl Action {
     /// Shows every field to `visitor`. The key and the explanation both come from here.
     pub fn visit(&self, visitor: &mut impl ActionVisitor) {
+        self.visit_showing(&|_| true, visitor);
+    }
+
+    /// The same, with the debug information only of those imports, by rank, of which `shows` says that the object shows some.
+    fn visit_showing(&self, shows: &dyn Fn(usize) -> bool, visitor: &mut impl ActionVisitor) {
         // Taken apart, so that a new field does not compile before it is here.
         let Self { compiler, arguments, module, index, imports, extra_inputs, working_directory_depth, elf_machine } =
             self;
@@ -83,9 +112,18 @@ impl Action {
         visitor.field("module", FieldValue::Blob(module));
         visitor.field("individual index", FieldValue::Blob(index));
         visitor.field("imports", FieldValue::Number(imports.len() as u64));
-        for ImportedModule { bitcode, part } in imports {
-            visitor.field("import in part", FieldValue::Number(u64::from(part.is_some())));
-            visitor.field("import", FieldValue::Blob(part.as_ref().unwrap_or(bitcode)));
+        for (rank, ImportedModule { bitcode, part }) in imports.iter().enumerate() {
+            let (kind, taken, debug) = match part {
+                None => (WHOLE, bitcode, None),
+                Some(Part { digest, debug: None }) => (PART, digest, None),
+                Some(Part { digest, debug: Some(_) }) if shows(rank) => (PART_AND_DEBUG, digest, Some(bitcode)),
+                Some(Part { digest, debug: Some(_) }) => (PART_WITHOUT_DEBUG, digest, None),
+            };
+            visitor.field("import in part", FieldValue::Number(kind));
+            visitor.field("import", FieldValue::Blob(taken));
+            if let Some(debug) = debug {
+                visitor.field("its debug information", FieldValue::Blob(debug));
+            }
         }
         visitor.field("extra inputs", FieldValue::Number(extra_inputs.len() as u64));
         for ExtraInput { path, digest } in extra_inputs {
@@ -110,9 +148,45 @@ impl Action {
     /// The action's key in the action cache.
     #[must_use]
     pub fn key(&self) -> Digest {
+        self.key_showing(&|_| true)
+    }
+
+    /// The key of what its code depends on. `None`: that is all that the object depends on, or how it shows debug information
+    /// cannot be told.
+    #[must_use]
+    pub fn code_key(&self) -> Option<Digest> {
+        self.can_leave_debug_out().then(|| self.key_showing(&|_| false))
+    }
+
+    /// The key where the object shows debug information of these imports and of no other one.
+    #[must_use]
+    pub fn shown_key(&self, shown: &BTreeSet<usize>) -> Digest {
+        self.key_showing(&|rank| shown.contains(&rank))
+    }
+
+    fn key_showing(&self, shows: &dyn Fn(usize) -> bool) -> Digest {
         let mut hash = KeyHasher::default();
-        self.visit(&mut hash);
+        self.visit_showing(shows, &mut hash);
         hash.0.finish()
+    }
+
+    /// Some import brings debug information, which makes no code and comes into no other file.
+    fn can_leave_debug_out(&self) -> bool {
+        let Self { arguments, imports, extra_inputs, .. } = self;
+        // Profiles are matched by lines.
+        let has_profile = extra_inputs.iter().any(|extra| LINK_FILE_NAMES.contains(&extra.path.as_str()));
+        let is_plain = |words: &[String]| match words {
+            [option, value] if option == "-mllvm" => {
+                HARMLESS_LLVM_OPTIONS.iter().any(|name| value.trim_start_matches('-').starts_with(name))
+            }
+            [option, ..] => !UNLIKE_USUAL.iter().any(|name| option.starts_with(name)),
+            [] => true,
+        };
+        imports.iter().any(ImportedModule::brings_debug_information)
+            && !has_profile
+            && self.runs().count() == 1
+            && self.side_outputs().next().is_none()
+            && arguments.windows(2).all(is_plain)
     }
 
     /// One line a field. `thindist explain` compares the same fields of two actions.
@@ -167,6 +241,20 @@ impl ActionVisitor for Explanation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::import_facts::Traces;
+
+    fn part(text: &[u8]) -> Option<Part> {
+        Some(Part { digest: Digest::of(text), debug: None })
+    }
+
+    /// The sample with debug information in what is imported in part.
+    fn with_debug() -> Action {
+        let mut action = sample();
+        action.extra_inputs.clear();
+        let traces = Traces { unit: "b.c".to_owned(), declared: BTreeSet::new() };
+        action.imports[1].part.as_mut().unwrap().debug = Some(traces);
+        action
+    }
 
     fn sample() -> Action {
         Action {
@@ -176,7 +264,7 @@ mod tests {
             index: Digest::of(b"index"),
             imports: vec![
                 ImportedModule { bitcode: Digest::of(b"imported"), part: None },
-                ImportedModule { bitcode: Digest::of(b"another"), part: Some(Digest::of(b"a part")) },
+                ImportedModule { bitcode: Digest::of(b"another"), part: part(b"a part") },
             ],
             extra_inputs: vec![ExtraInput { path: "kernel/config_data.gz".into(), digest: Digest::of(b"config") }],
             working_directory_depth: 0,
@@ -203,10 +291,11 @@ mod tests {
         ("index", |a| a.index = Digest::of(b"indey")),
         ("import", |a| a.imports[0].bitcode = Digest::of(b"importee")),
         ("no import", |a| a.imports.clear()),
-        ("part of an import", |a| a.imports[1].part = Some(Digest::of(b"b part"))),
+        ("part of an import", |a| a.imports[1].part = part(b"b part")),
         ("a whole import of a part's digest", |a| {
             a.imports[1] = ImportedModule { bitcode: Digest::of(b"a part"), part: None };
         }),
+        ("debug information of an import", |a| *a = Action { extra_inputs: a.extra_inputs.clone(), ..with_debug() }),
         ("imports swapped", |a| a.imports.swap(0, 1)),
         ("extra input's path", |a| a.extra_inputs[0].path.push('x')),
         ("extra input's content", |a| a.extra_inputs[0].digest = Digest::of(b"confih")),
@@ -233,5 +322,38 @@ mod tests {
         let mut action = sample();
         action.imports[1].bitcode = Digest::of(b"another with a function more");
         assert_eq!(action.key(), sample().key());
+    }
+
+    #[test]
+    fn debug_information_counts_where_it_shows() {
+        let edited = |bitcode: &[u8]| {
+            let mut action = with_debug();
+            action.imports[1].bitcode = Digest::of(bitcode);
+            action
+        };
+        let (one, other) = (edited(b"one"), edited(b"other"));
+        let (nowhere, there) = (BTreeSet::new(), BTreeSet::from([1]));
+        assert_ne!(one.key(), other.key());
+        assert_eq!(one.shown_key(&there), one.key());
+        assert_eq!(one.shown_key(&nowhere), other.shown_key(&nowhere));
+        assert_eq!(one.code_key(), Some(one.shown_key(&nowhere)));
+        assert_eq!(sample().code_key(), None, "there is none");
+    }
+
+    #[test]
+    fn debug_information_counts_where_more_depends_on_it() {
+        let with = |change: &dyn Fn(&mut Action)| {
+            let mut action = with_debug();
+            change(&mut action);
+            action.code_key().is_some()
+        };
+        let arguments =
+            |words: &[&str]| with(&|action| action.arguments = words.iter().map(|&word| word.into()).collect());
+        assert!(arguments(&["-O2", "-mllvm", "-import-instr-limit=5", "-c"]));
+        assert!(!arguments(&["-O2", "-mllvm", "-debug-info-correlate", "-c"]));
+        assert!(!arguments(&["-O0", "-c"]));
+        assert!(!arguments(&["-O2", "-c", crate::action_files::DWO_NAME]));
+        let profile = ExtraInput { path: "sample-profile".into(), digest: Digest::of(b"profile") };
+        assert!(!with(&|action| action.extra_inputs.push(profile.clone())));
     }
 }

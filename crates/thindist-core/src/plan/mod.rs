@@ -16,7 +16,7 @@ use crate::bitcode::definitions::Definitions;
 use crate::digest::Digest;
 use crate::flags::recorded::RecordedFlags;
 use crate::flags::targets::{Target, elf_machine};
-use crate::import_facts::ImportFacts;
+use crate::import_facts::{ImportFacts, Met, Part};
 use crate::index::promoted_names::{self, ModuleHash, PromotedNames, stable_hashes, suffix};
 use crate::index::{self, ModuleName, NewHash};
 use crate::lld::link_line::Refusal;
@@ -110,6 +110,8 @@ pub struct Plan<'a> {
     by_identifier: BTreeMap<&'a str, ModuleId>,
     /// Instead of the modules' own hashes, if promoted names are to be stable.
     stable_hashes: Option<ModuleMap<ModuleHash>>,
+    /// Objects show debug information of imports only as [`crate::import_facts`] has it.
+    leaves_debug_out: bool,
 }
 
 /// What one individual index says: from which modules its backend imports, and what.
@@ -125,6 +127,9 @@ pub struct Imports {
     pub from: Vec<ImportedFrom>,
 }
 
+/// What importers get of each module that can be described.
+pub type Facts = BTreeMap<ModuleId, ImportFacts>;
+
 /// What is imported from one module.
 #[derive(Debug)]
 pub struct ImportedFrom {
@@ -135,10 +140,15 @@ pub struct ImportedFrom {
 }
 
 impl ImportedFrom {
-    /// The digest of what is imported, where that is known.
-    fn part(&self, facts: &BTreeMap<ModuleId, ImportFacts>, promoted: PromotedNames) -> Option<Digest> {
+    /// What is imported, where that is known.
+    fn part(&self, facts: &Facts, promoted: PromotedNames, met: &Met) -> Option<Part> {
         let definitions = self.definitions.as_ref().filter(|definitions| !definitions.is_empty())?;
-        facts.get(&self.module)?.imported(definitions, promoted)
+        facts.get(&self.module)?.imported(definitions, promoted, met)
+    }
+
+    /// Its digest, where an object can depend on nothing else.
+    fn whole_part(&self, facts: &Facts, promoted: PromotedNames, met: &Met) -> Option<Digest> {
+        self.part(facts, promoted, met).filter(|part| part.debug.is_none()).map(|part| part.digest)
     }
 }
 
@@ -159,8 +169,8 @@ pub struct Draft {
     pub module: ModuleId,
     /// The imported modules, by rank.
     pub imports: Vec<ModuleId>,
-    /// Of each of them the digest of what is taken out of it, where that is known.
-    parts: Vec<Option<Digest>>,
+    /// Of each of them what is taken out of it, where that is known.
+    parts: Vec<Option<Part>>,
     /// The index with canonical identifiers.
     pub index: Vec<u8>,
     /// Files that the backend's assembly names, sorted.
@@ -176,7 +186,13 @@ impl<'a> Plan<'a> {
         let by_identifier = modules.iter().map(|(id, module)| (module.identifier.as_str(), id)).collect();
         let hashes = || modules.with(stable_hashes(modules.values().map(|module| module.path.as_str())));
         let stable_hashes = (promoted == PromotedNames::Stable).then(hashes).transpose()?;
-        Ok(Self { modules, by_identifier, stable_hashes })
+        Ok(Self { modules, by_identifier, stable_hashes, leaves_debug_out: false })
+    }
+
+    /// The same for a compiler of which it is known how its objects show debug information.
+    #[must_use]
+    pub fn leaving_debug_out(self, leaves_debug_out: bool) -> Self {
+        Self { leaves_debug_out, ..self }
     }
 
     /// Reads the individual index of a module as lld wrote it.
@@ -217,7 +233,7 @@ impl<'a> Plan<'a> {
         &self,
         imports: &Imports,
         index_bytes: &[u8],
-        facts: &BTreeMap<ModuleId, ImportFacts>,
+        facts: &Facts,
         dso_local: &DsoLocal,
     ) -> Result<Draft, PlanError> {
         let module = imports.module;
@@ -225,8 +241,9 @@ impl<'a> Plan<'a> {
         let own_name = ModuleName { name: MODULE_NAME.to_owned(), hash: self.hash(module) };
         let mut names = BTreeMap::from([(module, own_name)]);
         let mut parts = Vec::with_capacity(imports.from.len());
+        let met = self.met(imports, facts);
         for (rank, from) in imports.from.iter().enumerate() {
-            let part = from.part(facts, self.promoted());
+            let part = self.part(imports.module, from, facts, &met);
             let hash = match self.hash(from.module) {
                 NewHash::Kept if part.is_some() => NewHash::LeftOut,
                 hash => hash,
@@ -243,14 +260,24 @@ impl<'a> Plan<'a> {
         Ok(Draft { module, imports, parts, index, named_files })
     }
 
+    /// The variables that a backend meets.
+    fn met(&self, imports: &Imports, facts: &Facts) -> Met {
+        let from = imports.from.iter().map(|from| (facts.get(&from.module), from.definitions.as_ref()));
+        Met::of(&self.modules[imports.module].facts.variables, from)
+    }
+
+    /// What the backend of `own` takes out of a module, where that is known.
+    fn part(&self, own: ModuleId, from: &ImportedFrom, facts: &Facts, met: &Met) -> Option<Part> {
+        let mut part = from.part(facts, self.promoted(), met)?;
+        let Some(traces) = &mut part.debug else { return Some(part) };
+        // What the own module declares itself keeps its own description.
+        traces.declared.retain(|guid| !self.modules[own].facts.functions.contains(guid));
+        self.leaves_debug_out.then_some(part)
+    }
+
     /// What the backend meets that its modules do not know to be `dso_local`, and the link does: in the own module, and in what
     /// is imported.
-    fn declared(
-        &self,
-        imports: &Imports,
-        facts: &BTreeMap<ModuleId, ImportFacts>,
-        dso_local: &DsoLocal,
-    ) -> BTreeSet<u64> {
+    fn declared(&self, imports: &Imports, facts: &Facts, dso_local: &DsoLocal) -> BTreeSet<u64> {
         let all = |module| self.modules[module].facts.not_dso_local.iter().copied().collect();
         let of_import = |from: &ImportedFrom| {
             let known = facts.get(&from.module).zip(from.definitions.as_ref());
@@ -266,15 +293,12 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// A damaged index.
-    pub fn stable_index(
-        &self,
-        imports: &Imports,
-        index_bytes: &[u8],
-        facts: &BTreeMap<ModuleId, ImportFacts>,
-    ) -> Result<StableIndex, PlanError> {
+    pub fn stable_index(&self, imports: &Imports, index_bytes: &[u8], facts: &Facts) -> Result<StableIndex, PlanError> {
         let own = self.modules[imports.module];
-        let part =
-            |from: &ImportedFrom| Some((from.module, promoted_names::of_digest(&from.part(facts, self.promoted())?)));
+        let met = self.met(imports, facts);
+        let part = |from: &ImportedFrom| {
+            Some((from.module, promoted_names::of_digest(&from.whole_part(facts, self.promoted(), &met)?)))
+        };
         let hashes: BTreeMap<ModuleId, ModuleHash> = imports.from.iter().filter_map(part).collect();
         let new_name = |written: &str| {
             let module = self.meant(written)?;
@@ -294,17 +318,14 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// The index was made for another content of this module.
-    pub fn check_current(
-        &self,
-        imports: &Imports,
-        index_bytes: &[u8],
-        facts: &BTreeMap<ModuleId, ImportFacts>,
-    ) -> Result<(), PlanError> {
+    pub fn check_current(&self, imports: &Imports, index_bytes: &[u8], facts: &Facts) -> Result<(), PlanError> {
         let own = self.modules[imports.module];
+        let met = self.met(imports, facts);
         for module in index::read(index_bytes).map_err(|source| damaged(own, source))?.modules {
             let meant = self.imported(own, &module.identifier)?;
             let is_own_hash = self.modules[meant].facts.hash.unwrap_or_default() == module.hash;
-            let part = || imports.from.iter().find(|from| from.module == meant)?.part(facts, self.promoted());
+            let part =
+                || imports.from.iter().find(|from| from.module == meant)?.whole_part(facts, self.promoted(), &met);
             if !is_own_hash
                 && module.hash != [0; 5]
                 && part().map(|part| promoted_names::of_digest(&part)) != Some(module.hash)

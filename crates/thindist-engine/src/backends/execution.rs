@@ -17,7 +17,6 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::Duration;
 use thindist_core::action_files::LINK_FILE_NAMES;
-use thindist_core::digest::Digest;
 use thindist_core::lld::link_line::Warnings;
 use thindist_core::plan;
 use thindist_exec::{
@@ -52,13 +51,10 @@ impl<'a> Batch<'a> {
         Tools { settings, state, compiler: self.compiler }
     }
 
-    fn keys(&self) -> Vec<Digest> {
-        self.jobs.iter().map(|planned| planned.job.action.key()).collect()
-    }
-
     /// What the stores have of each job: here, and in a cache that others share.
-    fn look_up_here(&self, keys: &[Digest]) -> Vec<Option<NativeObject>> {
-        look_up(&self.workspace.cas, &self.workspace.action_cache, keys, cores())
+    fn look_up_here(&self) -> Vec<Option<NativeObject>> {
+        let actions: Vec<_> = self.jobs.iter().map(|planned| &planned.job.action).collect();
+        look_up(&self.workspace.cas, &self.workspace.action_cache, &actions, cores())
     }
 
     fn look_up_there(&self, found: &mut [Option<NativeObject>]) -> Result<()> {
@@ -78,14 +74,13 @@ pub(crate) fn outcomes_while<'a>(
     batch: &Batch<'a>,
     meanwhile: impl FnOnce(&[Option<NativeObject>]),
 ) -> Result<Vec<Ended<'a>>> {
-    let keys = batch.keys();
-    let mut found = batch.look_up_here(&keys);
+    let mut found = batch.look_up_here();
     let here = found.iter().flatten().count();
     batch.look_up_there(&mut found)?;
     let missing = batch.jobs.iter().zip(&found).filter(|(_, found)| found.is_none());
     let jobs: Vec<Job> = missing.map(|(planned, _)| planned.job.clone()).collect();
     let remote = found.len() - jobs.len() - here;
-    tracing::debug!(actions = keys.len(), here, remote, missing = jobs.len(), "looked up");
+    tracing::debug!(actions = found.len(), here, remote, missing = jobs.len(), "looked up");
     let outcomes = std::thread::scope(|scope| {
         let running = scope.spawn(|| execute(batch, &jobs, Place::Anywhere));
         meanwhile(&found);
@@ -227,7 +222,7 @@ pub(crate) fn lane(workspace: &Workspace, line: Option<usize>) -> Result<(Slots,
 
 /// How many of the objects are in the stores, here or in a cache that others share.
 pub(crate) fn stored(batch: &Batch<'_>) -> usize {
-    let mut found = batch.look_up_here(&batch.keys());
+    let mut found = batch.look_up_here();
     // A cache that does not answer has nothing.
     let _ = batch.look_up_there(&mut found);
     found.iter().flatten().count()
@@ -251,7 +246,8 @@ fn run_here(
     let max_unfinished = Limits::storing(max_jobs);
     let limits = Limits { max_jobs, max_unfinished, slots: Some(&slots), jobserver, memory: MemoryBudget::Measured };
     let progress = progress(batch, jobs, estimates, max_jobs.min(slot_count));
-    let work = Work { jobs, estimates, executor: local, cache: &batch.workspace.action_cache };
+    let Workspace { action_cache: cache, cas, .. } = batch.workspace;
+    let work = Work { jobs, estimates, executor: local, cache, cas };
     Ok(run_within(batch, work, limits, &progress))
 }
 
@@ -293,7 +289,8 @@ fn run_beside(
         memory: MemoryBudget::FixedKib(u64::MAX),
     };
     let progress = progress(batch, jobs, estimates, in_flight).beside(hybrid.flight());
-    let work = Work { jobs, estimates, executor: &hybrid, cache: &batch.workspace.action_cache };
+    let Workspace { action_cache: cache, cas, .. } = batch.workspace;
+    let work = Work { jobs, estimates, executor: &hybrid, cache, cas };
     let outcomes = hybrid.while_helping(|| run_within(batch, work, limits, &progress));
     hybrid.complaint(engine.trouble()).iter().for_each(|complaint| remote::warn(batch.workspace.report(), complaint));
     Ok(outcomes)

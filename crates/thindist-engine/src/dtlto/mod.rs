@@ -256,7 +256,7 @@ impl Distribution<'_> {
         targets::check_triples(modules.values().map(|located| located.module.target()))
             .map_err(planning::mixed_targets)?;
         let indexes = self.modules.indexes(&self.jobs.jobs)?;
-        let plan = planning::planned_over(modules, PromotedNames::Hash)?;
+        let plan = planning::planned_over(modules, PromotedNames::Hash, &self.compiler)?;
         let compiler = &self.compiler;
         let common = Common { plan: &plan, modules, compiler, flags: &flags, named: &named, regular: &[] };
         let places = execution::places_beside(workspace, self.flags.line.jobs())?;

@@ -223,7 +223,7 @@ pub(crate) fn plan(
     let records = recorded::add(session, flags, &mut modules)?;
     let check = |located: &Located| flags.check_target(&located.module.facts.triple, located.module.recorded.is_some());
     modules.values().try_for_each(check).map_err(Stop::Refused)?;
-    let plan = planned_over(&modules, session.workspace.settings.promoted_names()?)?;
+    let plan = planned_over(&modules, session.workspace.settings.promoted_names()?, &session.clang)?;
     let compiler = &session.clang;
     let common = Common { plan: &plan, modules: &modules, compiler, flags, named: &[], regular: &regular };
     let PlannedJobs { jobs, mut named_files, new_suffixes } = plan_jobs(&session.workspace, indexes, &common, planned)?;
@@ -257,11 +257,13 @@ pub(crate) struct Common<'a> {
 }
 
 /// The plan over these modules.
-pub(crate) fn planned_over(
-    modules: &ModuleMap<Located>,
+pub(crate) fn planned_over<'a>(
+    modules: &'a ModuleMap<Located>,
     promoted: PromotedNames,
-) -> std::result::Result<Plan<'_>, Stop> {
-    Plan::new(modules.map(|located| &located.module), promoted).map_err(stop)
+    compiler: &Tool,
+) -> std::result::Result<Plan<'a>, Stop> {
+    let plan = Plan::new(modules.map(|located| &located.module), promoted).map_err(stop)?;
+    Ok(plan.leaving_debug_out(compiler.row().shows_units))
 }
 
 /// A job for each of `indexes`; `on_job` hears of each.

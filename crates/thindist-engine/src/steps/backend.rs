@@ -15,13 +15,15 @@ use crate::session::stats::{Stats, Timer};
 use crate::session::tools::{self, Tool};
 use crate::session::workspace::Workspace;
 use crate::settings::Settings;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use thindist_core::action_files::import_name;
+use thindist_core::bitcode;
 use thindist_core::digest::Digest;
 use thindist_core::formats::job_file::{Import, JobFile, Taken};
-use thindist_core::import_facts::ImportFacts;
+use thindist_core::import_facts::{ImportFacts, Met};
 use thindist_core::index;
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::lld::link_line::Warnings;
@@ -135,22 +137,34 @@ fn check_imports(
     let modules = index::read(index).map_err(damaged)?.modules;
     let wanted: Vec<_> = imported.iter().enumerate().map(|(rank, (digest, source))| (rank, *digest, source)).collect();
     let facts = imported::facts(&workspace.state, &wanted)?;
+    let definitions = |rank: usize| {
+        let name = import_name(rank);
+        modules.iter().find(|module| module.identifier == name)?.definitions.as_ref()
+    };
+    let met = Met::of(&variables(file)?, (0..imported.len()).map(|rank| (facts.get(&rank), definitions(rank))));
     for (rank, (import, (digest, _))) in file.imports.iter().zip(imported).enumerate() {
-        let taken = match import.taken {
-            Taken::Whole(whole) => whole == *digest,
+        let taken = match &import.taken {
+            Taken::Whole(whole) | Taken::PartWithDebug { whole, .. } => whole == digest,
             Taken::Part(part) => {
-                let name = import_name(rank);
-                let module = modules.iter().find(|module| module.identifier == name);
-                let definitions = module.and_then(|module| module.definitions.as_ref());
                 // Whether a description suffices depends on the names, and the thin link has decided it; what it says does not.
                 let part_of =
-                    |(definitions, facts): (_, &ImportFacts)| facts.imported(definitions, PromotedNames::Stable);
-                definitions.zip(facts.get(&rank)).and_then(part_of) == Some(part)
+                    |(definitions, facts): (_, &ImportFacts)| facts.imported(definitions, PromotedNames::Stable, &met);
+                definitions(rank).zip(facts.get(&rank)).and_then(part_of).is_some_and(|now| now.digest == *part)
             }
         };
         expect(taken, path, &import.bitcode)?;
     }
     Ok(())
+}
+
+/// Those that the module of a job has, if anything depends on that.
+fn variables(file: &JobFile) -> Result<BTreeSet<u64>> {
+    if !file.imports.iter().any(|import| matches!(import.taken, Taken::Part(_))) {
+        return Ok(BTreeSet::new());
+    }
+    let bytes = std::fs::read(&file.bitcode).map_err(|error| io("read", &file.bitcode, &error))?;
+    let facts = bitcode::read_module(&bytes);
+    Ok(facts.map_err(|error| Failure::new(format_args!("{}: {error}", file.bitcode)).hint(AGAIN))?.variables)
 }
 
 fn expect(is_so: bool, job: &Path, input: &str) -> Result<()> {

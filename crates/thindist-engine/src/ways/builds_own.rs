@@ -57,7 +57,7 @@ fn write(session: &Session, survey: &Survey) -> std::result::Result<(), Stop> {
     let thin = thin_link::run(session, survey, &inputs)?;
     timer.phase("thin_link");
     let Selected { modules, indexes } = planning::select(candidates, &thin)?;
-    let plan = planning::planned_over(&modules, PromotedNames::Hash)?;
+    let plan = planning::planned_over(&modules, PromotedNames::Hash, &session.clang)?;
     let (indexes, facts) = planning::read_indexes(&session.workspace.state, &plan, indexes, &modules)?;
     for index in &indexes {
         let stable = plan.stable_index(&index.imports, &index.bytes, &facts).map_err(planning::stop)?;

@@ -13,18 +13,15 @@ use crate::parallel;
 use crate::plan::planning::Planned;
 use crate::session::lld_run::{self, Run};
 use crate::session::lto_object::lto_object_path;
-use crate::session::workspace::Session;
+use crate::session::workspace::{Session, Workspace};
 use crate::thin::thin_link::ThinLink;
 use object::{Object as _, ObjectSymbol as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
-use thindist_core::action_files::NATIVE_OBJECT_NAME;
 use thindist_core::digest::Digest;
 use thindist_core::lld::cache_markers::{self, CACHE_FILE_PREFIX};
-use thindist_exec::{
-    CachedOutput, CachedResult, FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times, object_check,
-};
+use thindist_exec::{FileStamp, Job, LldCache, NativeObject, Origin, Outcome, Source, Times, object_check, results};
 
 /// One backend runs for so many harvested objects, to be compared with one of them.
 const CHECKED_ONE_IN: usize = 500;
@@ -246,9 +243,8 @@ fn store<'a>(session: &Session, taken: &Taken<'a>, stderr: Vec<u8>) -> Result<Ma
     let Taken { one, digest } = taken;
     let native = native(*digest, stderr);
     session.workspace.cas.share_file(&one.file, &native.digest)?;
-    let output = CachedOutput { path: NATIVE_OBJECT_NAME.to_owned(), digest: native.digest, executable: false };
-    let result = CachedResult { outputs: vec![output], stdout: Vec::new(), stderr: native.stderr.clone() };
-    session.workspace.action_cache.put(&one.planned.job.action.key(), &result)?;
+    let Workspace { cas, action_cache, .. } = &session.workspace;
+    results::keep(cas, action_cache, &one.planned.job.action, &native)?;
     Ok(Made { planned: one.planned, native })
 }
 
@@ -265,7 +261,7 @@ fn check_some(session: &Session, planned: &Planned, taken: &[Taken<'_>]) -> Resu
         let job = &taken.one.planned.job;
         let same = matches!(&outcome, Outcome::Success(native) if taken.digest == native.digest);
         if !same {
-            session.workspace.action_cache.remove(&job.action.key())?;
+            results::forget(&session.workspace.action_cache, &job.action)?;
             return Err(Failure::new(format_args!(
                 "the object that lld has made of {} is not one that {} makes by the plan; nothing of this link is stored",
                 job.name,

@@ -6,6 +6,7 @@ pub(crate) mod local;
 pub mod object_check;
 pub mod process;
 pub(crate) mod queue;
+pub mod results;
 pub(crate) mod schedule;
 pub mod scratch;
 pub(crate) mod warm;

@@ -13,7 +13,8 @@ use crate::limits::slots::{RETRY_AFTER, Slots};
 use crate::run::job::{Job, NativeObject, Origin, Outcome};
 use crate::run::local::Executor;
 use crate::run::queue::{Queue, follow};
-use crate::store::action_cache::{ActionCache, CachedOutput, CachedResult};
+use crate::run::results;
+use crate::store::action_cache::ActionCache;
 use crate::store::cas::Cas;
 use crate::store::state::parallel;
 use crate::store::store_error::StoreError;
@@ -21,30 +22,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
-use thindist_core::action_files::NATIVE_OBJECT_NAME;
-use thindist_core::digest::Digest;
+use thindist_core::plan::action::Action;
 
-/// The native objects that the action cache has for `keys`, each blob verified. Whatever is wrong is a miss.
+/// The native objects that the stores have for `actions`, each blob verified. Whatever is wrong is a miss.
 #[must_use]
-pub fn look_up(cas: &Cas, cache: &ActionCache, keys: &[Digest], threads: usize) -> Vec<Option<NativeObject>> {
-    parallel(keys, threads, |key| look_up_one(cas, cache, key))
-}
-
-fn look_up_one(cas: &Cas, cache: &ActionCache, key: &Digest) -> Option<NativeObject> {
-    let result = cache.get(key).ok().flatten()?;
-    let digest = result.outputs.iter().find(|output| output.path == NATIVE_OBJECT_NAME)?.digest;
-    let is_good = |digest: &Digest| cas.has_good(digest).unwrap_or(false);
-    let beside = result.outputs.iter().filter(|output| output.path != NATIVE_OBJECT_NAME);
-    let side: Box<[(String, Digest)]> = beside.map(|output| (output.path.clone(), output.digest)).collect();
-    let good = digest.size() > 0 && is_good(&digest) && side.iter().all(|(_, digest)| is_good(digest));
-    good.then_some(NativeObject {
-        digest,
-        side,
-        stderr: result.stderr,
-        from: Origin::LocalCache,
-        estimate: None,
-        times: Box::default(),
-    })
+pub fn look_up(cas: &Cas, cache: &ActionCache, actions: &[&Action], threads: usize) -> Vec<Option<NativeObject>> {
+    parallel(actions, threads, |action| results::find(cas, cache, action))
 }
 
 /// Jobs, and who runs them.
@@ -59,6 +42,8 @@ pub struct Work<'a> {
     pub executor: &'a dyn Executor,
     /// Is told of each success.
     pub cache: &'a ActionCache,
+    /// Has what they made.
+    pub cas: &'a Cas,
 }
 
 /// What bounds the number of jobs that run at once.
@@ -98,13 +83,13 @@ pub trait ProgressSink: Sync {
 /// The first failure cancels the rest, but not `cancel` itself. Jobs of equal keys are run once; the others get the
 /// outcome of that run, or are cancelled with it.
 pub fn run_all(work: Work<'_>, limits: Limits<'_>, progress: &dyn ProgressSink, cancel: &CancelToken) -> Vec<Outcome> {
-    let Work { jobs, estimates, executor, cache } = work;
+    let Work { jobs, estimates, executor, cache, cas } = work;
     let mut run = Run {
         jobs,
         queue: Queue::new(jobs, estimates, limits.max_jobs, limits.memory),
         limits,
         executor,
-        cache,
+        stores: (cas, cache),
         progress,
         cancel: cancel.dependent(),
         outcomes: jobs.iter().map(|_| None).collect(),
@@ -120,7 +105,7 @@ struct Run<'a> {
     queue: Queue,
     limits: Limits<'a>,
     executor: &'a dyn Executor,
-    cache: &'a ActionCache,
+    stores: (&'a Cas, &'a ActionCache),
     progress: &'a dyn ProgressSink,
     /// Ends with the caller's, or with the first failure.
     cancel: CancelToken,
@@ -166,11 +151,11 @@ impl<'a> Run<'a> {
             let Some(mut permit) = self.try_permit(index, sender) else { return true };
             self.queue.start(index);
             self.unfinished += 1;
-            let (executor, cache, waited) = (self.executor, self.cache, self.begun.elapsed());
+            let (executor, stores, waited) = (self.executor, self.stores, self.begun.elapsed());
             let (cancel, sender) = (self.cancel.clone(), sender.clone());
             let work = move || {
                 let outcome = after(waited, execute(executor, job, &mut permit, &cancel));
-                let noted = note(cache, job, &outcome);
+                let noted = note(stores, job, &outcome);
                 // The receiver lives until the last job has been heard of.
                 let _ = sender.send(Event::Ended { index, outcome, noted });
                 // After a failure the next one must not start: that it failed is heard before its permit is free.
@@ -291,18 +276,11 @@ pub fn execute(executor: &dyn Executor, job: &Job, permit: &mut Permit, cancel: 
 }
 
 /// What comes from elsewhere than the action cache is new to it.
-fn note(cache: &ActionCache, job: &Job, outcome: &Outcome) -> Result<(), StoreError> {
+fn note((cas, cache): (&Cas, &ActionCache), job: &Job, outcome: &Outcome) -> Result<(), StoreError> {
     match outcome {
-        Outcome::Success(object) if object.from != Origin::LocalCache => cache.put(&job.action.key(), &cached(object)),
+        Outcome::Success(made) if made.from != Origin::LocalCache => results::keep(cas, cache, &job.action, made),
         _ => Ok(()),
     }
-}
-
-fn cached(object: &NativeObject) -> CachedResult {
-    let output = |path: &str, digest| CachedOutput { path: path.to_owned(), digest, executable: false };
-    let beside = object.side.iter().map(|(name, digest)| output(name, *digest));
-    let outputs = std::iter::once(output(NATIVE_OBJECT_NAME, object.digest)).chain(beside).collect();
-    CachedResult { outputs, stdout: Vec::new(), stderr: object.stderr.clone() }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 use super::*;
 use crate::run::job::Source;
+use crate::run::results::cached;
 use crate::store::layout::{Layout, Store};
 use std::fs;
 use std::sync::{Arc, Barrier, Mutex};
 use tempfile::TempDir;
+use thindist_core::digest::Digest;
 use thindist_core::plan::action::Action;
 
 /// What the fake executor does with a job.
@@ -122,7 +124,7 @@ impl Fixture {
     }
 
     fn work<'a>(&'a self, jobs: &'a [Job], executor: &'a dyn Executor) -> Work<'a> {
-        Work { jobs, estimates: &[], executor, cache: &self.cache }
+        Work { jobs, estimates: &[], executor, cache: &self.cache, cas: &self.cas }
     }
 
     fn run(&self, jobs: &[Job], executor: &dyn Executor, limits: Limits<'_>) -> Vec<Outcome> {
@@ -289,8 +291,8 @@ fn only_success_is_stored_and_then_found() {
     let jobs = jobs(&["good", "bad"]);
     f.cas.put_bytes(b"good").unwrap();
     f.run(&jobs, &executor, f.limits(1));
-    let keys: Vec<_> = jobs.iter().map(|job| job.action.key()).collect();
-    let found = look_up(&f.cas, &f.cache, &keys, 2);
+    let actions: Vec<_> = jobs.iter().map(|job| &job.action).collect();
+    let found = look_up(&f.cas, &f.cache, &actions, 2);
     let object = found[0].as_ref().unwrap();
     assert_eq!((object.digest, object.from), (Digest::of(b"good"), Origin::LocalCache));
     assert_eq!(object.stderr, b"warning");
@@ -300,13 +302,16 @@ fn only_success_is_stored_and_then_found() {
 #[test]
 fn a_gap_or_a_damaged_blob_is_a_miss() {
     let f = fixture(1);
-    let keys: Vec<_> = ["good", "gone", "damaged", "empty"].map(|name| Digest::of(name.as_bytes())).into();
-    let blobs: Vec<_> = [&b"1"[..], b"2", b"3", b""].iter().zip(&keys).map(|(blob, key)| f.store(key, blob)).collect();
+    let jobs = jobs(&["good", "gone", "damaged", "empty"]);
+    let actions: Vec<_> = jobs.iter().map(|job| &job.action).collect();
+    let contents = [&b"1"[..], b"2", b"3", b""];
+    let stored = contents.iter().zip(&actions);
+    let blobs: Vec<_> = stored.map(|(blob, action)| f.store(&action.key(), blob)).collect();
     let path = |digest| Layout::new(f.root.path()).path(Store::Cas, digest);
     fs::remove_file(path(&blobs[1])).unwrap();
     fs::remove_file(path(&blobs[2])).unwrap();
     fs::write(path(&blobs[2]), b"X").unwrap();
-    let found = look_up(&f.cas, &f.cache, &keys, 4);
+    let found = look_up(&f.cas, &f.cache, &actions, 4);
     assert_eq!(found.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false, false]);
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn run(address: &str, home: &Path, jobs: &[Job], in_flight: usize, wa
         jobserver: None,
         memory: MemoryBudget::FixedKib(u64::MAX),
     };
-    let work = Work { jobs, estimates: &[], executor: &Remote(remote), cache: &action_cache };
+    let work = Work { jobs, estimates: &[], executor: &Remote(remote), cache: &action_cache, cas: &cas };
     run_all(work, limits, &Unseen, &CancelToken::new())
 }
 

@@ -131,6 +131,7 @@ fn remedy(first: &Difference, now: &Manifest, before: &Manifest) -> &'static str
     match &first.input {
         Input::Module => "nothing: the module itself is another one",
         Input::Import(name) => of_import(name, now, before),
+        Input::DebugInformation(_) => "nothing: lines, names or types of what is inlined from there are in its object",
         Input::Index => "nothing: the thin link has decided otherwise of its symbols or imports",
         Input::Argument => "the options of the link before",
         Input::File(_) => "the file as it was",
@@ -145,7 +146,7 @@ fn of_import(name: &str, now: &Manifest, before: &Manifest) -> &'static str {
             "nothing alone: stable names would have kept this import, and not the others"
         }
         (Taken::Whole, _) | (_, Taken::Whole) => {
-            "an import that can be described: with debug information, or where it reaches what is not understood, a module counts whole"
+            "an import that can be described: where it reaches what is not understood, as debug information of C++ and Rust does, a module counts whole"
         }
         _ => "nothing: what is imported is in its object",
     }
@@ -170,6 +171,7 @@ fn name(input: &Input) -> String {
         Input::Module => "its own bitcode".to_owned(),
         Input::Index => "its index, which the thin link makes".to_owned(),
         Input::Import(name) => format!("what it imports from {name}"),
+        Input::DebugInformation(name) => format!("the debug information of {name}, of which its object shows some"),
         Input::File(path) => format!("the file {path}"),
         Input::Other(name) => format!("the {name}"),
     }

@@ -10,6 +10,9 @@ on_each_llvm!(
     an_edit_of_what_nobody_imports_runs_no_importer,
     importers_of_what_reaches_a_local_value_run_with_every_edit,
     what_is_told_of_declarations_is_told_of_what_is_imported,
+    with_debug_information_those_run_that_show_it,
+    what_only_an_imported_call_describes_is_shown,
+    types_of_debug_information_that_have_identifiers_count,
     edits_around_virtual_functions_run_those_concerned,
     a_touched_file_runs_none,
     a_native_object_runs_none,
@@ -107,6 +110,104 @@ fn what_is_told_of_declarations_is_told_of_what_is_imported(sandbox: &Sandbox) {
     let natively = sandbox.link(&format!("{line} -o out"));
     assert_eq!((natively.modules, natively.executed()), (3, 3), "{natively:?}");
     sandbox.verify_identical(&format!("{line} -o out"));
+}
+
+/// `main` takes a variable and a function of `near`, and inlines neither; `user` inlines `small`.
+fn with_debug_information_those_run_that_show_it(sandbox: &Sandbox) {
+    let compile = |name: &str, text: &str| sandbox.compile("-O2 -g -flto=thin", name, text);
+    let near = |top: &str, factor: u32, more: &str| {
+        let text = format!(
+            "{top}\nint table[4] = {{1, 2, 3, 4}}; int out(int);\nint big(int x) {{ return out(x) + out(x + 1); }}\n\
+             int small(int x) {{\n  int y = out(x * {factor});\n  return y + 1;\n}}\n{more}\n"
+        );
+        compile("near.c", &text);
+    };
+    compile(
+        "main.c",
+        "extern int table[4]; int big(int), user(int);\n\
+         int main(int n) { int r, s; [[clang::noinline]] r = big(n); [[clang::noinline]] s = user(n); return r + table[n & 3] + s; }",
+    );
+    compile("user.c", "int small(int); int user(int x) { return small(x) * 2; }");
+    compile("far.c", "int count; int out(int x) { return count += x; }");
+    near("", 3, "");
+    let line = "-r -o out.o main.o near.o user.o far.o";
+    let link = |executed| {
+        expect_executed(&sandbox.link(line), executed);
+        sandbox.verify_identical(line);
+    };
+    link(4);
+    near("/* One line more. */", 3, "");
+    link(2);
+    near("", 3, "static int of_its_own; int nobodys(void) { return of_its_own++; }");
+    link(2);
+    // `main` imports `small` with `user`, and keeps nothing of it.
+    near("", 5, "");
+    link(3);
+    near("", 3, "");
+    assert_eq!(sandbox.link(line).memo(), 4);
+    // With another place for lines, and with none.
+    sandbox.compile(
+        "-O2 -g1 -flto=thin",
+        "near.c",
+        "int table[4]; int out(int); int big(int x) { return out(x); } int small(int x) { return x; }",
+    );
+    sandbox.link(line);
+    sandbox.verify_identical(line);
+    sandbox.compile(
+        "-O2 -flto=thin",
+        "near.c",
+        "int table[4]; int out(int); int big(int x) { return out(x); } int small(int x) { return x; }",
+    );
+    sandbox.link(line);
+    sandbox.verify_identical(line);
+}
+
+/// What a link has from the stores, after one state of a source and after the next, is in-process' own.
+#[track_caller]
+fn identical_after_each(sandbox: &Sandbox, line: &str, edit: impl Fn(&str), states: &[&str]) {
+    for state in states {
+        edit(state);
+        sandbox.link(line);
+        sandbox.verify_identical(line);
+    }
+}
+
+/// Two imported functions are nothing but a call, which LLVM makes one of: no place in either is left, and the object shows what
+/// their module says of the function that is called.
+fn what_only_an_imported_call_describes_is_shown(sandbox: &Sandbox) {
+    let compile = |name: &str, text: &str| sandbox.compile("-O2 -g -flto=thin", name, text);
+    let near = |kind: &str| {
+        sandbox.write("out.h", format!("{kind}\nint out(kind);\n"));
+        compile(
+            "near.c",
+            "#include \"out.h\"\nint one(int x) { return out(x); }\n int two(int x) { return out(x); }\n",
+        );
+    };
+    compile("main.c", "int one(int), two(int); int main(int n) { return n > 3 ? one(n) : two(n); }");
+    compile("far.c", "int count; __attribute__((noinline)) int out(int x) { return count += x; }");
+    let line = "-r -o out.o main.o near.o far.o";
+    identical_after_each(
+        sandbox,
+        line,
+        near,
+        &["typedef int kind;", "\n\ntypedef int kind;", "typedef int a; typedef a kind;"],
+    );
+}
+
+/// A class that one module only names is another's, if that one is imported from.
+fn types_of_debug_information_that_have_identifiers_count(sandbox: &Sandbox) {
+    let compile = |name: &str, text: &str| sandbox.compile("-O2 -g -flto=thin", name, text);
+    let near = |members: &str| {
+        compile(
+            "near.cpp",
+            &format!(
+                "struct S {{ int a; {members} }};\nint table[4]; int of(S *s) {{ return s->a; }} S *made() {{ return nullptr; }}\n"
+            ),
+        );
+    };
+    compile("main.cpp", "struct S; extern int table[4]; S *kept; int main(int n, char **) { return table[n & 3]; }");
+    let line = "-r -o out.o main.o near.o";
+    identical_after_each(sandbox, line, near, &["int b;", "int renamed;", "long b; int c;"]);
 }
 
 /// What the linker devirtualises is in the indexes beside the parts that are imported.

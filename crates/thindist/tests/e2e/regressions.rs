@@ -10,7 +10,22 @@ on_each_llvm!(
     a_file_that_regular_lto_includes_is_no_reason_to_remember,
     paths_that_are_not_ascii,
     an_archive_that_is_taken_whole_twice,
+    an_imported_module_that_names_a_variable_of_the_importer,
 );
+
+/// LLVM puts the importer's own variables in the order in which the imported module names them, if it does, whatever is imported.
+fn an_imported_module_that_names_a_variable_of_the_importer(sandbox: &Sandbox) {
+    sandbox
+        .bitcode(&[("a.c", "int first = 1, second = 2, next(int); int f(int x) { return next(x) + first + second; }")]);
+    let next = "extern int first, second; int next(int x) { return x * 3 + 1; }";
+    for nobodys in ["", "int *nobodys(void) { return &first; }", "int *nobodys(int x) { return x ? &second : &first; }"]
+    {
+        sandbox.bitcode(&[("b.c", &format!("{next} {nobodys}"))]);
+        sandbox.link("-r a.o b.o -o out.o");
+        sandbox.lld("-r a.o b.o -o theirs.o");
+        assert!(sandbox.read("out.o") == sandbox.read("theirs.o"), "{nobodys}");
+    }
+}
 
 /// The kernel's linux_banner: weak in vmlinux.o, which is native by then, and strong in bitcode.
 fn a_strong_definition_in_bitcode_wins_from_any_place(sandbox: &Sandbox) {

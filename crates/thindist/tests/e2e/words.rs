@@ -275,7 +275,7 @@ fn a_plan_is_a_file_for_each_module() {
         ],
         "index": "main.o.thinlto.bc",
         "index_content": "DIGEST",
-        "schema": 2,
+        "schema": 3,
         "thindist": "FIGURE",
         "working_directory_depth": 0
         }

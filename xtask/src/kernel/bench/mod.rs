@@ -4,6 +4,7 @@
 //! is missed is reported and is no failure: times are never assertions.
 
 pub(crate) mod dtlto;
+pub(crate) mod edited;
 pub(crate) mod remote;
 mod report;
 mod rounds;

@@ -5,11 +5,11 @@
 //! the description is as it was, so is the native object. For edits of what is not imported the description must stay.
 
 use crate::tools::{Random, Scratch, VERSIONS};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use thindist_core::action_files::{INDEX_NAME, MODULE_NAME, import_name};
-use thindist_core::digest::Digest;
-use thindist_core::import_facts;
+use thindist_core::bitcode;
+use thindist_core::import_facts::{self, Met, Part};
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::index::{self, ModuleName, NewHash};
 
@@ -58,7 +58,7 @@ const LOCALS: Pair = Pair {
 /// What one edit gives.
 #[derive(PartialEq)]
 struct Seen {
-    part: Option<Digest>,
+    part: Option<Part>,
     native: Vec<u8>,
 }
 
@@ -77,10 +77,16 @@ fn build(version: u32, pair: &Pair, flags: &str, k: u32) -> Seen {
     let imported = index::read(&bytes).unwrap().modules.into_iter().find(|module| module.identifier == "imported.o");
     let definitions = imported.expect("nothing is imported").definitions.expect("an unknown summary");
     assert!(definitions.len() >= pair.least, "LLVM {version}: only {} definitions are imported", definitions.len());
-    let part =
-        import_facts::read(&scratch.read("imported.o")).and_then(|facts| facts.imported(&definitions, pair.promoted));
+    let part = part(&scratch.read("importer.o"), &scratch.read("imported.o"), &definitions, pair.promoted);
     let native = backend(version, &scratch, &bytes, new_hash(pair.promoted, part.is_some()));
     Seen { part, native }
+}
+
+/// What the importer takes of these definitions, as the plan has it.
+fn part(importer: &[u8], imported: &[u8], definitions: &BTreeSet<u64>, promoted: PromotedNames) -> Option<Part> {
+    let facts = import_facts::read(imported)?;
+    let own = bitcode::read_module(importer).unwrap().variables;
+    facts.imported(definitions, promoted, &Met::of(&own, std::iter::once((Some(&facts), Some(definitions)))))
 }
 
 /// As the plan gives it to an imported module.
@@ -172,11 +178,64 @@ fn module_assembly_and_names_of_structures_count() {
     }
 }
 
-/// Lines move with every edit above them, so debug information is not described, and the whole module counts.
+/// With debug information the description is that of the code. Where it is as it was, and the object shows nothing else of the
+/// imported module, the object is as it was.
 #[test]
-fn debug_information_is_not_described() {
+fn debug_information_counts_where_it_shows() {
     for version in VERSIONS {
-        assert!(build(version, &C, "-g", 0).part.is_none());
+        for flags in ["-g", "-g -gdwarf-4", "-g1", "-g -O1"] {
+            check_debug(version, flags);
+        }
+    }
+}
+
+fn check_debug(version: u32, flags: &str) {
+    // Each edit is made in a directory of its own.
+    let (what, flags) = (format!("LLVM {version}, {flags}"), &format!("{flags} -ffile-compilation-dir=/source"));
+    let pair = |imported| Pair { sources: [include_str!("importer_debug.c"), imported], least: 3, ..C };
+    let pair = pair(include_str!("imported_debug.c"));
+    let base = build(version, &pair, flags, 0);
+    let part = base.part.clone().unwrap_or_else(|| panic!("{what}: the import is not described"));
+    let traces = part.debug.clone().unwrap_or_else(|| panic!("{what}: there is no debug information"));
+    assert_eq!(traces.unit, "imported.c", "{what}");
+    assert_eq!(import_facts::shown(&base.native, [Some(&traces)]), Some([].into()), "{what}: nothing is inlined");
+    for k in 1..=9 {
+        let edited = build(version, &pair, flags, k);
+        let edited_part = edited.part.expect("the import is not described");
+        assert_eq!(edited_part.digest, part.digest, "{what}: edit {k} is of debug information alone");
+        assert!(edited.native == base.native, "{what}: edit {k} shows in the object");
+    }
+    let inlined = build(version, &pair, &format!("{flags} -DINLINED"), 0);
+    let traces = inlined.part.and_then(|part| part.debug).expect("there is debug information");
+    assert_eq!(import_facts::shown(&inlined.native, [Some(&traces)]), Some([0].into()), "{what}: it is inlined");
+}
+
+/// LLVM makes one type of those of two modules by their identifiers, which C++ has.
+#[test]
+fn types_with_identifiers_are_not_left_out() {
+    for version in VERSIONS {
+        assert!(build(version, &CPP, "-g -fPIC", 0).part.is_none());
+    }
+}
+
+/// LLVM puts the importer's own variables where the imported module names them, if it does: an edit of what is not imported.
+#[test]
+fn an_imported_module_that_names_a_variable_of_the_importer_is_seen() {
+    let imported = "extern int first, second; int next(int x) { return x * 3 + 1; }\n\
+        #if K == 1\nint *nobodys(void) { return &first; }\n#elif K == 2\nint *nobodys(int x) { return x ? &second : &first; }\n\
+        #elif K == 3\nextern int third; int *nobodys(void) { return &third; }\n#endif\n";
+    let importer = "int first = 1, second = 2, next(int); int importer(int x) { return next(x) + first + second; }";
+    let pair = Pair { sources: [importer, imported], least: 1, ..C };
+    for version in VERSIONS {
+        let of = |k| build(version, &pair, "-fdata-sections", k);
+        let base = of(0);
+        for k in [1, 2] {
+            let edited = of(k);
+            assert!(edited.native != base.native, "LLVM {version}: edit {k} makes no difference");
+            assert!(edited.part.is_some() && edited.part != base.part, "LLVM {version}: edit {k} is not seen");
+        }
+        let of_another = of(3);
+        assert!(of_another.native == base.native && of_another.part == base.part, "LLVM {version}: nobody has it");
     }
 }
 
@@ -231,7 +290,8 @@ fn flip_bits(version: u32, pair: &Pair) {
     let definitions =
         modules.into_iter().find(|module| module.identifier == "imported.o").unwrap().definitions.unwrap();
     let sound = scratch.read("imported.o");
-    let part = |bytes: &[u8]| import_facts::read(bytes).and_then(|facts| facts.imported(&definitions, pair.promoted));
+    let importer = scratch.read("importer.o");
+    let part = |imported: &[u8]| part(&importer, imported, &definitions, pair.promoted);
     let base = part(&sound).expect("the import is not described");
     let native = backend(version, &scratch, &bytes, NewHash::LeftOut);
     let mut random = Random(u64::from(version));
@@ -239,7 +299,7 @@ fn flip_bits(version: u32, pair: &Pair) {
     for _ in 0..400 {
         let mut flipped = sound.clone();
         flipped[random.below(sound.len())] ^= 1 << random.below(8);
-        if part(&flipped) != Some(base) {
+        if part(&flipped).as_ref() != Some(&base) {
             continue;
         }
         fs::write(scratch.path("imported.o"), &flipped).unwrap();

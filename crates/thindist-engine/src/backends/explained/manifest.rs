@@ -48,6 +48,8 @@ pub enum Input {
     Index,
     /// What is taken of another module.
     Import(String),
+    /// Debug information of another module, of which something is taken.
+    DebugInformation(String),
     /// A file that assembly or the line names.
     File(String),
     /// By the traversal's own name.
@@ -79,14 +81,18 @@ impl Manifest {
 
     /// Everything but the arguments, in order. Numbers of things are not told: the things are.
     fn inputs(&self) -> Vec<(Input, &str)> {
-        let (mut imports, mut file) = (self.imports.iter(), "");
+        let (mut imports, mut import, mut file) = (self.imports.iter(), "", "");
         let mut inputs = Vec::new();
         for (name, value) in &self.fields {
             let input = match name.as_str() {
                 "arguments" | "argument" | "imports" | "import in part" | "extra inputs" => continue,
                 "module" => Input::Module,
                 "individual index" => Input::Index,
-                "import" => Input::Import(imports.next().cloned().unwrap_or_default()),
+                "import" => {
+                    import = imports.next().map_or("", String::as_str);
+                    Input::Import(import.to_owned())
+                }
+                "its debug information" => Input::DebugInformation(import.to_owned()),
                 "extra input" => {
                     file = value;
                     continue;
@@ -122,7 +128,7 @@ impl Manifest {
     pub fn taken(&self, import: &str) -> Taken<'_> {
         let parts = self.fields.iter().filter(|(name, _)| name == "import in part");
         let mut parts = self.imports.iter().zip(parts);
-        let is_part = parts.any(|(name, (_, in_part))| name == import && in_part == "1");
+        let is_part = parts.any(|(name, (_, in_part))| name == import && in_part != "0");
         match self.stable.as_ref().and_then(|stable| stable.imports.get(import)) {
             _ if is_part => Taken::Part,
             Some(digest) => Taken::Described(digest),
@@ -201,6 +207,7 @@ impl ActionVisitor for Fields {
 mod tests {
     use super::*;
     use thindist_core::digest::Digest;
+    use thindist_core::import_facts::{Part, Traces};
     use thindist_core::plan::action::{ExtraInput, ImportedModule};
 
     fn action() -> Action {
@@ -215,6 +222,29 @@ mod tests {
             working_directory_depth: 0,
             elf_machine: 62,
         }
+    }
+
+    fn part(digest: Digest) -> Option<Part> {
+        Some(Part { digest, debug: None })
+    }
+
+    fn part_with_debug(digest: Digest) -> Option<Part> {
+        let traces = Traces { unit: "one.c".into(), declared: BTreeSet::new() };
+        Some(Part { digest, debug: Some(traces) })
+    }
+
+    #[test]
+    fn debug_information_of_an_import_is_told_apart() {
+        let with = |bitcode: &[u8]| {
+            manifest(|action| {
+                action.imports[0].part = part_with_debug(Digest::of(b"part"));
+                action.imports[0].bitcode = Digest::of(bitcode);
+            })
+        };
+        let found = with(b"now").differences(&with(b"before"));
+        let inputs: Vec<Input> = found.into_iter().map(|difference| difference.input).collect();
+        assert_eq!(inputs, [Input::DebugInformation("one.o".into())]);
+        assert_eq!(with(b"now").taken("one.o"), Taken::Part);
     }
 
     fn manifest(change: impl FnOnce(&mut Action)) -> Manifest {
@@ -238,7 +268,7 @@ mod tests {
         check(|action| action.module = Digest::of(b"other"), &[Input::Module]);
         check(|action| action.imports[1].bitcode = Digest::of(b"other"), &[Input::Import("two.o".into())]);
         check(|action| action.imports.truncate(1), &[Input::Import("two.o".into())]);
-        check(|action| action.imports[0].part = Some(Digest::of(b"one")), &[Input::Other("import in part".into())]);
+        check(|action| action.imports[0].part = part(Digest::of(b"one")), &[Input::Other("import in part".into())]);
         check(|action| action.extra_inputs[0].digest = Digest::of(b"other"), &[Input::File("data".into())]);
         check(|action| action.extra_inputs.clear(), &[Input::File("data".into())]);
         check(|action| action.working_directory_depth = 1, &[Input::Other("working directory depth".into())]);

@@ -4,10 +4,10 @@ use super::manifest::Stable;
 use crate::failure::Result;
 use crate::inputs::imported;
 use crate::parallel;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use thindist_core::action_files::import_name;
 use thindist_core::digest::Digest;
-use thindist_core::import_facts::ImportFacts;
+use thindist_core::import_facts::{ImportFacts, Met};
 use thindist_core::index::promoted_names::PromotedNames;
 use thindist_core::index::{self, IndividualIndex, ModuleName, NewHash};
 use thindist_exec::{Job, Source, State};
@@ -44,5 +44,6 @@ fn taken(index: &IndividualIndex, rank: usize, facts: &ImportFacts) -> Option<Di
     let name = import_name(rank);
     let module = index.modules.iter().find(|module| module.identifier == name)?;
     let definitions = module.definitions.as_ref().filter(|definitions| !definitions.is_empty())?;
-    facts.imported(definitions, PromotedNames::Stable)
+    // The order of variables is told apart: with or without stable names it is the same.
+    Some(facts.imported(definitions, PromotedNames::Stable, &Met::These(BTreeSet::new()))?.digest)
 }
