@@ -10,11 +10,14 @@ const FUNCTIONS: usize = 4;
 /// What is compiled with what: each module has flags of its own.
 const FLAGS: &[&str] = &["-g", "-g", "-g", "-g -gdwarf-4", "-g1", "-g -O1", "-g -fno-discard-value-names", ""];
 
+const NO_DEBUG: &[&str] = &[""];
+
 /// A program as it is after some edits.
 #[derive(Debug, Clone)]
 pub(super) struct Program {
     modules: Vec<Module>,
     header: Header,
+    all_flags: &'static [&'static str],
 }
 
 #[derive(Debug, Clone)]
@@ -32,6 +35,8 @@ struct Module {
     macro_value: usize,
     table: [usize; 4],
     table_is_constant: bool,
+    /// Other things at the end, each one of [`extra`].
+    extras: Vec<(usize, usize)>,
 }
 
 #[derive(Debug, Clone)]
@@ -73,9 +78,15 @@ pub(super) fn module_name(module: usize) -> String {
 }
 
 impl Program {
+    /// One in three has no debug information at all.
     pub(super) fn of(random: &mut Random) -> Self {
         let header = Header { lines_above: 0, members: 2, inline_factor: 3, alias: "int" };
-        Self { modules: (0..MODULES).map(|number| Module::of(number, random)).collect(), header }
+        let flags = if random.one_in(3) { NO_DEBUG } else { FLAGS };
+        Self {
+            modules: (0..MODULES).map(|number| Module::of(number, flags, random)).collect(),
+            header,
+            all_flags: flags,
+        }
     }
 
     pub(super) fn modules(&self) -> usize {
@@ -91,8 +102,8 @@ impl Program {
         if random.one_in(12) {
             return self.header.edit(random);
         }
-        let number = random.below(self.modules.len());
-        let what = self.modules.get_mut(number).map_or_else(String::new, |module| module.edit(number, random));
+        let (number, flags) = (random.below(self.modules.len()), self.all_flags);
+        let what = self.modules.get_mut(number).map_or_else(String::new, |module| module.edit(number, flags, random));
         format!("m{number}: {what}")
     }
 
@@ -129,9 +140,9 @@ impl Program {
 }
 
 impl Module {
-    fn of(number: usize, random: &mut Random) -> Self {
+    fn of(number: usize, flags: &[&'static str], random: &mut Random) -> Self {
         Self {
-            flags: random.pick(FLAGS),
+            flags: random.pick(flags),
             lines_above: 0,
             functions: (0..FUNCTIONS)
                 .map(|function| Function::of(format!("f{number}_{function}"), number, random))
@@ -143,12 +154,13 @@ impl Module {
             macro_value: 7,
             table: [1, 2, 3, 4],
             table_is_constant: random.one_in(2),
+            extras: Vec::new(),
         }
     }
 
-    fn edit(&mut self, number: usize, random: &mut Random) -> String {
+    fn edit(&mut self, number: usize, flags: &[&'static str], random: &mut Random) -> String {
         let place = random.below(self.functions.len());
-        let what = match random.below(16) {
+        let what = match random.below(20) {
             0 => {
                 self.lines_above += 1;
                 "a line on top"
@@ -195,8 +207,16 @@ impl Module {
                 "another table"
             }
             11 => {
-                self.flags = random.pick(FLAGS);
+                self.flags = random.pick(flags);
                 "other flags"
+            }
+            12..=14 => {
+                self.extras.push((random.below(EXTRAS), random.below(1_000_000)));
+                "one thing more at the end"
+            }
+            15 => {
+                self.extras.pop();
+                "one thing less at the end"
             }
             _ => return self.functions.get_mut(place).map_or_else(String::new, |function| function.edit(random)),
         };
@@ -221,7 +241,32 @@ impl Module {
         for function in &self.functions {
             text.push_str(&function.text(number, self.statics, program));
         }
+        text.extend(self.extras.iter().map(|(kind, unique)| extra(*kind, number, *unique)));
         text
+    }
+}
+
+const EXTRAS: usize = 12;
+
+/// Something else than a function, of module `number` and under a name that nothing else has.
+fn extra(kind: usize, number: usize, unique: usize) -> String {
+    let (own, other) = (format!("{number}_{unique}"), unique % MODULES);
+    match kind {
+        0 => format!("__attribute__((weak)) number weak{}(number x) {{ return x + {unique}; }}\n", unique % 3),
+        1 => format!("_Thread_local int tls{own}; int *of_tls{own}(void) {{ return &tls{own}; }}\n"),
+        2 => format!("extern __typeof__(f{number}_0) alias{own} __attribute__((alias(\"f{number}_0\")));\n"),
+        3 => format!("number (*const operations{own}[])(number, struct all *) = {{ f{number}_0, f{other}_1 }};\n"),
+        4 => format!("__asm__(\".globl asm{own}\\nasm{own} = 5\");\n"),
+        5 => format!("__attribute__((section(\"sec{number}\"))) int in_section{own} = 3;\n"),
+        6 => format!("__attribute__((used)) static int used{own} = {unique};\n"),
+        7 => format!("struct named{own} {{ int a; long b; }} variable{own};\n"),
+        8 => format!("const int *address{own}(int x) {{ return x ? &table{other}[1] : &sink; }}\n"),
+        9 => format!("__attribute__((constructor)) static void begins{own}(void) {{ sink += {unique}; }}\n"),
+        10 => format!("__attribute__((visibility(\"hidden\"))) int hidden{own} = {unique};\n"),
+        _ => format!(
+            "inline number shared{}(number x) {{ return x * 5; }}\nextern inline number shared{}(number x);\n",
+            own, own
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ mod corpus;
 mod report;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use crate::Result;
@@ -51,9 +52,9 @@ struct Bench<'a> {
     dir: PathBuf,
 }
 
-/// The objects of an in-process link, by the names that lld gives them, and the link's output.
+/// The objects of an in-process link, by hashes that count them, and the link's output.
 struct InProcess {
-    objects: BTreeMap<String, Vec<u8>>,
+    objects: BTreeMap<u64, usize>,
     output: Vec<u8>,
 }
 
@@ -109,13 +110,12 @@ impl<'a> Bench<'a> {
         self.compile(edit.path)?;
         let (link, wall_s, output) = self.thindist("edit")?;
         let now = self.in_process()?;
-        let changed = now.objects.iter().filter(|(name, object)| before.objects.get(*name) != Some(object)).count();
         Ok(Measured {
             source: edit.path,
             edit: edit.what,
             way: link.way.clone().unwrap_or_default(),
             backends_run: link.backends.run(),
-            objects_changed: changed,
+            objects_changed: now.changed_since(before),
             importers: link_line::importers(self.kernel, self.home, member)?,
             wall_s,
             is_lld: output == now.output,
@@ -138,22 +138,32 @@ impl<'a> Bench<'a> {
         Ok((link, usage.wall_s, files::read_bytes(&output)?))
     }
 
-    /// By lld alone, its objects beside its output.
+    /// By lld alone. Its objects are those that it puts into an empty cache: asked for them by `--lto-obj-path` it adds an object
+    /// of regular LTO to the output, which is none of the link.
     fn in_process(&self) -> Result<InProcess> {
         let (name, output, objects) =
             (self.kernel.log_name("bench-edits-lld"), self.dir.join("lld.o"), self.dir.join("objects"));
         files::remove_dir(&objects)?;
         files::make_dir(&objects)?;
-        let more = [format!("--lto-obj-path={}/o", objects.display())];
+        let more = [format!("--thinlto-cache-dir={}", objects.display())];
         let lld = format!("ld.lld-{}", self.kernel.llvm);
         let mut command = link_line::command(self.kernel, Path::new(&lld), &output, &more)?;
         build::set_environment(&mut command, self.kernel.llvm, &self.dir.join("cache"));
         run::quiet(&mut command, &self.home.log(&name))?;
-        let named = |path: PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok((name, files::read_bytes(&path)?))
-        };
-        let objects = files::list(&objects)?.into_iter().map(named).collect::<Result<_>>()?;
-        Ok(InProcess { objects, output: files::read_bytes(&output)? })
+        let mut counted = BTreeMap::new();
+        for path in files::list(&objects)? {
+            let mut hasher = DefaultHasher::new();
+            files::read_bytes(&path)?.hash(&mut hasher);
+            *counted.entry(hasher.finish()).or_default() += 1;
+        }
+        Ok(InProcess { objects: counted, output: files::read_bytes(&output)? })
+    }
+}
+
+impl InProcess {
+    /// How many of its objects were not there `before`.
+    fn changed_since(&self, before: &InProcess) -> usize {
+        let known = |hash| before.objects.get(hash).copied().unwrap_or(0);
+        self.objects.iter().map(|(hash, count)| count.saturating_sub(known(hash))).sum()
     }
 }

@@ -7,6 +7,10 @@ use serde::Serialize;
 use crate::Result;
 use crate::figures::measure;
 use crate::host::machine::Machine;
+use crate::host::{files, project};
+
+const TEXT: &str = include_str!("../../../../kernel/least-work.md");
+const PAGE: &str = "docs/least-work.md";
 
 /// Backends run for each object that has changed, over all edits.
 const GOALS: [(bool, f64); 2] = [(true, 1.15), (false, 1.05)];
@@ -42,16 +46,24 @@ pub(super) fn line(one: &Measured) -> String {
 
 pub(super) fn publish(machine: Machine, with_debug_information: bool, edits: &[Measured]) -> Result<()> {
     print!("{}", table(edits));
-    let (run, changed) = sums(edits);
+    let sum = sum(edits);
     let goal =
         GOALS.iter().find(|(with_debug, _)| *with_debug == with_debug_information).map_or(1.0, |(_, goal)| *goal);
-    let ratio = run as f64 / changed.max(1) as f64;
-    println!("\n{run} backends run, {changed} objects changed: {ratio:.2} (goal {goal:.2})");
+    println!("\n{sum} (goal {goal:.2})");
+    let wrong: Vec<String> = edits.iter().filter(|one| !one.is_lld).map(line).collect();
+    if with_debug_information && wrong.is_empty() {
+        let page = TEXT.replace("{{machine}}", &machine.sentence()).replace("{{table}}", table(edits).trim_end());
+        files::write(&project::root().join(PAGE), page.replace("{{sum}}", &sum))?;
+    }
     let report = Report { schema: 1, machine, with_debug_information, edits };
     let path = measure::keep(if with_debug_information { "edits-debug" } else { "edits" }, &report)?;
     println!("All figures are in {}.", path.display());
-    let wrong: Vec<String> = edits.iter().filter(|one| !one.is_lld).map(line).collect();
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+}
+
+fn sum(edits: &[Measured]) -> String {
+    let (run, changed) = sums(edits);
+    format!("{run} backends run, {changed} objects changed: {:.2}.", run as f64 / changed.max(1) as f64)
 }
 
 fn sums(edits: &[Measured]) -> (u64, u64) {
