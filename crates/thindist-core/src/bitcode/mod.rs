@@ -100,8 +100,8 @@ pub struct ModuleFacts {
     /// GUIDs of the global values, declared or defined, that are not `dso_local`: code that was compiled as `-fno-pic` has
     /// next to none.
     pub not_dso_local: Vec<u64>,
-    /// GUIDs of the functions that it declares or defines, if it has debug information.
-    pub functions: BTreeSet<u64>,
+    /// GUIDs of the functions that it only declares, if it has debug information.
+    pub declared_functions: BTreeSet<u64>,
     /// GUIDs of the variables that it declares or defines, but for local ones.
     pub variables: BTreeSet<u64>,
     /// What the file's parts for regular LTO define, as far as these have summaries: so it is in the link's combined index.
@@ -179,8 +179,8 @@ struct Unnamed {
     yielding: Vec<(u64, u64)>,
     /// The same of each value that is not `dso_local`.
     not_dso_local: Vec<(u64, u64)>,
-    /// The same of each function, if there is debug information.
-    functions: Vec<(u64, u64)>,
+    /// The same of each function that is only declared, if there is debug information.
+    declared_functions: Vec<(u64, u64)>,
     /// The same of each variable that is not local.
     variables: Vec<(u64, u64)>,
     /// The same of each definition, and whether it is `dso_local`.
@@ -197,7 +197,7 @@ impl Unnamed {
         let yielding = self.yielding.drain(..).filter_map(range);
         self.facts.yielding.extend(yielding.map(|name| String::from_utf8_lossy(name).into_owned()));
         self.facts.not_dso_local.extend(self.not_dso_local.drain(..).filter_map(range).map(guid));
-        self.facts.functions.extend(self.functions.drain(..).filter_map(range).map(guid));
+        self.facts.declared_functions.extend(self.declared_functions.drain(..).filter_map(range).map(guid));
         self.facts.variables.extend(self.variables.drain(..).filter_map(range).map(guid));
         for (name, is_dso_local) in self.definitions.drain(..) {
             range(name).into_iter().for_each(|name| self.facts.regular.add(guid(name), is_dso_local));
@@ -281,8 +281,8 @@ struct ModuleReader<'a> {
     yielding: Vec<(u64, u64)>,
     /// The same of each value that is not `dso_local`.
     not_dso_local: Vec<(u64, u64)>,
-    /// The same of each function.
-    functions: Vec<(u64, u64)>,
+    /// The same of each function that is only declared.
+    declared_functions: Vec<(u64, u64)>,
     /// The same of each variable that is not local.
     variables: Vec<(u64, u64)>,
     /// The same of each definition, and whether it is `dso_local`.
@@ -318,7 +318,7 @@ impl<'a> ModuleReader<'a> {
                 self.flags.global();
                 self.yielding.extend(values::yielding_name(record));
                 self.not_dso_local.extend(values::name_if_not_dso_local(record));
-                self.functions.extend(values::function_name(record));
+                self.declared_functions.extend(values::declared_function(record));
                 self.variables.extend(values::variable_name(record));
                 self.definitions.extend(values::definition(record));
             }
@@ -401,15 +401,16 @@ impl<'a> ModuleReader<'a> {
     fn module(mut self, identification: Identification) -> Result<Unnamed, BitcodeError> {
         let yielding = std::mem::take(&mut self.yielding);
         let not_dso_local = std::mem::take(&mut self.not_dso_local);
-        let (functions, variables) = (std::mem::take(&mut self.functions), std::mem::take(&mut self.variables));
+        let declared_functions = std::mem::take(&mut self.declared_functions);
+        let variables = std::mem::take(&mut self.variables);
         let mut definitions = std::mem::take(&mut self.definitions);
         if self.kind != Some(LtoKind::Regular) {
             definitions.clear();
         }
         let facts = self.facts(identification)?;
         let has_debug_information = facts.flags.contains_key(DEBUG_INFORMATION);
-        let functions = functions.into_iter().filter(|_| has_debug_information).collect();
-        Ok(Unnamed { yielding, not_dso_local, functions, variables, definitions, facts })
+        let declared_functions = declared_functions.into_iter().filter(|_| has_debug_information).collect();
+        Ok(Unnamed { yielding, not_dso_local, declared_functions, variables, definitions, facts })
     }
 
     fn facts(self, identification: Identification) -> Result<ModuleFacts, BitcodeError> {
@@ -428,7 +429,7 @@ impl<'a> ModuleReader<'a> {
             flags,
             yielding: Vec::new(),
             not_dso_local: Vec::new(),
-            functions: BTreeSet::new(),
+            declared_functions: BTreeSet::new(),
             variables: BTreeSet::new(),
             regular: Definitions::default(),
             has_module_asm: self.has_module_asm,

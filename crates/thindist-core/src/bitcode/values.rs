@@ -47,9 +47,11 @@ pub(crate) fn name_if_not_dso_local(record: &Record<'_>) -> Option<(u64, u64)> {
     (!is_dso_local(record)?).then_some((record.value(0)?, record.value(1)?))
 }
 
-/// Where the name of a function is, declared or defined.
-pub(crate) fn function_name(record: &Record<'_>) -> Option<(u64, u64)> {
-    (record.code == MODULE_FUNCTION).then_some((record.value(0)?, record.value(1)?))
+/// Where the name of a function is that is declared here: one that is defined here LLVM may drop, and a local one is no other
+/// module's.
+pub(crate) fn declared_function(record: &Record<'_>) -> Option<(u64, u64)> {
+    let is_declared = record.code == MODULE_FUNCTION && !is_defined(record)? && !LOCAL.contains(&record.value(5)?);
+    is_declared.then_some((record.value(0)?, record.value(1)?))
 }
 
 /// Where the name of a variable is that others can name, declared or defined.

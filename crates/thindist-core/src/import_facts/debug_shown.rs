@@ -17,10 +17,11 @@ pub fn shown<'a>(object: &[u8], traces: impl IntoIterator<Item = Option<&'a Trac
     if !names_units(&file)? {
         return None;
     }
-    let undefined = file.symbols().filter(object::ObjectSymbol::is_undefined);
-    let undefined: BTreeSet<u64> = undefined.filter_map(|symbol| symbol.name_bytes().ok().map(guid)).collect();
+    // Defined ones as well: assembly may define what an import declares. And `f@VERSION` is `f`.
+    let names = file.symbols().filter_map(|symbol| symbol.name_bytes().ok());
+    let named: BTreeSet<u64> = names.filter_map(|name| name.split(|byte| *byte == b'@').next().map(guid)).collect();
     let is_there = |name: &str| memmem::find(object, format!("{name}\0").as_bytes()).is_some();
-    let is_shown = |traces: &Traces| is_there(&traces.unit) || !traces.declared.is_disjoint(&undefined);
+    let is_shown = |traces: &Traces| is_there(&traces.unit) || !traces.declared.is_disjoint(&named);
     let numbered = traces.into_iter().enumerate().filter_map(|(number, traces)| Some((number, traces?)));
     Some(numbered.filter(|(_, traces)| is_shown(traces)).map(|(number, _)| number).collect())
 }
@@ -80,6 +81,8 @@ mod tests {
             [traces("mm/slab.c", &[]), traces("kernel/fork.c", &[]), traces("one.c", &["g"]), traces("one.c", &["h"])];
         let all = [None, Some(&slab), Some(&fork), Some(&with_g), Some(&with_h)];
         assert_eq!(shown(&object, all), Some([1, 3].into()));
+        let versioned = self::object(&[(".debug_info", b"x")], &["h@V1"]);
+        assert_eq!(shown(&versioned, [Some(&with_g), Some(&with_h)]), Some([1].into()));
     }
 
     #[test]

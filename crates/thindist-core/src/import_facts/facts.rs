@@ -59,10 +59,14 @@ impl Met {
         let mut met = own.clone();
         for (facts, guids) in imports {
             let Some((facts, guids)) = facts.zip(guids) else { return Self::Any };
-            for (_, content) in facts.definitions.iter().filter(|(guid, _)| guids.contains(guid)) {
-                let Some(content) = content else { return Self::Any };
-                met.extend(&content.variables);
+            let taken = facts.definitions.iter().filter(|(guid, _)| guids.contains(guid));
+            let Some(taken) = taken.map(|(_, content)| content.as_ref()).collect::<Option<Vec<_>>>() else {
+                return Self::Any;
+            };
+            if taken.len() != guids.len() {
+                return Self::Any;
             }
+            met.extend(taken.iter().flat_map(|content| &content.variables));
         }
         Self::These(met)
     }
@@ -244,8 +248,10 @@ mod tests {
         assert_ne!(part(&[52, 90], &met), part(&[52], &met));
         assert_eq!(part(&[52, 53, 90], &met), part(&[52, 90], &met), "nobody has 53");
         assert_ne!(part(&[52, 53, 90], &Met::Any), part(&[52, 90], &Met::Any));
-        for (facts, guids) in [(None, None), (Some(&sample()), Some(&BTreeSet::from([8])))] {
-            assert_eq!(Met::of(&own, std::iter::once((facts, guids))), Met::Any, "8 is not described");
+        let sample = sample();
+        for (facts, guids) in [(None, None), (Some(&sample), Some([8].into())), (Some(&sample), Some([11].into()))] {
+            let met = Met::of(&own, std::iter::once((facts, guids.as_ref())));
+            assert_eq!(met, Met::Any, "8 is not described, and 11 not defined");
         }
     }
 

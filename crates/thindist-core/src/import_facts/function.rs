@@ -6,6 +6,7 @@ use super::sink::Sink;
 use super::tables::{self, Reached, Tables};
 use super::types::Shape;
 use crate::bitcode::bitstream::{Block, BlockInfo, Extent, Item, Record};
+use std::collections::BTreeMap;
 
 mod code {
     pub(super) const CONSTANTS_BLOCK: u32 = 11;
@@ -46,7 +47,8 @@ pub(super) fn describe<'a>(
     let Shape::Function { parameters, .. } = tables.types.shape(type_number)? else { return None };
     let arguments = parameters.len();
     tables.enter_function(arguments);
-    let mut body = Body { tables, sink: Sink::of(b'f'), reached: Reached::default(), next: 0 };
+    let mut body =
+        Body { tables, sink: Sink::of(b'f'), reached: Reached::default(), next: 0, places: BTreeMap::new(), place: 0 };
     let described = body.prologue(&parts).and_then(|()| body.block(block, info));
     let Body { sink, reached, .. } = body;
     tables.leave_function();
@@ -59,6 +61,9 @@ struct Body<'t, 'a> {
     reached: Reached,
     /// The number of the next instruction that is a value; zero before the first instruction.
     next: usize,
+    /// Places in the source, numbered as they come, and that of the last instruction.
+    places: BTreeMap<Vec<u64>, usize>,
+    place: usize,
 }
 
 impl<'a> Body<'_, 'a> {
@@ -143,10 +148,20 @@ impl<'a> Body<'_, 'a> {
         }
     }
 
+    /// Which instructions are in one place of the source, and not where that is: LLVM leaves the place out where several that are
+    /// made one have different ones.
+    fn location(&mut self, record: &Record<'_>) {
+        if record.code == code::DEBUG_LOC {
+            let next = self.places.len();
+            self.place = *self.places.entry(record.values.clone()).or_insert(next);
+        }
+        self.sink.number(code::DEBUG_LOC);
+        self.sink.number(self.place as u64);
+    }
+
     fn instruction(&mut self, record: &Record<'_>) -> Option<()> {
         if self.tables.leaves_debug_out && matches!(record.code, code::DEBUG_LOC | code::DEBUG_LOC_AGAIN) {
-            // That the instruction before it is somewhere in the source, and not where.
-            self.sink.number(code::DEBUG_LOC);
+            self.location(record);
             return Some(());
         }
         self.sink.number(record.code);
@@ -220,7 +235,7 @@ impl Fields<'_, '_, '_, '_> {
 
     fn letter(&mut self, letter: char) -> Option<()> {
         let value = self.take()?;
-        let Body { tables, sink, reached, next } = &mut *self.body;
+        let Body { tables, sink, reached, next, .. } = &mut *self.body;
         match letter {
             '#' => sink.number(value),
             't' => sink.id(tables.types.id(value)?),

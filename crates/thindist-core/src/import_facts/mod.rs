@@ -86,6 +86,8 @@ const SOURCE_LOCATION: &[u8] = b"srcloc";
 const DEBUG_KINDS: [&[u8]; 2] = [b"dbg", b"DIAssignID"];
 /// The list of a module's compile units.
 const UNITS: &[u8] = b"llvm.dbg.cu";
+/// The list of functions with pseudo probes.
+const PROBES: &[u8] = b"llvm.pseudo_probe_desc";
 
 /// Reads what importers get of a module; `None` if nothing can be said of any import.
 ///
@@ -287,7 +289,12 @@ impl<'a> ModuleReader<'a> {
     /// unit shows what an object holds of the module's debug information.
     #[expect(clippy::option_option, reason = "there may be none, or it may not be known")]
     fn unit(&mut self) -> Option<Option<String>> {
-        let Some(place) = self.tables.named_nodes.iter().position(|node| node.name == UNITS) else { return Some(None) };
+        let named = |name: &[u8]| self.tables.named_nodes.iter().position(|node| node.name == name);
+        let Some(place) = named(UNITS) else { return Some(None) };
+        // Probes have their places in sections of their own.
+        if named(PROBES).is_some() {
+            return None;
+        }
         let node = self.tables.named_nodes.remove(place);
         let [unit] = node.operands[..] else { return None };
         let debug::Node::Unit(record) = self.tables.debug_node(unit)? else { return None };

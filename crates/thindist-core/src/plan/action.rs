@@ -186,7 +186,8 @@ impl Action {
             && !has_profile
             && self.runs().count() == 1
             && self.side_outputs().next().is_none()
-            && arguments.windows(2).all(is_plain)
+            && arguments.iter().any(|argument| argument.starts_with("-O"))
+            && arguments.windows(2).chain([arguments.get(arguments.len() - 1..).unwrap_or_default()]).all(is_plain)
     }
 
     /// One line a field. `thindist explain` compares the same fields of two actions.

@@ -271,7 +271,7 @@ impl<'a> Plan<'a> {
         let mut part = from.part(facts, self.promoted(), met)?;
         let Some(traces) = &mut part.debug else { return Some(part) };
         // What the own module declares itself keeps its own description.
-        traces.declared.retain(|guid| !self.modules[own].facts.functions.contains(guid));
+        traces.declared.retain(|guid| !self.modules[own].facts.declared_functions.contains(guid));
         self.leaves_debug_out.then_some(part)
     }
 

@@ -9,7 +9,7 @@ use thindist_core::plan::{Imports, Module, ModuleId, ModuleMap};
 use thindist_exec::{Source, State};
 
 /// Under which the facts are remembered. Raised whenever [`import_facts`] describes something in another way.
-const KIND: &str = "import-facts-6";
+const KIND: &str = "import-facts-7";
 
 /// A module of a plan, and where its bitcode is on this host.
 #[derive(Debug)]

@@ -48,7 +48,7 @@ fn action(contents: [&str; 2]) -> Action {
     };
     Action {
         compiler: digest,
-        arguments: Vec::new(),
+        arguments: vec!["-O2".to_owned()],
         module: digest,
         index: digest,
         imports: ["slab.c", "fork.c"].into_iter().zip(contents).map(import).collect(),

@@ -171,7 +171,7 @@ fn name(input: &Input) -> String {
         Input::Module => "its own bitcode".to_owned(),
         Input::Index => "its index, which the thin link makes".to_owned(),
         Input::Import(name) => format!("what it imports from {name}"),
-        Input::DebugInformation(name) => format!("the debug information of {name}, of which its object shows some"),
+        Input::DebugInformation(name) => format!("the debug information of {name}, of which its object may show some"),
         Input::File(path) => format!("the file {path}"),
         Input::Other(name) => format!("the {name}"),
     }

@@ -183,15 +183,21 @@ fn what_only_an_imported_call_describes_is_shown(sandbox: &Sandbox) {
             "#include \"out.h\"\nint one(int x) { return out(x); }\n int two(int x) { return out(x); }\n",
         );
     };
-    compile("main.c", "int one(int), two(int); int main(int n) { return n > 3 ? one(n) : two(n); }");
     compile("far.c", "int count; __attribute__((noinline)) int out(int x) { return count += x; }");
     let line = "-r -o out.o main.o near.o far.o";
-    identical_after_each(
-        sandbox,
-        line,
-        near,
-        &["typedef int kind;", "\n\ntypedef int kind;", "typedef int a; typedef a kind;"],
-    );
+    // A local function of the same name is not the one that is called.
+    for own in ["", "static __attribute__((noinline)) int out(int x) { return x * 7; }"] {
+        let call = if own.is_empty() { "0" } else { "out(n)" };
+        let main =
+            format!("int one(int), two(int); {own} int main(int n) {{ return {call} + (n > 3 ? one(n) : two(n)); }}");
+        compile("main.c", &main);
+        identical_after_each(
+            sandbox,
+            line,
+            near,
+            &["typedef int kind;", "\n\ntypedef int kind;", "typedef int a; typedef a kind;"],
+        );
+    }
 }
 
 /// A class that one module only names is another's, if that one is imported from.
