@@ -14,14 +14,17 @@ const PREREQUISITES: &str = "CONFIG_SHMEM=y\n";
 
 /// Configures `kernel`, with `suffix` at the end of its version, unless it already is so.
 pub(crate) fn apply(kernel: &Kernel, home: &Home, suffix: &str) -> Result<()> {
-    let wanted = format!("{SUBSET}{PREREQUISITES}CONFIG_LOCALVERSION=\"{suffix}\"\n");
-    set(kernel, home, &Linker::InProcess, &wanted)
+    set(kernel, home, &Linker::InProcess, &subset(suffix))
+}
+
+/// What the subset asks for, with `suffix` at the end of the kernel's version.
+fn subset(suffix: &str) -> String {
+    format!("{SUBSET}{PREREQUISITES}CONFIG_LOCALVERSION=\"{suffix}\"\n")
 }
 
 /// Configures `kernel` as the subset, with `more`.
 pub(crate) fn apply_with(kernel: &Kernel, home: &Home, more: &str) -> Result<()> {
-    let usual = format!("{SUBSET}{PREREQUISITES}CONFIG_LOCALVERSION=\"\"\n");
-    set(kernel, home, &Linker::InProcess, &merge(&usual, more))
+    set(kernel, home, &Linker::InProcess, &merge(&subset(""), more))
 }
 
 /// Configures `kernel` with one setting of the subset replaced, and with `more`.
@@ -32,7 +35,7 @@ pub(crate) fn apply_instead(
     (setting, instead): (&str, &str),
     more: &str,
 ) -> Result<()> {
-    let usual = format!("{SUBSET}{PREREQUISITES}CONFIG_LOCALVERSION=\"\"\n").replace(setting, instead);
+    let usual = subset("").replace(setting, instead);
     set(kernel, home, linker, &merge(&usual, more))
 }
 

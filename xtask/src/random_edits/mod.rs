@@ -90,6 +90,11 @@ impl Tried<'_> {
         self.compile(&program, None)?;
         let mut what = "nothing yet".to_owned();
         for number in 0..=EDITS {
+            if number > 0 {
+                let before = program.clone();
+                what = program.edit(&mut random);
+                self.compile(&program, Some(&before))?;
+            }
             let ways = if self.llvm < DISTRIBUTOR { &WAYS[..1] } else { &WAYS[..] };
             let way = random.pick(ways);
             let link = self.thindist(way, output)?;
@@ -107,9 +112,6 @@ impl Tried<'_> {
                 sums.run += link.backends.run();
                 sums.modules += link.modules;
             }
-            let before = program.clone();
-            what = program.edit(&mut random);
-            self.compile(&program, Some(&before))?;
         }
         files::remove_dir(&self.dir)?;
         Ok(None)

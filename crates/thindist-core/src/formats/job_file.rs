@@ -1,8 +1,8 @@
 //! A backend action as a file beside its module: `thindist thin-link` writes it for `thindist backend`.
 //!
 //! The file says what the native object depends on, and nothing that changes without it: of a module that is imported in
-//! part it has the digest of that part and not of the module, unless there is debug information in it. So a build system that writes it only when it changes, and
-//! compares times, runs the backends that a content key would run.
+//! part it has the digest of that part and not of the module, unless there is debug information in it. So a build
+//! system that writes it only when it changes, and compares times, runs the backends that a content key would run.
 //!
 //! lld's identifier of the module is not in it: an archive member's has an offset, which moves with every symbol that the
 //! archive's table gets (on the kernel, one function more rewrote all 1,005 files).

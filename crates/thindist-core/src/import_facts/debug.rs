@@ -22,11 +22,11 @@ mod code {
     pub(super) const FILE: u64 = 16;
     pub(super) const COMPOSITE_TYPE: u64 = 18;
     pub(super) const COMPILE_UNIT: u64 = 20;
-    pub(super) const EXPRESSION: u64 = 29;
-    /// Ranges, enumerators, types, subprograms, blocks, namespaces, template parameters, variables, imported entities, modules,
+    /// Ranges, enumerators, types, subprograms, blocks, namespaces, template parameters, variables, expressions, imported entities, modules,
     /// macros, labels, identities of assignments.
-    pub(super) const OTHERS: [u64; 27] =
-        [12, 13, 14, 15, 17, 19, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 34, 37, 40, 41, 44, 45, 47, 48, 49];
+    pub(super) const OTHERS: [u64; 28] = [
+        12, 13, 14, 15, 17, 19, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 37, 40, 41, 44, 45, 47, 48, 49,
+    ];
 }
 
 /// Where the identifier of a type is in its record.
@@ -91,7 +91,6 @@ impl Node {
             code::FILE => Self::File(*values.get(1)?),
             code::COMPILE_UNIT => Self::Unit(values.into()),
             code::COMPOSITE_TYPE => Self::Other,
-            code::EXPRESSION => Self::Other,
             other if code::OTHERS.contains(&other) => Self::Other,
             _ => return None,
         })
